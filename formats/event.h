@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * event: what a trace is made of, from events.def
+ *
+ * What:  ids, names and shapes of events; the 16-byte slot in which a ring holds them; the struct that a decoder
+ *        hands out; definitions (code objects, stack frames).
+ * Who:   both sides. The tracer writes slots, the analyzer reads events; nothing else is shared.
+ * Never: allocates, locks, does I/O, or keeps a global that changes.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pt_layer {
+#define PT_LAYER(NAME, id, name, counted) PT_LAYER_##NAME = (id),
+#include "formats/events.def"
+	PT_LAYERS = 16,
+};
+
+enum pt_memory_kind {
+#define PT_MEMORY(NAME, kind, shape, name) PT_##NAME = (kind),
+#include "formats/events.def"
+};
+
+enum pt_op {
+#define PT_EVENT(NAME, op, shape, name, a, b) PT_OP_##NAME = (op),
+#include "formats/events.def"
+	PT_OP_MEMORY_END = 128, /* ops below are kind << 4 | layer */
+};
+
+enum pt_shape { PT_SHAPE_NONE, PT_SHAPE_ALLOC, PT_SHAPE_FREE, PT_SHAPE_RANGE, PT_SHAPE_PAIR, PT_SHAPE_WORDS, PT_SHAPE_BYTES };
+
+/* Why events are missing (PT_OP_LOST, and `lost` in the front page). */
+enum pt_lost { PT_LOST_BUSY = 1, PT_LOST_MEMORY = 2, PT_LOST_OUTPUT = 3, PT_LOST_UNKNOWN = 4, PT_LOST_KINDS = 8 };
+
+static inline uint8_t pt_memory_op(enum pt_memory_kind kind, enum pt_layer layer)
+{
+	return (uint8_t)((unsigned)kind << 4 | (unsigned)layer);
+}
+static inline bool pt_op_is_memory(uint8_t op) { return op < PT_OP_MEMORY_END; }
+static inline enum pt_memory_kind pt_op_kind(uint8_t op) { return (enum pt_memory_kind)(op >> 4); }
+static inline enum pt_layer pt_op_layer(uint8_t op) { return (enum pt_layer)(op & 15); }
+
+/* The shape that this version of the list gives to an op; PT_SHAPE_NONE when it knows none. */
+enum pt_shape pt_op_shape(uint8_t op);
+/* Names for people: "alloc", "run"; NULL when unknown. Static storage. */
+const char *pt_op_name(uint8_t op);
+const char *pt_layer_name(enum pt_layer layer);
+/* Whether the layer's bytes belong in the sum that a user calls memory. */
+bool pt_layer_counted(enum pt_layer layer);
+/* The names of a PAIR's two numbers ("run", "time_ns"); NULL when the op has none. */
+const char *pt_op_field(uint8_t op, int field);
+
+/* The list as text, "op shape name" a line, memory kinds with their op base: what a SCHEMA record holds.
+ * Writes at most `cap` bytes without a terminating zero and returns the length of the whole text. */
+size_t pt_schema_text(char *buf, size_t cap);
+/* Reads such a text into shapes[256]; lines that it can't read are passed over. */
+void pt_schema_parse(const char *text, size_t len, uint8_t shapes[256]);
+
+/*
+ * A slot: one event in a ring, as the traced thread writes it.
+ *
+ *   memory   head = address (48 bits) | op << 48       low = size (0xffffffff: see PT_OP_SIZE64), high = stack
+ *   PAIR     head = a       (48 bits) | op << 48       low | high << 32 = b
+ *   WORDS    head = id      (48 bits) | op << 48       b = 16; one more slot holds the four words
+ *   BYTES    head = id      (48 bits) | op << 48       b = length; ceil(length / 16) more slots hold the bytes
+ *
+ * Bits 56 to 63 of head are 0 in this version.
+ */
+struct pt_slot {
+	uint64_t head;
+	uint32_t low, high;
+};
+_Static_assert(sizeof(struct pt_slot) == 16, "rings are made of 16-byte slots");
+
+#define PT_ADDRESS_MASK UINT64_C(0x0000ffffffffffff)
+#define PT_SIZE_BIG     UINT32_C(0xffffffff)
+
+static inline uint8_t pt_slot_op(const struct pt_slot *s) { return (uint8_t)(s->head >> 48); }
+static inline uint64_t pt_slot_a(const struct pt_slot *s) { return s->head & PT_ADDRESS_MASK; }
+static inline uint64_t pt_slot_b(const struct pt_slot *s) { return (uint64_t)s->high << 32 | s->low; }
+
+/* An event as a decoder hands it out. For PAIR events addr is a and size is b. */
+struct pt_event {
+	uint64_t addr;
+	uint64_t size; /* 0 for events of shape FREE */
+	uint32_t stack;
+	uint8_t op;
+	uint8_t unused[3];
+};
+_Static_assert(sizeof(struct pt_event) == 24, "arrays of events are read by the million");
+
+/* A definition as a decoder hands it out: WORDS events have data pointing to 16 bytes, little-endian. */
+struct pt_def {
+	uint64_t id;
+	const uint8_t *data; /* borrowed from the decoder's buffer */
+	uint32_t len;
+	uint8_t op;
+};
+
+/* How a line table is coded; see FORMAT.md, "Code objects". */
+enum pt_linetable { PT_LINETABLE_NONE = 0, PT_LINETABLE_LNOTAB = 1, PT_LINETABLE_310 = 2, PT_LINETABLE_311 = 3 };
+
+/* The fixed head of a CODE definition, little-endian, followed by the file name, the qualified name (both UTF-8) and
+ * the first part of the line table; CODE_TAIL definitions of the same id bring the rest. */
+struct pt_code {
+	uint32_t first_line;
+	uint32_t table_bytes; /* of the whole line table */
+	uint16_t file_bytes;
+	uint16_t name_bytes;
+	uint8_t linetable; /* enum pt_linetable */
+	uint8_t unused[3];
+};
+_Static_assert(sizeof(struct pt_code) == 16, "CODE definitions start with 16 bytes");
+
+/* The words of a FRAME definition. Stack 0 is the empty stack: no Python frame was running. */
+enum { PT_FRAME_PARENT, PT_FRAME_CODE, PT_FRAME_OFFSET, PT_FRAME_FLAGS };
+#define PT_OFFSET_NONE UINT32_C(0xffffffff) /* the frame had not started: its line is the code's first line */
