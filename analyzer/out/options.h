@@ -26,12 +26,12 @@ enum option_kind {
 
 /* One option. Tables end with a row whose name is NULL. */
 struct option_row {
-	char letter;           /* short form, 0 for none */
-	const char *name;      /* long form without its dashes */
+	char letter;      /* short form, 0 for none */
+	const char *name; /* long form without its dashes */
 	enum option_kind kind;
-	size_t offset;         /* where the value goes, in the struct that options_parse() is given */
-	const char *value;     /* how --help names the value: "FILE"; for OPTION_CHOICE the choices: "live|peak" */
-	const char *help;      /* one sentence, lower case, no full stop */
+	size_t offset;     /* where the value goes, in the struct that options_parse() is given */
+	const char *value; /* how --help names the value: "FILE"; for OPTION_CHOICE the choices: "live|peak" */
+	const char *help;  /* one sentence, lower case, no full stop */
 };
 
 /* A command line that works, and what it shows. Tables end with a row whose line is NULL. */
@@ -52,23 +52,23 @@ enum {
 };
 
 struct options_common {
-	const char *output;    /* NULL: stdout */
+	const char *output; /* NULL: stdout */
 	bool force;
 	bool json;
 	bool require_complete;
 	bool full;
-	char **operands;       /* borrowed from argv, which options_parse() may reorder */
+	char **operands; /* borrowed from argv, which options_parse() may reorder */
 	int n_operands;
 };
 
 struct option_page {
-	const char *name;    /* of the command */
-	const char *summary; /* what it answers, one line, for `pytrace --help` */
-	const char *operands; /* "TRACE..." or "-- COMMAND [ARGUMENT...]" */
-	const char *details; /* paragraphs, between empty lines; wrapped by the printer; may be NULL */
+	const char *name;              /* of the command */
+	const char *summary;           /* what it answers, one line, for `pytrace --help` */
+	const char *operands;          /* "TRACE..." or "-- COMMAND [ARGUMENT...]" */
+	const char *details;           /* paragraphs, between empty lines; wrapped by the printer; may be NULL */
 	const struct option_row *rows; /* own options; NULL: none */
 	const struct option_example *examples;
-	unsigned groups;     /* OPTIONS_* */
+	unsigned groups; /* OPTIONS_* */
 };
 
 enum options_result {
