@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * defs: what the numbers in events stand for: code objects, stacks, facts on the process
+ *
+ * What:  all definitions of a trace, loaded before the first event. Equal FRAMEs are folded into one node, so that a
+ *        stack has one number here however many ids the tracer gave it.
+ * Trust: ids, lengths and parents come from the file: unknown parents become NODE_UNKNOWN, loops are cut, numbers out
+ *        of reason are dropped and counted.
+ * Owner: the trace. Read-only after trace_open(), so any thread may look.
+ */
+#pragma once
+#include <stdbool.h>
+#include "formats/event.h"
+#include "analyzer/base/array.h"
+#include "analyzer/base/map.h"
+#include "analyzer/base/strings.h"
+
+/* A node: one frame on top of a stack. Dense numbers. */
+typedef uint32_t node_id;
+enum { NODE_EMPTY = 0, NODE_UNKNOWN = 1 }; /* no Python frame was running; the definition is missing */
+
+struct node {
+	node_id parent;  /* the caller, always a smaller number; NODE_EMPTY below the outermost frame */
+	uint32_t code;   /* index in defs.codes */
+	uint32_t offset; /* of the instruction, as the tracer saw it (models/lines.h); PT_OFFSET_NONE */
+	uint32_t flags;
+};
+
+struct code {
+	uint64_t id; /* in the file */
+	string_id file, name;
+	uint32_t first_line;
+	uint8_t linetable; /* enum pt_linetable */
+	bool cut;          /* parts of the line table are missing */
+	uint32_t table_bytes, table_got;
+	uint8_t *table;
+};
+enum { CODE_UNKNOWN = 0 }; /* index of the code object whose definition is missing */
+
+struct meta {
+	string_id key;
+	string_id value; /* may hold zeros between items (argv) */
+};
+
+struct defs {
+	struct strings strings;
+	struct arena arena;
+	ARRAY(struct code) codes;
+	ARRAY(struct node) nodes;
+	ARRAY(struct meta) metas; /* in the order of the file; the last one of a key holds */
+	struct map marks;         /* STRING id to string_id */
+	uint8_t shapes[256];      /* from the file's own schema */
+	bool knows[256];          /* the file means by this op what we mean */
+	uint32_t n_stacks;        /* stack ids of events below this are looked up in node_of */
+	node_id *node_of;
+	uint64_t n_loaded;        /* definitions read, repetitions included */
+	uint64_t n_bad;           /* definitions that made no sense */
+};
+
+/* The node of an event's stack id. */
+static inline node_id defs_node(const struct defs *d, uint32_t stack)
+{
+	return stack < d->n_stacks ? d->node_of[stack] : NODE_UNKNOWN;
+}
+
+/* The value of a META key; NULL when the file has none. Length in *ret_len when not NULL. */
+const char *defs_meta(const struct defs *d, const char *key, size_t *ret_len);
+/* The text of a STRING definition (marks); NULL when there is none. */
+const char *defs_string(const struct defs *d, uint64_t id);
+
+/* ---- for the reader ---- */
+void defs_init(struct defs *d);
+/* Takes in one definition. Call for all, in any order, then defs_finish() once. */
+void defs_add(struct defs *d, const struct pt_def *def);
+void defs_finish(struct defs *d);
+void defs_free(struct defs *d);
