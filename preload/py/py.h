@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * py: all that the tracer may ask of CPython
+ *
+ * What:  which interpreter runs here, its allocator hooks, the current Python stack, the life of code objects.
+ * Who:   preload/hooks and preload/lifecycle.c. Only preload/py knows a version, an offset or a Py* symbol.
+ * Never: calls into Python from an allocation hook (but for the thread-state getters and PyMem_GetAllocator /
+ *        PyMem_SetAllocator, which touch no object), takes a reference, allocates Python memory.
+ * Trust: every table value is checked against the living interpreter before it is used; an unknown version or a failed
+ *        check gives blocks without Python stacks, and py_info()->stacks_off says why.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct thread; /* preload/thread.h */
+
+/* CPython's PyMemAllocatorEx and PyObjectArenaAllocator (Include/cpython/pymem.h, objimpl.h; same in 3.8 to 3.15). */
+struct py_allocator {
+	void *ctx;
+	void *(*malloc)(void *ctx, size_t size);
+	void *(*calloc)(void *ctx, size_t n, size_t size);
+	void *(*realloc)(void *ctx, void *p, size_t size);
+	void (*free)(void *ctx, void *p);
+};
+struct py_arena_allocator {
+	void *ctx;
+	void *(*alloc)(void *ctx, size_t size);
+	void (*free)(void *ctx, void *p, size_t size);
+};
+enum py_domain { PY_DOMAIN_RAW, PY_DOMAIN_MEM, PY_DOMAIN_OBJ, PY_DOMAINS };
+
+/* The tracer's own hooks: `ctx` of each call is a pointer to the struct py_allocator (or py_arena_allocator) that was
+ * in force before, saved by py_install in memory that is never written again. */
+struct py_hooks {
+	struct py_allocator domain[PY_DOMAINS]; /* ctx unused */
+	struct py_arena_allocator arena;        /* ctx unused */
+};
+
+struct py_info {
+	const char *implementation; /* "CPython", "PyPy", …; NULL: no Python in this process (yet) */
+	char version[32];           /* "3.12.1" */
+	uint32_t hexversion;        /* 0x030c01f0 */
+	bool free_threaded, debug, shared;
+	const char *stacks_off;     /* NULL: Python stacks are recorded; else why not, one clause for people */
+};
+
+/* Looks for an interpreter among the loaded objects, or in `handle` (from dlopen; NULL: the whole process). Called from
+ * the constructor, and again when an object is loaded; cheap when one was found. Returns whether there is one. */
+bool py_start(void *handle);
+const struct py_info *py_info(void);
+
+/* Puts the tracer's hooks in force, before Py_Initialize. Later py_watch() puts them back when the interpreter has
+ * replaced them (PYTHONMALLOC, -X dev, a second Py_Initialize; cpython-facts 1.1 and 1.2). */
+void py_install(const struct py_hooks *hooks);
+/* To be called in the libc malloc hook, outside of any lock: re-installs when needed. Inline test, rare call. */
+static inline void py_watch(void);
+
+/* One thread's knowledge of its stack. Zero bytes are its first state; embedded in struct thread. */
+struct py_thread;
+/* The thread that owned `p` has ended, or is about to: gives back the memory behind `p`, which is all zero then. Safe to
+ * call twice; a py_stack after it starts anew. */
+void py_thread_end(struct py_thread *p);
+
+/*
+ * The id of the stack of Python frames that the calling thread is in, 0 when there is none.
+ * New frames and code objects are defined (preload/intern.h) before their id is returned.
+ *   has_gil  true in the hooks of the MEM and OBJ domains, where CPython guarantees it; false elsewhere.
+ * Own thread only. Any moment, also before initialisation, in finalisation, in threads that Python never saw.
+ */
+static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_gil);
+
+/* The exact answer by a full walk with no cache used or changed: the oracle of PYTRACE_LOG=check. */
+uint32_t py_stack_full(struct thread *t, bool has_gil);
+
+/* To be called with each block that the OBJ domain is about to free (by free, or by realloc before the real call), also
+ * when the event itself is not recorded: ends the definition of a code object. NULL is allowed. */
+static inline void py_block_dies(const void *block);
+
+/* Whether the main interpreter has begun to take itself down. One load. */
+static inline bool py_finalizing(void);
+/* Whether the interpreter is initialised. One load. */
+static inline bool py_initialized(void);
+
+/* In the child of a fork, before anything else of this folder is called: forgets all ids (the child's trace starts
+ * anew); the interpreter found and the hooks stay. */
+void py_after_fork(void);
+
+#include "preload/py/py_inline.h" /* struct py_thread and the bodies of the static functions above */

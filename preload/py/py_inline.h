@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * py_inline: the hot part of py.h, bodies that hooks carry inline
+ *
+ * What:  struct py_thread, and the few loads that answer most questions: "has anything changed since the last event
+ *        of this thread?"
+ * Why:   a Python program makes 10 to 20 million events a second. An event in a frame that was seen before costs one
+ *        call of the thread-state getter, five loads and as many compares; everything else is in stack.c.
+ * How:   see README.md, "Marks". A frame that stack.c has seen bears a mark that the interpreter itself wipes when the
+ *        frame is left. Mark intact, thread state, top frame and instruction as they were: the stack is as it was.
+ * Who:   included by py.h, nowhere else.
+ */
+#pragma once
+
+struct py_cached; /* stack.c: one frame of the stack last seen */
+struct py_memo;   /* stack.c: (parent stack, instruction) -> stack */
+
+/* All zero is the first state. A cache line of what the hot path reads, then what stack.c keeps. */
+struct py_thread {
+	uint32_t epoch; /* of py_state when the rest was written; another one: nothing here holds */
+	uint32_t stack; /* the answer, if nothing has changed */
+	const char *tstate;
+	const char *top; /* the top frame; NULL when its mark proves nothing */
+	uint64_t instr;  /* the word that holds its instruction */
+	uint32_t mark;   /* what this thread writes into frames */
+	uint32_t depth;  /* frames in `cached`, the outermost first */
+	struct py_cached *cached;
+	struct py_memo *memo;
+	uint32_t capacity; /* of `cached`, and of `fresh` */
+	uint32_t deaths;   /* py_state.deaths when `cached` was valid */
+	const char **fresh; /* frames of the walk under way, the innermost first */
+	uint16_t *where;   /* hash of a frame's address -> its likely index in `cached` */
+};
+
+/* What the hot path must know of the interpreter. Written by py_start, py_install, the self-test and deaths of code. */
+struct py_state {
+	uint32_t epoch;         /* from 1; changes when stack ids start anew */
+	uint32_t deaths;        /* of code objects that have an id */
+	const char *(*current)(void); /* thread state getter; answers NULL until there is an interpreter */
+	uint32_t cframe_offset; /* PyThreadState.cframe; 0: top_offset counts from the thread state itself */
+	uint32_t top_offset;    /* the word that points to the top frame */
+	uint32_t mark_offset;   /* in a frame: the 32 bits that hold the mark */
+	uint32_t mark_mask;     /* 0: frames of this version bear no marks */
+	uint32_t instr_offset;  /* in a frame: the 64 bits that hold the instruction */
+	bool current_is_shared; /* up to 3.11 `current` tells who holds the GIL, whatever thread asks */
+	bool watch;             /* the tracer's hooks are wanted */
+	bool recheck;           /* look at the allocators at the next malloc although the interpreter is initialised */
+	const void *code_type;  /* &PyCode_Type; its own address while unknown, which no object has as type */
+	uint32_t block_type;    /* where in a freed block the type of a code object lies */
+	const int *initialized; /* _PyRuntime.initialized, or a zero */
+	void *const *finalizing; /* _PyRuntime._finalizing, or a NULL */
+};
+extern struct py_state py_state __attribute__((visibility("hidden")));
+
+uint32_t py_stack_changed(struct thread *t, struct py_thread *p, const char *tstate);
+uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p);
+void py_watch_closely(void);
+void py_code_dies(const void *block);
+
+/* The top frame of a live thread state of the calling thread. */
+static inline const char *py_top_frame(const char *tstate)
+{
+	if (py_state.cframe_offset)
+		tstate = *(const char *const *)(tstate + py_state.cframe_offset);
+	return *(const char *const *)(tstate + py_state.top_offset);
+}
+
+/* Whether `p` still describes the stack of `tstate`: same top frame, mark intact, same instruction. */
+static inline bool py_stack_holds(const struct py_thread *p, const char *tstate)
+{
+	const char *top;
+
+	if (p->epoch != py_state.epoch || p->tstate != tstate)
+		return false;
+	top = py_top_frame(tstate);
+	return top == p->top && top &&
+	       (*(const uint32_t *)(top + py_state.mark_offset) & py_state.mark_mask) == p->mark &&
+	       *(const uint64_t *)(top + py_state.instr_offset) == p->instr;
+}
+
+static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_gil)
+{
+	const char *tstate;
+
+	if (!has_gil && py_state.current_is_shared)
+		return py_stack_without_gil(t, p);
+	tstate = py_state.current();
+	if (!tstate)
+		return has_gil ? 0 : py_stack_without_gil(t, p);
+	if (__builtin_expect(py_stack_holds(p, tstate), 1))
+		return p->stack;
+	return py_stack_changed(t, p, tstate);
+}
+
+static inline void py_block_dies(const void *block)
+{
+	if (__builtin_expect(block && *(const void *const *)((const char *)block + py_state.block_type) ==
+					      py_state.code_type, 0))
+		py_code_dies(block);
+}
+
+static inline bool py_finalizing(void) { return *(void *const volatile *)py_state.finalizing != NULL; }
+
+static inline bool py_initialized(void) { return *(const volatile int *)py_state.initialized != 0; }
+
+static inline void py_watch(void)
+{
+	if (__builtin_expect(py_state.watch && (py_state.recheck || !py_initialized()), 0))
+		py_watch_closely();
+}
