@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""harness: what the Python tests share: running a program traced, reading its trace, comparing."""
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TOP = os.path.dirname(HERE)
+BUILD = LIBRARY = PYTRACE = None
+FULL, KEEP, KILLS = False, False, 20
+
+
+class Skip(Exception):
+    """Raised by a test that can't run here; the reason is printed."""
+
+
+def configure(build, full=False, kills=None, keep=False):
+    global BUILD, LIBRARY, PYTRACE, FULL, KILLS, KEEP
+    BUILD = os.path.abspath(build)
+    LIBRARY = os.path.join(BUILD, 'preload', 'libpytrace.so')
+    PYTRACE = os.path.join(BUILD, 'analyzer', 'pytrace')
+    FULL, KEEP = full, keep
+    KILLS = kills if kills is not None else 500 if full else 20
+
+
+def cases(*values):
+    """Runs a test once for each value, given to its parameter `case`."""
+    def mark(function):
+        function.test_cases = list(values)
+        return function
+    return mark
+
+
+def timeout(seconds):
+    def mark(function):
+        function.test_timeout = seconds
+        return function
+    return mark
+
+
+def first(function):
+    """Marks a long test: it is started before the others, so that the two cores end together."""
+    function.test_first = True
+    return function
+
+
+def need_root():
+    if os.geteuid():
+        raise Skip('needs root')
+
+
+def built(name):
+    """The path of something that meson builds in tests/."""
+    path = os.path.join(BUILD, 'tests', name)
+    assert os.path.exists(path), '%s is not built' % path
+    return path
+
+
+# ---- running programs ----
+
+def clean_env(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(('PYTRACE_', 'PYTHON')) and k != 'LD_PRELOAD'}
+    env['PYTHONDONTWRITEBYTECODE'] = '1'
+    env.update(more)
+    return env
+
+
+class Done:
+    """How a program ended, and the traces that it left."""
+
+    def __init__(self, argv, pid, returncode, out, err, folder):
+        self.argv, self.pid, self.returncode = argv, pid, returncode
+        self.out, self.err = out.decode('utf-8', 'surrogateescape'), err.decode('utf-8', 'surrogateescape')
+        self.folder = folder
+
+    @property
+    def traces(self):
+        return sorted(glob.glob(os.path.join(self.folder, '*.pytrace')))
+
+    @property
+    def trace(self):
+        """The trace of the process started (not of its children)."""
+        own = [t for t in self.traces if t.split('.')[-2] == str(self.pid)]
+        assert len(own) == 1, 'traces of pid %d: %s of %s; stderr: %s' % (self.pid, own, self.traces, self.err[-300:])
+        return own[0]
+
+    def trace_of(self, pid):
+        own = [t for t in self.traces if t.split('.')[-2] == str(pid)]
+        assert len(own) == 1, 'traces of pid %d: %s of %s' % (pid, own, self.traces)
+        return own[0]
+
+    def check(self):
+        assert self.returncode == 0, '%s ended with %d: %s' % (self.argv, self.returncode, self.err[-2000:])
+        return self
+
+
+def run(argv, tmp=None, env=None, timeout=100, stdin=None, cwd=None, **popen):
+    """Runs a program to its end. A time-out is a failure of the test. Returns Done."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        p = subprocess.Popen(argv, stdout=out, stderr=err, env=env if env is not None else clean_env(), cwd=cwd,
+                             stdin=subprocess.DEVNULL if stdin is None else stdin, **popen)
+        try:
+            p.wait(timeout)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+            raise AssertionError('%s: no end after %d s' % (argv, timeout))
+        out.seek(0)
+        err.seek(0)
+        return Done(argv, p.pid, p.returncode, out.read(), err.read(), tmp)
+
+
+def trace_env(tmp, **more):
+    assert os.path.exists(LIBRARY), '%s is not built' % LIBRARY
+    return clean_env(LD_PRELOAD=LIBRARY, PYTRACE_OUTPUT=os.path.join(tmp, '%n.%p.pytrace'), **more)
+
+
+def run_traced(argv, tmp, env=None, **more):
+    """The same with the tracer preloaded; traces go to `tmp`."""
+    return run(argv, tmp, trace_env(tmp, **(env or {})), **more)
+
+
+# ---- reading traces ----
+
+def pytrace(*args, status=0, timeout=100):
+    """Runs the analyzer; checks its exit status (None: any). Returns Done."""
+    assert os.path.exists(PYTRACE), '%s is not built' % PYTRACE
+    done = run([PYTRACE] + list(args), timeout=timeout)
+    assert done.returncode >= 0, 'pytrace %s died of %s: %s' % (
+        ' '.join(args), signal.Signals(-done.returncode).name, done.err[-1500:])
+    assert status is None or done.returncode == status, 'pytrace %s: exit status %d, not %d: %s' % (
+        ' '.join(args), done.returncode, status, done.err[-1500:])
+    return done
+
+
+def report(command, *args, **more):
+    """`pytrace COMMAND --json ARGS` as a Python object."""
+    done = pytrace(command, '--json', *args, **more)
+    doc = json.loads(done.out)
+    assert doc['schema'] == 'pytrace.%s/1' % command, doc['schema']
+    return doc
+
+
+def is_inside(path, folder):
+    return os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""interpreters: which Pythons there are on this machine, and what each one is."""
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+
+PROBE = r'''
+import sys, sysconfig, json
+v = sysconfig.get_config_var
+print(json.dumps({
+    'version': list(sys.version_info[:3]), 'implementation': sys.implementation.name,
+    'hexversion': sys.hexversion, 'free_threaded': bool(v('Py_GIL_DISABLED')), 'debug': hasattr(sys, 'gettotalrefcount'),
+    'shared': bool(v('Py_ENABLE_SHARED')), 'prefix': sys.base_prefix, 'libdir': v('LIBDIR'),
+    'ldlibrary': v('INSTSONAME') or v('LDLIBRARY'), 'include': v('INCLUDEPY'), 'executable': sys.executable}))
+'''
+
+
+class Interpreter:
+    """One Python: `path` to start it, and facts."""
+
+    def __init__(self, path, facts):
+        self.path = path
+        self.__dict__.update(facts)
+        self.version = tuple(facts['version'])
+        self.minor = self.version[:2]
+        self.label = '.'.join(map(str, self.version)) + ('t' if self.free_threaded else '') + \
+            ('d' if self.debug else '') + ('' if self.implementation == 'cpython' else '-' + self.implementation)
+
+    def describe(self):
+        return '%s (%s%s)' % (self.label, self.path, ', shared' if self.shared else ', static')
+
+    def has(self, module):
+        """Whether it can import a module."""
+        return not subprocess.call([self.path, '-c', 'import ' + module], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+
+
+def candidates():
+    yield '/usr/bin/python3'
+    for minor in range(8, 16):
+        for suffix in ('', 't', 'd'):
+            path = shutil.which('python3.%d%s' % (minor, suffix))
+            if path and '/shims/' not in path:
+                yield path
+    roots = {os.environ.get('PYENV_ROOT'), os.path.expanduser('~/.pyenv')} - {None}
+    for root in sorted(roots):
+        def key(path):
+            return [int(n) for n in re.findall(r'\d+', path[len(root):])]
+        yield from sorted(glob.glob(os.path.join(root, 'versions', '*', 'bin', 'python')), key=key)
+
+
+def probe(path):
+    """An Interpreter, or a string that says why not."""
+    try:
+        done = subprocess.run([path, '-I', '-c', PROBE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30,
+                              stdin=subprocess.DEVNULL)
+        facts = json.loads(done.stdout.decode())
+    except (OSError, ValueError, subprocess.TimeoutExpired) as exc:
+        return 'cannot be started: %s' % exc
+    if tuple(facts['version'][:2]) < (3, 8):
+        return 'older than 3.8'
+    return Interpreter(path, facts)
+
+
+def find(wanted=None):
+    """(interpreters, [(what, why not)]). `wanted`: paths or versions; None: all that there are. A reason that starts
+    with ! is an error: it was asked for by name."""
+    found, missing, seen = [], [], set()
+    for path in candidates() if not wanted or not all('/' in w for w in wanted) else wanted:
+        real = os.path.realpath(path)
+        if not os.path.exists(real) or real in seen:
+            continue
+        seen.add(real)
+        p = probe(path)
+        if isinstance(p, str):
+            missing.append((path, p))
+        else:
+            found.append(p)
+    if wanted:
+        found, missing = narrow(found, wanted)
+    return sorted(found, key=lambda p: (p.version, p.label)), missing
+
+
+def narrow(found, wanted):
+    kept, missing = [], []
+    for w in wanted:
+        if '/' in w:
+            known = [p for p in found if p.path == w] or [probe(w)]
+        else:
+            known = [p for p in found if p.label == w or p.label.startswith(w + '.')]
+        known = [p for p in known if not isinstance(p, str)]
+        kept += [p for p in known if p not in kept]
+        if not known:
+            missing.append((w, '!was asked for and is not there'))
+    return kept, missing

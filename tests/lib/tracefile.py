@@ -1,0 +1,620 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tracefile: a reader of trace files written from formats/FORMAT.md alone.
+
+It shares no line with the analyzer, so it is an oracle for both sides: what the tracer wrote, what the analyzer read. Slow
+(about 300,000 events a second), plain, and strict: anything that FORMAT.md forbids is an error here.
+"""
+import ctypes
+import ctypes.util
+import struct
+
+FRONT = struct.Struct('<8sHHIIIIIQQQQQ256s256sQIIiIQQ8QQ')
+FRONT_NAMES = ('magic version header_bytes incompatible compatible page_bytes pid ppid start_real_ns start_mono_ns id '
+               'parent_id fork_serial program parent_file fixed_xxh3 x_state x_ended x_exit_status x_stop x_end_ns '
+               'x_file_end').split()
+BLOCK = struct.Struct('<IHHIIIIQQQQQQQ')
+BLOCK_NAMES = ('magic kind flags stored_bytes raw_bytes thread n_events first_slot n_slots first_run first_ns last_ns '
+               'payload_xxh3 header_xxh3').split()
+RING = struct.Struct('<IIQQQQII')
+RING_NAMES = 'x_thread x_tid x_base_slot x_head x_run x_ns n_slots slots_offset'.split()
+BLOCK_MAGIC = 0x4b425450
+DEFS, EVENTS, RING_BLOCK, PAD, FOOTER = 1, 2, 3, 4, 5
+ZSTD = 1
+
+# Section 4.
+SHAPES = {128: 'PAIR', 129: 'PAIR', 130: 'PAIR', 192: 'BYTES', 193: 'BYTES', 194: 'BYTES', 195: 'BYTES', 196: 'BYTES',
+          197: 'WORDS', 198: 'BYTES'}
+SHAPES.update({op: 'PAIR' for op in range(131, 140)})
+for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.split()):
+    SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
+KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
+LAYERS = 'mmap malloc raw mem object arena file reserve'.split()
+NAMES = dict(zip(range(128, 140), 'run time size64 fork forked py-init py-fini lost rss thread end mark'.split()))
+RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK = 128, 129, 130, 133, 134, 139
+META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
+M64, M48, M32 = (1 << 64) - 1, (1 << 48) - 1, (1 << 32) - 1
+
+
+class Bad(Exception):
+    """The file breaks a rule of FORMAT.md."""
+
+
+def _library(name, soname):
+    try:
+        return ctypes.CDLL(soname)
+    except OSError:
+        return ctypes.CDLL(ctypes.util.find_library(name))
+
+
+_xxhash = _zstd = None
+
+
+def xxh3(data):
+    global _xxhash
+    if _xxhash is None:
+        _xxhash = _library('xxhash', 'libxxhash.so.0')
+        _xxhash.XXH3_64bits.restype = ctypes.c_uint64
+        _xxhash.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    return _xxhash.XXH3_64bits(bytes(data), len(data))
+
+
+def unzstd(data, size):
+    global _zstd
+    if _zstd is None:
+        _zstd = _library('zstd', 'libzstd.so.1')
+        _zstd.ZSTD_decompress.restype = ctypes.c_size_t
+        _zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+    out = ctypes.create_string_buffer(size + 1)
+    got = _zstd.ZSTD_decompress(out, size + 1, bytes(data), len(data))
+    if got != size:
+        raise Bad('a zstd payload does not unpack to raw_bytes')
+    return out.raw[:size]
+
+
+# ---- numbers ----
+
+class Cursor:
+    def __init__(self, data, at=0, end=None):
+        self.data, self.at, self.end = data, at, len(data) if end is None else end
+
+    def u8(self):
+        if self.at >= self.end:
+            raise Bad('a column or record ends early')
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def varint(self):
+        v = shift = 0
+        while shift < 64:
+            byte = self.u8()
+            v |= (byte & 0x7f) << shift
+            if byte < 0x80:
+                return v & M64
+            shift += 7
+        raise Bad('a varint has more than ten bytes')
+
+    def delta(self, last):
+        return (last + unzigzag(self.varint())) & M64
+
+    def take(self, n):
+        if n > self.end - self.at:
+            raise Bad('a record ends early')
+        self.at += n
+        return bytes(self.data[self.at - n:self.at])
+
+
+def unzigzag(v):
+    return v >> 1 if not v & 1 else -(v >> 1) - 1
+
+
+# ---- the predictor (5.1) ----
+
+def is_pymalloc(op):
+    return op & 15 in (3, 4)
+
+
+def size_group(size):
+    return (size + 15) >> 4 if size <= 1024 else 55 + min(24, size.bit_length() - 1)
+
+
+def size_class(op, size):
+    return size_group(size) + (80 if is_pymalloc(op) else 0)
+
+
+def stride(op, size):
+    return (size + 15 if is_pymalloc(op) else size + 23) & ~15
+
+
+class Model:
+    def __init__(self):
+        self.stack = self.given_stack = self.given_addr = self.context = self.freed = self.moved = 0
+        self.contexts = {}
+        self.last, self.n, self.lifo = [0] * 160, [0] * 160, [[0] * 32 for _ in range(160)]
+        self.made = []
+
+    def entry(self):
+        return self.contexts.setdefault(self.context, [0, 0, 0])  # next_stack, distance, size
+
+    def enter(self, op, detail):
+        key = self.stack * 0x9e3779b1 & M32 ^ (op + detail * 131) * 0x85ebca6b & M32
+        self.context = (key ^ key >> 15) >> 4 & 4095
+
+    def take_stack(self, how, x, column):
+        if how & 3 == 0:
+            stack = self.stack
+        elif how & 3 == 1:
+            stack = x[0]
+        else:
+            stack = self.given_stack = column.delta(self.given_stack) & M32
+        x[0] = self.stack = stack
+        return stack
+
+    def take_address(self, column):
+        v = column.varint()
+        d = unzigzag(v >> 1)
+        self.given_addr = self.given_addr + (d if v & 1 else d * 8) & M48
+        return self.given_addr
+
+    def alloc(self, op, col):
+        x, how = self.entry(), col[1].u8()
+        stack = self.take_stack(how, x, col[2])
+        size = col[3].varint() if how & 4 else x[2]
+        c, where = size_class(op, size), how >> 3 & 3
+        if where == 0:
+            addr = self.lifo[c][(self.n[c] - 1) % 32] if self.n[c] else 0
+            self.n[c] -= 1
+        elif where == 1:
+            addr = self.last[c] + stride(op, size) & M48
+        elif where == 2:
+            addr = self.take_address(col[5])
+        else:
+            addr = self.moved
+        self.made.append((addr, c))
+        self.last[c], x[2] = addr, size
+        self.enter(op, size_group(size))
+        return addr, size, stack
+
+    def free(self, op, col):
+        x, how = self.entry(), col[1].u8()
+        stack = self.take_stack(how, x, col[2])
+        where, n, number = how >> 3 & 3, len(self.made), None
+        if where == 0:
+            number = n - 1 - x[1]
+        elif where == 1:
+            number = self.freed + unzigzag(col[4].varint()) & M32
+        elif where == 3:
+            number = self.freed + 1
+        else:
+            addr = self.take_address(col[5])
+        distance = 0
+        if number is not None:
+            if not 0 <= number < n or n - number > 65536:
+                raise Bad('a block is freed by a number that is out of reach')
+            addr, c = self.made[number]
+            x[1] = distance = n - 1 - number
+            self.freed = number
+            if op >> 4 == 1:
+                self.lifo[c][self.n[c] % 32] = addr
+                self.n[c] += 1
+        if op >> 4 == 2:
+            self.moved = addr
+        self.enter(op, min(16, distance))
+        return addr, 0, stack
+
+    def range(self, op, col):
+        x = self.entry()
+        stack = self.take_stack(col[1].u8(), x, col[2])
+        size = col[3].varint()
+        addr = self.take_address(col[5])
+        self.enter(op, 0)
+        return addr, size, stack
+
+
+def decode_events(payload, n, shapes):
+    """[(op, address or a, size or b, stack)]"""
+    head = Cursor(payload)
+    n_columns = struct.unpack('<I', head.take(4))[0]
+    if not 7 <= n_columns <= 256:
+        raise Bad('n_columns is %d' % n_columns)
+    sizes = struct.unpack('<%dI' % n_columns, head.take(4 * n_columns))
+    col = []
+    for size in sizes:
+        col.append(Cursor(payload, head.at, head.at + size))
+        head.take(size)
+    model, pairs, out = Model(), {}, []
+    for _ in range(n):
+        op = col[0].u8()
+        shape = shapes.get(op)
+        if shape == 'ALLOC':
+            out.append((op,) + model.alloc(op, col))
+        elif shape == 'FREE':
+            out.append((op,) + model.free(op, col))
+        elif shape == 'RANGE':
+            out.append((op,) + model.range(op, col))
+        elif shape == 'PAIR':
+            a, b = pairs.get(op, (0, 0))
+            pairs[op] = a, b = col[6].delta(a), col[6].delta(b)
+            out.append((op, a, b, 0))
+        else:
+            raise Bad('op %d is no event' % op)
+    for i, c in enumerate(col[:7]):
+        if c.at != c.end:
+            raise Bad('column %d has %d bytes too many' % (i, c.end - c.at))
+    return out
+
+
+def decode_defs(payload, n, shapes):
+    """[(op, id, data)]"""
+    r, ids, words, out = Cursor(payload), {}, {}, []
+    for _ in range(n):
+        op = r.u8()
+        ids[op] = id = r.delta(ids.get(op, 0))
+        if shapes.get(op) == 'BYTES':
+            out.append((op, id, r.take(r.varint())))
+        elif shapes.get(op) == 'WORDS':
+            last = words.get(op, [0] * 4)
+            words[op] = [w + unzigzag(r.varint()) & M32 for w in last]
+            out.append((op, id, struct.pack('<4I', *words[op])))
+        else:
+            raise Bad('op %d is no definition' % op)
+    if r.at != r.end:
+        raise Bad('a DEFS payload has %d bytes too many' % (r.end - r.at))
+    return out
+
+
+# ---- line tables (6) ----
+
+def _lnotab(table, first, off):
+    a, line = 0, first
+    for i in range(0, len(table) - 1, 2):
+        a += table[i]
+        if a > off:
+            break
+        line += table[i + 1] - (256 if table[i + 1] > 127 else 0)
+    return line, None, None
+
+
+def _table310(table, first, off):
+    s, line = 0, first
+    for i in range(0, len(table) - 1, 2):
+        d, dl = table[i], table[i + 1] - (256 if table[i + 1] > 127 else 0)
+        if dl != -128:
+            line += dl
+        if s <= off < s + d:
+            return (None if dl == -128 else line), None, None
+        s += d
+    return None, None, None
+
+
+def _table311(table, first, off):
+    i, s, line = 0, 0, first
+
+    def varint():
+        nonlocal i
+        v = shift = 0
+        while True:
+            byte = table[i]
+            i += 1
+            v |= (byte & 63) << shift
+            shift += 6
+            if not byte & 64:
+                return v
+
+    def svarint():
+        u = varint()
+        return -(u >> 1) if u & 1 else u >> 1
+
+    while i < len(table):
+        code, width, shown, col, endcol = table[i] >> 3 & 15, 2 * ((table[i] & 7) + 1), True, None, None
+        i += 1
+        if code < 10:
+            col = code << 3 | table[i] >> 4
+            endcol = col + (table[i] & 15)
+            i += 1
+        elif code < 13:
+            line += code - 10
+            col, endcol = table[i], table[i + 1]
+            i += 2
+        elif code == 13:
+            line += svarint()
+        elif code == 14:
+            line += svarint()
+            varint()
+            col, endcol = varint() - 1, varint() - 1
+            col, endcol = (None if col < 0 else col), (None if endcol < 0 else endcol)
+        else:
+            shown = False
+        if s <= off < s + width:
+            return (line if shown else None), col, endcol
+        s += width
+    return None, None, None
+
+
+class Code:
+    def __init__(self, data):
+        (self.first_line, self.table_bytes, file_bytes, name_bytes, self.linetable) = struct.unpack_from('<IIHHB', data)
+        if 16 + file_bytes + name_bytes > len(data):
+            raise Bad('a CODE definition is too short for its names')
+        self.file = data[16:16 + file_bytes].decode('utf-8', 'surrogatepass')
+        self.name = data[16 + file_bytes:16 + file_bytes + name_bytes].decode('utf-8', 'surrogatepass')
+        self.table = data[16 + file_bytes + name_bytes:][:self.table_bytes]
+        self.cache = {}
+
+    def position(self, off):
+        """(line, column, end column)"""
+        if off not in self.cache:
+            decode = {1: _lnotab, 2: _table310, 3: _table311}.get(self.linetable)
+            line, col, endcol = decode(self.table, self.first_line, off) if decode and off != M32 else (None, None, None)
+            self.cache[off] = (self.first_line if line is None else line, col, endcol)
+        return self.cache[off]
+
+
+# ---- the file ----
+
+class Block:
+    def __init__(self, at, fields):
+        self.at = at
+        self.__dict__.update(zip(BLOCK_NAMES, fields))
+
+
+class TraceFile:
+    """`front` (dict), `blocks`, `rings`, `meta`, `code`, `frames`, `footer`, and runs of events in true order."""
+
+    def __init__(self, path):
+        with open(path, 'rb') as f:
+            self.data = f.read()
+        self.shapes, self.meta, self.code, self.frames, self.strings = dict(SHAPES), {}, {}, {}, {}
+        self.names, self.schemas, self.holes, self.n_defs = dict(NAMES), 0, [], 0
+        self.read_front()
+        self.read_blocks()
+        self.read_definitions()
+        self.read_events()
+
+    def read_front(self):
+        if len(self.data) < FRONT.size:
+            raise Bad('shorter than a front page')
+        fields = FRONT.unpack_from(self.data)
+        self.front = dict(zip(FRONT_NAMES, fields))
+        self.front['x_lost'], self.front['x_last_ns'] = fields[22:30], fields[30]
+        f = self.front
+        if f['magic'] != b'PYTRACE\n' or f['version'] != 1 or f['incompatible']:
+            raise Bad('not a trace of version 1')
+        if f['fixed_xxh3'] != xxh3(self.data[:584]):
+            raise Bad('the checksum of the front page is wrong')
+        for name in 'program', 'parent_file':
+            f[name] = f[name].rstrip(b'\0').decode()
+
+    def header(self, at):
+        if at + BLOCK.size > len(self.data):
+            return None
+        b = Block(at, BLOCK.unpack_from(self.data, at))
+        good = b.magic == BLOCK_MAGIC and b.header_xxh3 == xxh3(self.data[at:at + 72]) and \
+            at + 80 + b.stored_bytes <= len(self.data)
+        return b if good else None
+
+    def read_blocks(self):
+        self.blocks, self.rings, self.footer, at = [], [], None, self.front['header_bytes']
+        end = min(self.front['x_file_end'] or len(self.data), len(self.data))
+        hole = None
+        while at < end:
+            b = self.header(at)
+            if not b:
+                hole = at if hole is None else hole
+                at += 16
+                continue
+            if hole is not None:
+                self.holes.append((hole, at))
+                hole = None
+            self.add_block(b)
+            at = (at + 80 + b.stored_bytes + 15) & ~15
+        if hole is not None:
+            self.holes.append((hole, end))
+
+    def add_block(self, b):
+        stored = self.data[b.at + 80:b.at + 80 + b.stored_bytes]
+        if b.kind == RING_BLOCK:
+            if b.at % self.front['page_bytes']:
+                raise Bad('a ring is not aligned to a page')
+            self.rings.append(b)
+        b.damaged = b.kind not in (RING_BLOCK, PAD) and b.payload_xxh3 != xxh3(stored)
+        if b.kind in (DEFS, EVENTS, FOOTER) and not b.damaged:
+            b.payload = unzstd(stored, b.raw_bytes) if b.flags & ZSTD else stored
+            if len(b.payload) != b.raw_bytes:
+                raise Bad('raw_bytes is wrong')
+            if b.kind == FOOTER:
+                self.read_footer(b)
+        if b.damaged:
+            self.holes.append((b.at, b.at + 80 + b.stored_bytes))
+        self.blocks.append(b)
+
+    def read_footer(self, b):
+        words = struct.unpack('<%dQ' % (len(b.payload) // 8), b.payload)
+        self.footer = dict(zip('n_events n_defs n_blocks n_threads duration_ns n'.split(), words))
+        if len(words) != 6 + 2 * words[5]:
+            raise Bad('the footer has the wrong length')
+        self.footer['ops'] = dict(zip(words[6::2], words[7::2]))
+
+    def ring_slots(self, b):
+        """(thread, run, time, [(head, b, offset of the data)]) of what a ring holds beyond its thread's blocks."""
+        ring = dict(zip(RING_NAMES, RING.unpack_from(self.data, b.at + 80)))
+        if ring['slots_offset'] + 16 * ring['n_slots'] > 80 + b.stored_bytes:
+            raise Bad('a ring is larger than its block')
+        done = max([x.first_slot + x.n_slots for x in self.blocks
+                    if x.kind == EVENTS and x.thread == ring['x_thread'] and not x.damaged] or [0])
+        n = min(ring['x_head'], ring['n_slots'])
+        skip = min(max(0, done - ring['x_base_slot']), n)
+        start = b.at + ring['slots_offset']
+        return ring, skip, [struct.unpack_from('<QQ', self.data, start + 16 * i) + (start + 16 * i + 16,) for i in range(n)]
+
+    def ring_events(self, b):
+        """Events and definitions of a ring, SIZE64 folded in; from the first slot that no block holds."""
+        ring, skip, slots = self.ring_slots(b)
+        events, defs, i, big, run, ns = [], [], 0, 0, ring['x_run'], ring['x_ns']
+        while ring['x_thread'] and i < len(slots):
+            head, value, at = slots[i]
+            op, a, shape = head >> 48 & 255, head & M48, self.shapes.get(head >> 48 & 255)
+            if head >> 56 or shape is None:
+                raise Bad('slot %d of the ring of thread %d: %016x' % (i, ring['x_thread'], head))
+            if shape in ('BYTES', 'WORDS'):
+                more = (value + 15) // 16
+                if i + more >= len(slots):
+                    break
+                if i >= skip:
+                    defs.append((op, a, self.data[at:at + value]))
+                i += 1 + more
+                continue
+            i += 1
+            if op == SIZE64:
+                big = value
+                continue
+            if op == RUN and i - 1 < skip:
+                run, ns = a, value
+            if i - 1 >= skip:
+                size = value & M32
+                events.append((op, a, value, 0) if shape == 'PAIR' else
+                              (op, a, 0 if shape == 'FREE' else big if size == M32 and big else size, value >> 32))
+            big = 0
+        return ring['x_thread'], run, ns, events, defs
+
+    def read_definitions(self):
+        for b in self.blocks:
+            if b.kind == DEFS and not b.damaged:
+                for d in decode_defs(b.payload, b.n_events, self.shapes):
+                    self.define(*d)
+        self.in_rings = [self.ring_events(b) for b in self.rings]
+        for _, _, _, _, defs in self.in_rings:
+            for d in defs:
+                self.define(*d)
+
+    def define(self, op, id, data):
+        self.n_defs += 1
+        if op == SCHEMA:
+            self.schemas += 1
+            for line in data.decode().splitlines():
+                number, shape, name = line.split(' ', 2)
+                for i in range(16 if int(number) < 128 else 1):
+                    self.shapes[int(number) + i] = shape
+        elif op == META:
+            key, _, value = data.partition(b'=')
+            self.meta[key.decode()] = value.decode('utf-8', 'surrogateescape')
+        elif op == CODE:
+            self.code[id] = Code(data)
+        elif op == CODE_TAIL and id in self.code:
+            c = self.code[id]
+            c.table = (c.table + data)[:c.table_bytes]
+        elif op == STRING:
+            self.strings[id] = data.decode()
+        elif op == FRAME:
+            parent, code, offset, flags = struct.unpack('<4I', data)
+            if parent >= id or code not in self.code or (parent and parent not in self.frames):
+                raise Bad('FRAME %d: parent %d, code %d' % (id, parent, code))
+            self.frames[id] = (parent, code, offset)
+
+    def read_events(self):
+        """self.runs: {run: (thread, [(op, a, b, stack, time)])}"""
+        self.runs, self.n_events = {}, 0
+        for b in sorted((b for b in self.blocks if b.kind == EVENTS and not b.damaged), key=lambda b: b.first_slot):
+            self.add_events(b.thread, b.first_run, b.first_ns, decode_events(b.payload, b.n_events, self.shapes))
+            self.n_events += b.n_events
+        for thread, run, ns, events, _ in self.in_rings:
+            self.add_events(thread, run, ns, events)
+
+    def add_events(self, thread, run, ns, events):
+        for op, a, b, stack in events:
+            if op == RUN:
+                run, ns = a, b
+                if run in self.runs:
+                    raise Bad('run %d comes twice' % run)
+            elif op == TIME:
+                ns = b
+            owner, out = self.runs.setdefault(run, (thread, []))
+            if owner != thread:
+                raise Bad('run %d has two threads, %d and %d' % (run, owner, thread))
+            if stack and stack not in self.frames:
+                raise Bad('stack %d is not defined' % stack)
+            out.append((op, a, b, stack, ns))
+
+    def events(self):
+        """All events in true order: (thread, op, a, b, stack, time)."""
+        for run in sorted(self.runs):
+            thread, events = self.runs[run]
+            for e in events:
+                yield (thread,) + e
+
+    def stack(self, id):
+        """[(file, line, column, function)], innermost first."""
+        out = []
+        while id:
+            id, code, offset = self.frames[id]
+            c = self.code[code]
+            line, col, _ = c.position(offset)
+            out.append((c.file, line, col, c.name))
+        return out
+
+    def name(self, op):
+        return '%s %s' % (KINDS[op >> 4], LAYERS[op & 15]) if op < 128 else self.names.get(op, str(op))
+
+    def is_complete(self):
+        return self.footer is not None and not self.holes
+
+
+def replay(trace, inherited=()):
+    """What is alive where FORMAT.md section 4 says "at the end": {address: (layer, size, stack)} of blocks, with
+    totals per (layer, stack): {(layer, stack): [live bytes, live blocks, total bytes, total blocks]}. Mappings are
+    left out: [(start, end, layer, stack)] of them is the third thing returned."""
+    live, maps, sums = dict(inherited), [], {}
+    end = last_end(trace)
+    moving = {}
+
+    def entry(layer, stack):
+        return sums.setdefault((layer, stack), [0, 0, 0, 0])
+
+    def add(layer, addr, size, stack):
+        drop(layer, addr)
+        live[layer, addr] = (size, stack)
+        e = entry(layer, stack)
+        for i, v in enumerate((size, 1, size, 1)):
+            e[i] += v
+
+    def drop(layer, addr):
+        size, stack = live.pop((layer, addr), (None, None))
+        if size is not None:
+            e = entry(layer, stack)
+            e[0] -= size
+            e[1] -= 1
+        return size, stack
+
+    for i, (thread, op, a, b, stack, _) in enumerate(trace.events()):
+        if i == end:
+            break
+        if op >= 128:
+            continue
+        kind, layer = op >> 4, op & 15
+        if kind in (0, 3):
+            if kind == 3:
+                old = moving.pop((thread, layer), None)
+                if old is not None:
+                    drop(layer, old)
+            add(layer, a, b, stack)
+        elif kind == 1:
+            drop(layer, a)
+        elif kind == 2:
+            moving[thread, layer] = a
+        elif kind == 4:
+            moving.pop((thread, layer), None)
+        elif kind in (5, 6, 7):
+            maps.append((KINDS[kind], a, b, layer, stack))
+    return live, sums, maps
+
+
+def last_end(trace):
+    """The index of the last py-fini that no py-init follows; None: there is none."""
+    end = None
+    for i, (_, op, _, _, _, _) in enumerate(trace.events()):
+        if op == PY_FINI and end is None:
+            end = i
+        elif op == PY_FINI:
+            end = i
+        elif op == PY_INIT:
+            end = None
+    return end
