@@ -226,7 +226,7 @@ static inline void encode_free(struct pt_codec *c, struct columns *out, uint8_t 
 	unsigned how = encode_stack(c, out, x, stack);
 	const struct seen *seen = seen_slot(c, addr);
 	uint32_t number = seen->number;
-	bool numbered = seen->addr == addr && number < c->n_allocs && c->n_allocs - number <= WINDOW;
+	bool numbered = addr && seen->addr == addr && number < c->n_allocs && c->n_allocs - number <= WINDOW;
 
 	if (!numbered) {
 		how |= BLOCK_GIVEN;

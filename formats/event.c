@@ -106,12 +106,12 @@ static uint8_t shape_from_name(const char *s, size_t len)
 static void schema_line(const char *s, const char *end, uint8_t shapes[256])
 {
 	unsigned op = 0;
-	const char *shape;
+	const char *digits = s, *shape;
 	uint8_t id;
 
 	for (; s < end && *s >= '0' && *s <= '9' && op < 1000; s++)
 		op = op * 10 + (unsigned)(*s - '0');
-	if (s == end || *s++ != ' ' || op > 255)
+	if (s == digits || s == end || *s++ != ' ' || op > 255)
 		return;
 	for (shape = s; s < end && *s != ' '; s++)
 		;
