@@ -71,8 +71,9 @@ void py_thread_end(struct py_thread *p);
  */
 static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_gil);
 
-/* The exact answer by a full walk with no cache used or changed: the oracle of PYTRACE_LOG=check. */
-uint32_t py_stack_full(struct thread *t, bool has_gil);
+/* The exact answer by a full walk with no cache used or changed: the oracle of PYTRACE_LOG=check. `p` only says which
+ * thread state a thread without the GIL was seen with. Slow: it maps memory for each answer. */
+uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil);
 
 /* To be called with each block that the OBJ domain is about to free (by free, or by realloc before the real call), also
  * when the event itself is not recorded: ends the definition of a code object. NULL is allowed. */

@@ -29,9 +29,9 @@ uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p)
 	return 0;
 }
 
-uint32_t py_stack_full(struct thread *t, bool has_gil)
+uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil)
 {
-	(void)t, (void)has_gil;
+	(void)t, (void)p, (void)has_gil;
 	return 0;
 }
 
