@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A step is written when a curve changes for the first time in a new slice: it says what the curve was up to then. So
+ * a stack that worked only at start-up costs two steps, however long the run.
+ *
+ * The end is known only afterwards: when the interpreter starts to go down, the slice is closed and what is alive is
+ * noted; should an interpreter start again, both are forgotten. Slices after the end are cut off in curves_finish().
+ */
+#include "analyzer/models/curves.h"
+#include "analyzer/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLICES_PER_CLOCK 128
+
+static bool is_import_frame(const struct defs *d, const struct node *node)
+{
+	const char *file = strings_text(&d->strings, d->codes.at[node->code].file);
+
+	return !strncmp(file, "<frozen importlib", 17) || strstr(file, "/importlib/_bootstrap");
+}
+
+/* Callers have smaller numbers, so one pass settles all. */
+static bool *find_imports(const struct defs *d)
+{
+	bool *importing = mem_zero(d->nodes.n + 1, sizeof *importing);
+
+	for (node_id i = NODE_UNKNOWN + 1; i < d->nodes.n; i++)
+		importing[i] = importing[d->nodes.at[i].parent] || is_import_frame(d, &d->nodes.at[i]);
+	return importing;
+}
+
+static struct curve *curve_of(struct curves *c, node_id node, uint8_t layer)
+{
+	uint32_t *number = &c->of_node[(size_t)node * PT_LAYERS + layer];
+
+	if (!*number) {
+		*array_push(&c->curves) = (struct curve){
+			.node = node, .layer = layer, .slice = (uint32_t)c->slices.n - 1, .first_ns = UINT64_MAX};
+		*number = (uint32_t)c->curves.n;
+	}
+	return &c->curves.at[*number - 1];
+}
+
+static void push_step(struct curves *c, struct curve *curve, uint32_t slice)
+{
+	*array_push(&c->steps) =
+		(struct curve_step){curve->bytes, curve->blocks, curve->slice, (uint32_t)(curve - c->curves.at)};
+	curve->slice = slice;
+}
+
+static void open_slice(struct curves *c, const struct replay_now *now)
+{
+	if (c->slices.n)
+		c->slices.at[c->slices.n - 1].end_ns = now->ns;
+	*array_push(&c->slices) = (struct slice){.end_ns = now->ns};
+	c->last_ns = now->ns;
+	c->last_number = now->number;
+}
+
+static void count_birth(struct curves *c, const struct change *change)
+{
+	struct slice *s = &c->slices.at[c->slices.n - 1];
+
+	s->births++;
+	s->work += change->node != NODE_EMPTY && !c->importing[change->node];
+}
+
+static void apply(struct curves *c, const struct change *change)
+{
+	struct curve *curve = curve_of(c, change->node, change->layer);
+	uint32_t slice = (uint32_t)c->slices.n - 1;
+
+	if (curve->slice != slice)
+		push_step(c, curve, slice);
+	if (change->kind == BLOCK_BORN) {
+		curve->bytes += change->bytes;
+		curve->blocks++;
+		count_birth(c, change);
+	} else {
+		curve->bytes -= change->bytes;
+		curve->blocks -= change->last;
+	}
+}
+
+static void on_changes(void *self, const struct change *changes, size_t n, const struct replay_now *now)
+{
+	struct curves *c = self;
+
+	if (now->ns - c->last_ns >= c->every_ns || now->number - c->last_number >= c->every_events)
+		open_slice(c, now);
+	for (size_t i = 0; i < n; i++) {
+		if (pt_layer_counted((enum pt_layer)changes[i].layer))
+			apply(c, &changes[i]);
+	}
+}
+
+static void note_live(void *self, const struct live_block *b)
+{
+	struct curves *c = self;
+	struct curve *curve;
+
+	if (b->inherited || !pt_layer_counted((enum pt_layer)b->layer))
+		return;
+	curve = curve_of(c, b->node, b->layer);
+	if (b->first_ns < curve->first_ns)
+		curve->first_ns = b->first_ns;
+	if (b->born_ns > curve->last_ns)
+		curve->last_ns = b->born_ns;
+}
+
+/* This is the end, as far as is known now. */
+static void set_end(struct curves *c, const struct replay_now *now, struct replay *r)
+{
+	for (size_t i = 0; i < c->curves.n; i++) {
+		c->curves.at[i].first_ns = UINT64_MAX;
+		c->curves.at[i].last_ns = 0;
+	}
+	replay_each_live(r, note_live, c);
+	c->end_slice = (uint32_t)c->slices.n - 1;
+	c->ended = true;
+	open_slice(c, now);
+}
+
+static void on_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
+{
+	struct curves *c = self;
+
+	if (ev->op == PT_OP_PY_FINI)
+		set_end(c, now, r);
+	else if (ev->op == PT_OP_PY_INIT)
+		c->ended = false;
+}
+
+static void on_finish(void *self, const struct replay_now *now, struct replay *r)
+{
+	struct curves *c = self;
+
+	if (!c->ended)
+		set_end(c, now, r);
+	for (size_t i = 0; i < c->curves.n; i++)
+		push_step(c, &c->curves.at[i], (uint32_t)c->slices.n);
+}
+
+void curves_init(struct curves *c, struct trace *t)
+{
+	*c = (struct curves){.trace = t};
+	c->model = (struct model){c, on_changes, on_event, on_finish};
+	c->importing = find_imports(&t->defs);
+	c->of_node = mem_map((t->defs.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
+	c->every_ns = t->end_ns / SLICES_PER_CLOCK + 1;
+	c->every_events = t->n_events / SLICES_PER_CLOCK + 1;
+	*array_push(&c->slices) = (struct slice){0};
+}
+
+/* Steps come in the order of time; a counting sort makes them the curves' own, still in the order of time. */
+static void sort_steps(struct curves *c)
+{
+	struct curve_step *sorted = mem_alloc((c->steps.n + 1) * sizeof *sorted);
+	size_t at = 0;
+
+	for (size_t i = 0; i < c->steps.n; i++)
+		c->curves.at[c->steps.at[i].curve].n_steps++;
+	for (size_t i = 0; i < c->curves.n; i++) {
+		c->curves.at[i].first_step = at;
+		at += c->curves.at[i].n_steps;
+		c->curves.at[i].n_steps = 0;
+	}
+	for (size_t i = 0; i < c->steps.n; i++) {
+		struct curve *curve = &c->curves.at[c->steps.at[i].curve];
+
+		sorted[curve->first_step + curve->n_steps++] = c->steps.at[i];
+	}
+	free(c->steps.at);
+	c->steps.at = sorted;
+	c->steps.cap = c->steps.n + 1;
+}
+
+void curves_finish(struct curves *c)
+{
+	sort_steps(c);
+	if (c->slices.n > c->end_slice + 1)
+		c->slices.n = c->end_slice + 1;
+	for (size_t i = 0; i < c->curves.n; i++) {
+		struct curve *curve = &c->curves.at[i];
+
+		curve->bytes = curve->blocks = 0;
+		curves_sum(c, curve, &c->end_slice, 1, &curve->bytes, &curve->blocks);
+	}
+}
+
+void curves_sum(const struct curves *c, const struct curve *curve, const uint32_t *at, size_t n, uint64_t *bytes,
+		uint64_t *blocks)
+{
+	const struct curve_step *step = c->steps.at + curve->first_step, *end = step + curve->n_steps, *now = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		while (step < end && step->slice <= at[i])
+			now = step++;
+		bytes[i] += now ? now->bytes : 0;
+		blocks[i] += now ? now->blocks : 0;
+	}
+}
+
+void curves_free(struct curves *c)
+{
+	if (c->of_node)
+		mem_unmap(c->of_node, (c->trace->defs.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
+	free(c->importing);
+	array_free(&c->slices);
+	array_free(&c->curves);
+	array_free(&c->steps);
+	*c = (struct curves){0};
+}

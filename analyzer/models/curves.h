@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * curves: the live bytes of each stack over the run
+ *
+ * What:  listens to a replay. The run is cut into slices; a slice ends when a certain share of the whole time or a
+ *        certain share of all events has passed, so that a phase that matters by either clock gets many. Each pair of
+ *        stack and layer has a curve: what was alive at the end of each slice. Only counted layers are looked at.
+ * Who:   a model of replay_run() (account_options.more); models/growth.c judges what it kept.
+ * Memory: 64 bytes for each curve, 24 for each slice in which a curve changed.
+ * End:   the moment before the interpreter takes itself down (see models/account.h), else the end of the trace.
+ */
+#pragma once
+#include "analyzer/replay/replay.h"
+
+struct slice {
+	uint64_t end_ns;
+	uint64_t births; /* blocks made in it */
+	uint64_t work;   /* of these by Python code that was not importing a module */
+};
+
+/* What a curve was at the end of a slice, and stayed until the slice of the next step. */
+struct curve_step {
+	uint64_t bytes, blocks;
+	uint32_t slice, curve;
+};
+
+struct curve {
+	uint64_t bytes, blocks;     /* alive at the end */
+	uint64_t first_ns, last_ns; /* when the oldest and the newest of these was made */
+	size_t first_step, n_steps; /* in curves.steps */
+	node_id node;
+	uint32_t slice; /* of the last change; private */
+	uint8_t layer;
+};
+
+struct curves {
+	struct trace *trace;
+	struct model model;         /* for account_options.more */
+	ARRAY(struct slice) slices; /* up to the end */
+	ARRAY(struct curve) curves;
+	ARRAY(struct curve_step) steps; /* after curves_finish() by curve, then by slice */
+	bool *importing;                /* by node: a module was being imported */
+	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
+	uint64_t every_ns, every_events, last_ns, last_number;
+	uint32_t end_slice; /* private: slices up to it lie before the end */
+	bool ended, live_known;
+};
+
+/* The trace must be open. The model is c->model. */
+void curves_init(struct curves *c, struct trace *t);
+/* After the replay: sorts the steps. */
+void curves_finish(struct curves *c);
+void curves_free(struct curves *c);
+
+/* What a curve was at the ends of slices at[0..n), ascending: added to bytes[0..n) and blocks[0..n). */
+void curves_sum(const struct curves *c, const struct curve *curve, const uint32_t *at, size_t n, uint64_t *bytes,
+		uint64_t *blocks);
