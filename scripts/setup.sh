@@ -5,6 +5,8 @@
 
 BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev'
 TEST_PACKAGES='libcmocka-dev clang-format'
+# Without these some tests are skipped, and say so. (The last: CPython's own tests, of whatever version python3 is.)
+MORE_TEST_PACKAGES='libpython3-dev gdb strace'
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -25,7 +27,7 @@ is_there() {
 	libxxhash-dev) have_library libxxhash ;;
 	libjansson-dev) have_library jansson ;;
 	libcmocka-dev) have_library cmocka ;;
-	clang-format) have_command clang-format ;;
+	clang-format | gdb | strace) have_command "$1" ;;
 	*) dpkg -s "$1" >/dev/null 2>&1 ;;
 	esac
 }
@@ -71,6 +73,24 @@ install() {
 	# Word splitting is wanted: one argument a package.
 	# shellcheck disable=SC2086
 	quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $missing
+}
+
+# install_if_possible PACKAGE...: the same, but goes on without those that can't be had.
+install_if_possible() {
+	for package in $(missing_packages "$@"); do
+		if apt-cache show "$package" >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || have_command sudo; } &&
+			as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$package" \
+				>/dev/null 2>&1; then
+			say "    installed: $package"
+		else
+			say "    not to be had: $package; tests that need it will be skipped"
+		fi
+	done
+}
+
+# The package of CPython's own tests for the distribution's python3.
+testsuite_package() {
+	/usr/bin/python3 -c 'import sys; print("libpython%d.%d-testsuite" % sys.version_info[:2])' 2>/dev/null || true
 }
 
 # build FOLDER [MESON OPTION...]: configures when that was not done here, and compiles.
