@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * arena: bump allocation from pieces. The whole state is one word, the next free address: pieces lie at multiples of
+ * their size, so the address alone says how much is left, and taking some is one compare-and-swap.
+ */
+#include "preload/arena.h"
+#include "preload/os.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum { PIECE = 256 << 10, ALIGN = 64 };
+
+static _Atomic(uintptr_t) next_free; /* at a multiple of PIECE: none yet, or the piece is full */
+
+void *arena_map(size_t bytes) { return os_map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
+
+void arena_unmap(void *p, size_t bytes) { os_unmap(p, bytes); }
+
+/* A piece at a multiple of its size, cut out of a mapping twice as large. */
+static uintptr_t new_piece(void)
+{
+	char *p = arena_map(2 * PIECE);
+	uintptr_t start = ((uintptr_t)p + PIECE - 1) & ~(uintptr_t)(PIECE - 1);
+
+	if (!p)
+		return 0;
+	if (start > (uintptr_t)p)
+		os_unmap(p, start - (uintptr_t)p);
+	os_unmap((void *)(start + PIECE), (uintptr_t)p + PIECE - start);
+	return start;
+}
+
+void *arena_alloc(size_t bytes)
+{
+	uintptr_t at, fresh;
+
+	bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	if (bytes > PIECE / 4)
+		return arena_map(bytes);
+	at = atomic_load(&next_free);
+	while (at & (PIECE - 1) && (at & (PIECE - 1)) + bytes <= PIECE)
+		if (atomic_compare_exchange_weak(&next_free, &at, at + bytes))
+			return (void *)at;
+	/* Full or none yet. Losing the race for the new piece wastes what is left of the other's: nothing else. */
+	fresh = new_piece();
+	if (fresh)
+		atomic_store(&next_free, fresh + bytes);
+	return (void *)fresh;
+}

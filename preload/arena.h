@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * arena: the tracer's own memory, straight from the kernel
+ *
+ * What:  zero-filled memory that is never given back (bump pieces), and whole mappings that may be.
+ * Why:   the allocator of the host is what we trace; its memory is not ours to use.
+ * Who:   any thread, any time, also in a signal handler: lock-free.
+ */
+#pragma once
+#include <stddef.h>
+
+/* Zeroed memory aligned to 64 bytes, for the life of the process; NULL when the kernel has none. */
+void *arena_alloc(size_t bytes);
+/* Zeroed pages; NULL on failure. Given back with arena_unmap. */
+void *arena_map(size_t bytes);
+void arena_unmap(void *p, size_t bytes);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mmap: mappings that the program makes through libc (libc's and the loader's own are not seen)
+ *
+ * munmap, mremap and MAP_FIXED may touch any part of what was mapped before: the events carry ranges and the analyzer
+ * keeps the books. mprotect is not followed: what was mapped without access stays "reserve".
+ */
+#include "preload/hooks/hook.h"
+
+#include <stdarg.h>
+
+static enum pt_layer layer_of(int prot, int flags)
+{
+	if (!(flags & MAP_ANONYMOUS))
+		return PT_LAYER_FILE;
+	return prot == PROT_NONE ? PT_LAYER_RESERVE : PT_LAYER_MMAP;
+}
+
+/* Ranges are whole pages: the kernel's view. */
+static size_t whole_pages(size_t bytes) { return (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1); }
+
+static uint32_t record_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p, size_t bytes)
+{
+	uint32_t stack;
+
+	thread_depth(t, DEPTH_OWN);
+	stack = hook_stack(t, false);
+	emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, whole_pages(bytes), stack);
+	thread_depth(t, DEPTH_REAL);
+	return stack;
+}
+
+static void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	struct thread *t = thread_enter();
+	void *p = real.mmap(hint, bytes, prot, flags, fd, offset);
+
+	if (!t)
+		return p;
+	if (p != MAP_FAILED)
+		record_range(t, PT_MAP, layer_of(prot, flags), p, bytes);
+	thread_leave(t);
+	return p;
+}
+
+HOOK void *mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	return record_mmap(hint, bytes, prot, flags, fd, offset);
+}
+
+HOOK void *mmap64(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	return record_mmap(hint, bytes, prot, flags, fd, offset);
+}
+
+HOOK int munmap(void *p, size_t bytes)
+{
+	struct thread *t = thread_enter();
+	int ret;
+
+	if (!t)
+		return real.munmap(p, bytes);
+	record_range(t, PT_UNMAP, PT_LAYER_MMAP, p, bytes);
+	ret = real.munmap(p, bytes);
+	if (ret)
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, p, bytes);
+	thread_leave(t);
+	return ret;
+}
+
+/* With old_bytes 0 (a second view of a shared mapping) or MREMAP_DONTUNMAP the old range stays. */
+static bool old_range_goes(size_t old_bytes, int flags) { return old_bytes && !(flags & 4 /* MREMAP_DONTUNMAP */); }
+
+static void *record_mremap(struct thread *t, void *old, size_t old_bytes, size_t bytes, int flags, void *wanted)
+{
+	bool goes = old_range_goes(old_bytes, flags);
+	void *p;
+
+	if (goes)
+		record_range(t, PT_UNMAP, PT_LAYER_MMAP, old, old_bytes);
+	p = real.mremap(old, old_bytes, bytes, flags, wanted);
+	if (p != MAP_FAILED)
+		record_range(t, PT_MAP, PT_LAYER_MMAP, p, bytes);
+	else if (goes)
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, old, old_bytes);
+	return p;
+}
+
+HOOK void *mremap(void *old, size_t old_bytes, size_t bytes, int flags, ...)
+{
+	struct thread *t = thread_enter();
+	void *wanted = NULL, *p;
+	va_list args;
+
+	if (flags & MREMAP_FIXED) {
+		va_start(args, flags);
+		wanted = va_arg(args, void *);
+		va_end(args);
+	}
+	if (!t)
+		return real.mremap(old, old_bytes, bytes, flags, wanted);
+	p = record_mremap(t, old, old_bytes, bytes, flags, wanted);
+	thread_leave(t);
+	return p;
+}
+
+/* The program break as a mapping that grows and shrinks at its end. */
+static void record_break(struct thread *t, char *from, char *to)
+{
+	if (to > from)
+		record_range(t, PT_MAP, PT_LAYER_MMAP, from, (size_t)(to - from));
+	else if (to < from)
+		record_range(t, PT_UNMAP, PT_LAYER_MMAP, to, (size_t)(from - to));
+}
+
+HOOK void *sbrk(intptr_t increment)
+{
+	struct thread *t = thread_enter();
+	char *now = t ? real.sbrk(0) : NULL, *old;
+
+	if (t && increment < 0)
+		record_break(t, now, now + increment);
+	old = real.sbrk(increment);
+	if (!t)
+		return old;
+	if (increment > 0 && old != (char *)-1)
+		record_break(t, old, old + increment);
+	if (increment < 0 && old == (char *)-1)
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, now + increment, (size_t)-increment);
+	thread_leave(t);
+	return old;
+}
+
+HOOK int brk(void *to)
+{
+	struct thread *t = thread_enter();
+	char *from = t ? real.sbrk(0) : NULL;
+	int ret = real.brk(to);
+
+	if (!t)
+		return ret;
+	if (!ret)
+		record_break(t, from, to);
+	thread_leave(t);
+	return ret;
+}

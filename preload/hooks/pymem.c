@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pymem: CPython's allocators, one set of four functions a domain
+ *
+ * `ctx` is the allocator that was in force before. MEM and OBJ run with the GIL held, RAW may not. The malloc that a
+ * domain falls back to for large blocks runs at DEPTH_REAL and is no event of its own. Arenas are recorded although
+ * they are nested: their layer is not counted.
+ */
+#include "preload/hooks/pymem.h"
+#include "preload/hooks/hook.h"
+
+static inline struct thread *enter(void)
+{
+	struct thread *t = thread_enter();
+
+	if (t && unlikely(py_finalizing() != lifecycle_fini_seen))
+		lifecycle_fini_changed(t);
+	return t;
+}
+
+static inline void *do_malloc(const struct py_allocator *below, size_t size, enum pt_layer layer, bool has_gil)
+{
+	struct thread *t = enter();
+	void *p = below->malloc(below->ctx, size);
+
+	if (t) {
+		hook_alloc(t, layer, p, size, has_gil);
+		thread_leave(t);
+	}
+	return p;
+}
+
+static inline void *do_calloc(const struct py_allocator *below, size_t n, size_t size, enum pt_layer layer, bool has_gil)
+{
+	struct thread *t = enter();
+	void *p = below->calloc(below->ctx, n, size);
+
+	if (t) {
+		hook_alloc(t, layer, p, n * size, has_gil);
+		thread_leave(t);
+	}
+	return p;
+}
+
+static inline void *do_realloc(const struct py_allocator *below, void *p, size_t size, enum pt_layer layer, bool has_gil)
+{
+	struct thread *t = enter();
+	uint32_t stack;
+	void *q;
+
+	if (!t)
+		return below->realloc(below->ctx, p, size);
+	if (p) {
+		stack = hook_free(t, PT_MOVE_BEGIN, layer, p, has_gil);
+		q = below->realloc(below->ctx, p, size);
+		hook_moved(t, layer, p, q, size, stack);
+	} else {
+		q = below->realloc(below->ctx, p, size);
+		hook_alloc(t, layer, q, size, has_gil);
+	}
+	thread_leave(t);
+	return q;
+}
+
+static inline void do_free(const struct py_allocator *below, void *p, enum pt_layer layer, bool has_gil)
+{
+	struct thread *t;
+
+	if (!p)
+		return;
+	t = enter();
+	if (t)
+		hook_free(t, PT_FREE, layer, p, has_gil);
+	below->free(below->ctx, p);
+	if (t)
+		thread_leave(t);
+}
+
+#define DOMAIN(name, LAYER, has_gil)                                                                                   \
+	static void *name##_malloc(void *ctx, size_t size) { return do_malloc(ctx, size, LAYER, has_gil); }            \
+	static void *name##_calloc(void *ctx, size_t n, size_t size)                                                   \
+	{                                                                                                              \
+		return do_calloc(ctx, n, size, LAYER, has_gil);                                                        \
+	}
+
+DOMAIN(raw, PT_LAYER_RAW, false)
+DOMAIN(mem, PT_LAYER_MEM, true)
+DOMAIN(obj, PT_LAYER_OBJECT, true)
+
+static void *raw_realloc(void *ctx, void *p, size_t size) { return do_realloc(ctx, p, size, PT_LAYER_RAW, false); }
+static void *mem_realloc(void *ctx, void *p, size_t size) { return do_realloc(ctx, p, size, PT_LAYER_MEM, true); }
+static void raw_free(void *ctx, void *p) { do_free(ctx, p, PT_LAYER_RAW, false); }
+static void mem_free(void *ctx, void *p) { do_free(ctx, p, PT_LAYER_MEM, true); }
+
+/* Blocks of this domain may be code objects, whose ids end with them. */
+static void *obj_realloc(void *ctx, void *p, size_t size)
+{
+	py_block_dies(p);
+	return do_realloc(ctx, p, size, PT_LAYER_OBJECT, true);
+}
+
+static void obj_free(void *ctx, void *p)
+{
+	py_block_dies(p);
+	do_free(ctx, p, PT_LAYER_OBJECT, true);
+}
+
+/* An arena is taken in the middle of an object's allocation (depth REAL), or by itself. */
+static struct thread *enter_arena(bool *ret_nested)
+{
+	struct thread *t = thread_self;
+
+	*ret_nested = t && tracer_is_on() && atomic_load_explicit(&t->depth, memory_order_relaxed) == DEPTH_REAL;
+	return *ret_nested ? t : thread_enter();
+}
+
+static void leave_arena(struct thread *t, bool nested)
+{
+	if (nested)
+		thread_depth(t, DEPTH_REAL);
+	else
+		thread_leave(t);
+}
+
+static void *arena_hook_alloc(void *ctx, size_t size)
+{
+	const struct py_arena_allocator *below = ctx;
+	bool nested;
+	struct thread *t = enter_arena(&nested);
+	void *p = below->alloc(below->ctx, size);
+
+	if (t) {
+		hook_alloc(t, PT_LAYER_ARENA, p, size, true);
+		leave_arena(t, nested);
+	}
+	return p;
+}
+
+static void arena_hook_free(void *ctx, void *p, size_t size)
+{
+	const struct py_arena_allocator *below = ctx;
+	bool nested;
+	struct thread *t = enter_arena(&nested);
+
+	if (t)
+		hook_free(t, PT_FREE, PT_LAYER_ARENA, p, true);
+	below->free(below->ctx, p, size);
+	if (t)
+		leave_arena(t, nested);
+}
+
+const struct py_hooks pymem_hooks = {
+	.domain = {
+		[PY_DOMAIN_RAW] = { NULL, raw_malloc, raw_calloc, raw_realloc, raw_free },
+		[PY_DOMAIN_MEM] = { NULL, mem_malloc, mem_calloc, mem_realloc, mem_free },
+		[PY_DOMAIN_OBJ] = { NULL, obj_malloc, obj_calloc, obj_realloc, obj_free },
+	},
+	.arena = { NULL, arena_hook_alloc, arena_hook_free },
+};

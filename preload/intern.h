@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * intern: dense ids for what events refer to, each defined in the trace before its first use
+ *
+ * What:  (parent stack, code, offset) → stack id, and records of definition.
+ * How:   one insert-only hash table for the process. Look-ups and inserts take no lock; growing it takes one, for
+ *        the time of a copy. Two threads that meet the same new key at once may give it two ids: the reader folds
+ *        equal definitions, so that is harmless, and it is what makes the table free of locks.
+ * Who:   preload/py. Any thread inside its own hook (thread->busy set).
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct thread; /* preload/thread.h */
+
+/* The id of the stack that has `code` at `offset` on top of `parent` (0: nothing below). Defines it when new.
+ * Returns 0 when the tracer is out of memory (counted as PT_LOST_MEMORY). Cost: one probe when known. */
+uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset);
+
+/* A number for a new code object, dense from 1. */
+uint32_t intern_new_code(void);
+
+struct piece {
+	const void *data;
+	size_t bytes;
+};
+/* Writes a BYTES definition made of pieces, in order. At most DEFINE_MAX bytes in all; longer ones are the caller's to
+ * cut (see CODE_TAIL). Any memory may be passed; it is copied before the call returns. */
+#define DEFINE_MAX 8192
+void define_bytes(struct thread *t, uint8_t op, uint64_t id, const struct piece *pieces, int n_pieces);
+
+/* Forgets everything: the child of a fork starts its own trace. */
+void intern_after_fork(void);

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lifecycle: start, fork, exec, end.
+ *
+ * The end is marked by a function given to on_exit from the constructor, before the program could register any: it runs
+ * after all of them, and is told the exit status.
+ */
+#include "preload/lifecycle.h"
+#include "preload/emit.h"
+#include "preload/hooks/pymem.h"
+#include "preload/intern.h"
+#include "preload/options.h"
+#include "preload/os.h"
+#include "preload/program.h"
+#include "preload/real.h"
+#include "preload/sink.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PYTRACE_VERSION
+#error "the build system gives the version"
+#endif
+
+extern char **environ;
+
+static struct options options;
+static struct program program;
+static bool started;     /* the constructor decided to trace */
+static bool has_barrier; /* os_barrier works */
+static bool init_seen;   /* PY_INIT is in the trace */
+static struct lock adopting;
+static _Atomic(uint64_t) last_fork;
+
+bool lifecycle_fini_seen, lifecycle_checks;
+
+/* ---- facts ---- */
+
+static void meta(struct thread *t, const char *key, const void *value, size_t bytes)
+{
+	struct piece pieces[] = { { key, strlen(key) }, { "=", 1 }, { value, bytes } };
+
+	if (pieces[0].bytes + 1 + bytes > DEFINE_MAX)
+		pieces[2].bytes = DEFINE_MAX - pieces[0].bytes - 1;
+	define_bytes(t, PT_OP_META, 0, pieces, 3);
+}
+
+static void meta_text(struct thread *t, const char *key, const char *value) { meta(t, key, value, strlen(value)); }
+static void meta_switch(struct thread *t, const char *key, bool value) { meta_text(t, key, value ? "1" : "0"); }
+
+/* argv's strings lie one behind the other in memory, zeros between, as the kernel put them there; a program may have
+ * moved them (setproctitle), so they are taken one by one. */
+static void meta_argv(struct thread *t)
+{
+	static char buf[DEFINE_MAX];
+	size_t len = 0;
+
+	for (int i = 0; i < program.argc && program.argv[i]; i++) {
+		size_t n = strlen(program.argv[i]) + 1;
+
+		if (len + n > sizeof buf - 16)
+			break;
+		memcpy(buf + len, program.argv[i], n);
+		len += n;
+	}
+	meta(t, "argv", buf, len ? len - 1 : 0);
+}
+
+static void meta_place(struct thread *t)
+{
+	static char buf[4096];
+	long n = os_call(SYS_getcwd, buf, sizeof buf);
+
+	if (n > 0)
+		meta_text(t, "cwd", buf);
+	if (!gethostname(buf, sizeof buf - 1))
+		meta_text(t, "host", buf);
+	options_text(environ, buf, sizeof buf);
+	meta_text(t, "options", buf);
+}
+
+static void define_facts(struct thread *t)
+{
+	static char schema[4096];
+	struct piece piece = { schema, pt_schema_text(schema, sizeof schema) };
+
+	define_bytes(t, PT_OP_SCHEMA, 0, &piece, 1);
+	meta_text(t, "libpytrace.version", PYTRACE_VERSION);
+	meta_text(t, "program", program.name);
+	meta_text(t, "exe", program.exe);
+	meta_text(t, "mode", "full");
+	meta_argv(t);
+	meta_place(t);
+}
+
+/* What is known of the interpreter once it runs. */
+static void define_python(struct thread *t)
+{
+	const struct py_info *py = py_info();
+	char hex[16];
+
+	meta_text(t, "layers", py->implementation ? "mmap,malloc,raw,mem,object,arena,file,reserve"
+						  : "mmap,malloc,file,reserve");
+	if (!py->implementation)
+		return;
+	snprintf(hex, sizeof hex, "0x%08x", py->hexversion);
+	meta_text(t, "python.implementation", py->implementation);
+	meta_text(t, "python.version", py->version);
+	meta_text(t, "python.hexversion", hex);
+	meta_switch(t, "python.free_threaded", py->free_threaded);
+	meta_switch(t, "python.shared", py->shared);
+	meta_switch(t, "python.debug", py->debug);
+	if (py->stacks_off)
+		meta_text(t, "python.stacks_off", py->stacks_off);
+}
+
+/* ---- the interpreter's life ---- */
+
+void lifecycle_tick(struct thread *t)
+{
+	if (init_seen || !py_initialized())
+		return;
+	init_seen = true;
+	define_python(t);
+	emit_pair(t, PT_OP_PY_INIT, py_info()->hexversion, 0);
+}
+
+void lifecycle_fini_changed(struct thread *t)
+{
+	thread_depth(t, DEPTH_OWN);
+	lifecycle_fini_seen = py_finalizing();
+	if (lifecycle_fini_seen) {
+		emit_pair(t, PT_OP_PY_FINI, 0, 0);
+		init_seen = false; /* Py_Initialize may come again */
+	}
+	thread_depth(t, DEPTH_REAL);
+}
+
+/* ---- start ---- */
+
+/* strerror may allocate. */
+static const char *describe_error(int error)
+{
+	switch (error) {
+	case EACCES: case EPERM: return "no permission";
+	case ENOENT: case ENOTDIR: return "no such directory";
+	case ENOSPC: case EDQUOT: return "no space left";
+	case EROFS: return "read-only file system";
+	case EMFILE: case ENFILE: return "too many open files";
+	case ENAMETOOLONG: return "name too long";
+	default: return "I/O error";
+	}
+}
+
+static void say_no_output(int error)
+{
+	char line[512];
+
+	snprintf(line, sizeof line, "cannot make the trace file %.400s: %s; not tracing", sink_path(),
+		 describe_error(error));
+	options_say(line);
+}
+
+/* Makes the file and attaches the calling thread, with all that a reader must know first. */
+static bool open_trace(const struct sink_parent *parent)
+{
+	struct thread *t;
+	int error;
+
+	if (!sink_open(options.output, program.name, options.max_size, parent, &error)) {
+		say_no_output(error);
+		return false;
+	}
+	atomic_store(&tracer.state, TRACER_ON);
+	t = thread_attached();
+	if (!t)
+		return false;
+	thread_depth(t, DEPTH_OWN);
+	define_facts(t);
+	define_python(t);
+	thread_leave(t);
+	return true;
+}
+
+static bool is_to_be_traced(bool has_python)
+{
+	if (options.programs[0])
+		return program_fits(&program, options.programs);
+	return has_python || program_fits(&program, program_interpreters);
+}
+
+/* PYTRACE_FOLLOW without exec: children started by exec do not get us. The variable is shortened in place. */
+static void leave_environment(void)
+{
+	char *preload = getenv("LD_PRELOAD"), *at = preload;
+
+	while (at && *at) {
+		size_t len = strcspn(at, " :"), skip = len + (at[len] != 0);
+
+		if (memmem(at, len, "libpytrace.so", 13))
+			memmove(at, at + skip, strlen(at + skip) + 1);
+		else
+			at += skip;
+	}
+	if (preload && !*preload)
+		unsetenv("LD_PRELOAD");
+}
+
+static void fork_prepare(void);
+static void fork_in_child(void);
+static void exit_handler(int status, void *unused)
+{
+	(void)unused;
+	lifecycle_end(PT_ENDED_EXIT, status & 255);
+}
+static void quick_exit_handler(void) { lifecycle_end(PT_ENDED_EXIT, 0); }
+
+static bool decide(int argc, char **argv)
+{
+	char error[256];
+	bool has_python = py_start(NULL), options_are_good;
+
+	program_look(&program, argc, argv);
+	options_are_good = options_read(&options, environ, error, sizeof error);
+	if (!is_to_be_traced(has_python))
+		return false;
+	if (!options_are_good)
+		options_say(error);
+	if (options.help)
+		options_print_help();
+	if (!(options.follow & OPTIONS_FOLLOW_EXEC))
+		leave_environment();
+	return options_are_good && options.mode != OPTIONS_MODE_OFF;
+}
+
+static bool begin(int argc, char **argv)
+{
+	static const struct sink_parent no_parent;
+
+	if (!decide(argc, argv))
+		return false;
+	lifecycle_checks = options.log & OPTIONS_LOG_CHECK;
+	has_barrier = os_barrier_register();
+	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
+	thread_start();
+	if (!open_trace(&no_parent))
+		return false;
+	pthread_atfork(fork_prepare, NULL, fork_in_child);
+	on_exit(exit_handler, NULL);
+	at_quick_exit(quick_exit_handler);
+	py_install(&pymem_hooks);
+	started = true;
+	return true;
+}
+
+__attribute__((constructor(101))) static void construct(int argc, char **argv, char **envp)
+{
+	int saved = errno;
+
+	(void)envp;
+	real_start();
+	if (!begin(argc, argv))
+		atomic_store(&tracer.state, TRACER_OFF);
+	errno = saved;
+}
+
+/* ---- fork and exec ---- */
+
+/* Registered first, so this runs last before the fork, and the child's part first after it. */
+static void fork_prepare(void)
+{
+	struct thread *t = thread_enter();
+
+	if (!t)
+		return;
+	thread_depth(t, DEPTH_OWN);
+	t->fork_serial = atomic_fetch_add(&last_fork, 1) + 1;
+	emit_pair(t, PT_OP_FORK, t->fork_serial, 0);
+	thread_leave(t);
+}
+
+/* For kernels that do not wipe the page. The first event does the rest. */
+static void fork_in_child(void)
+{
+	if (atomic_load(&tracer.state) == TRACER_ON)
+		atomic_store(&tracer.state, TRACER_UNKNOWN);
+}
+
+void lifecycle_forked(int child_pid)
+{
+	struct thread *t = thread_enter();
+
+	if (!t)
+		return;
+	thread_depth(t, DEPTH_OWN);
+	if (t->fork_serial)
+		emit_pair(t, PT_OP_FORKED, t->fork_serial, (uint64_t)child_pid);
+	t->fork_serial = 0;
+	thread_leave(t);
+}
+
+static void fill_parent(struct sink_parent *p)
+{
+	const char *slash = strrchr(sink_path(), '/');
+
+	*p = (struct sink_parent){ .id = sink_id(), .fork_serial = thread_self ? thread_self->fork_serial : 0 };
+	strncpy(p->file, slash ? slash + 1 : sink_path(), sizeof p->file - 1);
+}
+
+/* Everything that the parent's memory says of its file, rings, threads and ids is not ours. */
+static void forget_parent(void)
+{
+	sink_after_fork();
+	ring_after_fork();
+	thread_after_fork();
+	intern_after_fork();
+	py_after_fork();
+	atomic_store(&order.run, 0);
+	atomic_store(&order.now_ns, 0);
+	atomic_store(&last_fork, 0);
+	init_seen = false;
+}
+
+static void adopt(void)
+{
+	struct sink_parent parent;
+	bool on = false;
+
+	fill_parent(&parent);
+	forget_parent();
+	if (options.follow & OPTIONS_FOLLOW_FORK)
+		on = open_trace(&parent);
+	if (!on)
+		atomic_store(&tracer.state, TRACER_OFF);
+}
+
+bool lifecycle_adopt(void)
+{
+	int saved = errno;
+
+	if (!started)
+		return false;
+	lock_take(&adopting);
+	if (atomic_load(&tracer.state) == TRACER_UNKNOWN)
+		adopt();
+	lock_drop(&adopting);
+	errno = saved;
+	return tracer_is_on();
+}
+
+/* The child of a vfork passes here in its parent's memory; the child of a fork may not have been adopted yet. */
+static bool is_ours(void) { return started && tracer_is_on() && os_pid() == sink_owner_pid(); }
+
+void lifecycle_exec_begin(void)
+{
+	if (is_ours())
+		sink_ended(PT_ENDED_EXEC, 0, os_mono_ns() - sink_start_ns());
+}
+
+void lifecycle_exec_failed(void)
+{
+	if (is_ours())
+		sink_ended(PT_ENDED_NOT, 0, os_mono_ns() - sink_start_ns());
+}
+
+/* ---- end ---- */
+
+struct ending {
+	const struct thread *self;
+	bool all_packed;
+};
+
+/* A thread that is outside the hooks will see OFF when it enters one (thread_enter), so its ring is ours to pack. */
+static void pack_other(struct thread *t, void *arg)
+{
+	struct ending *e = arg;
+
+	if (t == e->self)
+		return;
+	if (!has_barrier || atomic_load(&t->depth) != DEPTH_OUTSIDE || !ring_pack(t))
+		e->all_packed = false;
+}
+
+static void write_footer(uint64_t now_ns)
+{
+	static struct {
+		struct pt_block block;
+		struct pt_footer footer;
+		uint64_t pairs[256][2];
+	} f;
+	struct ring_totals sums;
+	uint64_t bytes, offset;
+
+	ring_totals(&sums);
+	f.footer = (struct pt_footer){
+		.n_events = sums.n_events,
+		.n_defs = sums.n_defs,
+		.n_blocks = sums.n_blocks,
+		.n_threads = thread_count(),
+		.duration_ns = now_ns,
+	};
+	for (unsigned op = 0; op < 256; op++) {
+		if (!sums.op_counts[op])
+			continue;
+		f.pairs[f.footer.n][0] = op;
+		f.pairs[f.footer.n++][1] = sums.op_counts[op];
+	}
+	bytes = sizeof f.footer + f.footer.n * sizeof f.pairs[0];
+	f.block.kind = PT_BLOCK_FOOTER;
+	f.block.stored_bytes = f.block.raw_bytes = (uint32_t)bytes;
+	f.block.first_ns = f.block.last_ns = now_ns;
+	f.block.payload_xxh3 = pt_xxh3(&f.footer, bytes);
+	pt_block_seal(&f.block);
+	offset = sink_reserve(sizeof f.block + bytes, PT_BLOCK_ALIGN);
+	if (offset)
+		sink_write(&f, sizeof f.block + bytes, offset);
+}
+
+enum { GAPS_MAX = 256 };
+
+struct gaps {
+	struct sink_gap list[GAPS_MAX];
+	unsigned n;
+};
+
+static void add_gap(const struct ring *r, void *arg)
+{
+	struct gaps *g = arg;
+
+	if (g->n < GAPS_MAX && !r->shared->x_head)
+		g->list[g->n++] = (struct sink_gap){ r->offset, OS_PAGE + r->n_slots * sizeof(struct pt_slot) };
+}
+
+/* By offset. Few, and qsort may allocate. */
+static void sort_gaps(struct gaps *g)
+{
+	for (unsigned i = 1; i < g->n; i++) {
+		struct sink_gap gap = g->list[i];
+		unsigned at = i;
+
+		for (; at && g->list[at - 1].offset > gap.offset; at--)
+			g->list[at] = g->list[at - 1];
+		g->list[at] = gap;
+	}
+}
+
+static void close_trace(enum pt_ended how, int status, uint64_t now_ns, bool all_packed)
+{
+	static struct gaps gaps;
+
+	if (all_packed)
+		write_footer(now_ns);
+	sink_ended(how, status, now_ns);
+	ring_each(add_gap, &gaps);
+	sort_gaps(&gaps);
+	sink_close(gaps.list, gaps.n);
+}
+
+/* Called from a signal handler that interrupted a hook of this thread (depth not 0), locks may be held: then the rings
+ * keep what they have and only the front page is marked. */
+void lifecycle_end(enum pt_ended how, int status)
+{
+	uint64_t now_ns = os_mono_ns() - sink_start_ns();
+	struct thread *t;
+	struct ending e = { .all_packed = true };
+
+	if (!started || os_pid() != sink_owner_pid() || atomic_load(&tracer.state) == TRACER_UNKNOWN)
+		return;
+	t = tracer_is_on() ? thread_enter() : NULL;
+	if (t) {
+		thread_depth(t, DEPTH_OWN);
+		emit_pair(t, PT_OP_END, t->tid, 0);
+		e.all_packed = ring_pack(t);
+		e.self = t;
+		atomic_store(&tracer.state, TRACER_OFF);
+		has_barrier = has_barrier && os_barrier();
+		thread_each(pack_other, &e);
+		close_trace(how, status, now_ns, e.all_packed);
+		thread_leave(t);
+		return;
+	}
+	atomic_store(&tracer.state, TRACER_OFF);
+	sink_ended(how, status, now_ns);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lifecycle: from the constructor to the end of the trace, across fork and exec
+ *
+ *   constructor ─ options, program ─▶ file, first thread, facts ─▶ ON
+ *   fork          FORK event in the parent; the child's state is wiped to UNKNOWN and its first event adopts it: its
+ *                 own file, which names the parent's
+ *   exec          marked in the front page (and unmarked when it fails): the rings keep what they hold
+ *   exit, _exit, abort   the rings are packed, the footer written, the file closed
+ * Whatever else ends the process leaves a file with rings, which is as good.
+ */
+#pragma once
+#include "preload/thread.h"
+
+struct real;
+
+/* At the first event of a process whose state is UNKNOWN. True when it is the child of a fork that is now ON. */
+bool lifecycle_adopt(void);
+/* Called by emit_slow when the clock was read: looks for what happens rarely (interpreter up). Depth DEPTH_OWN. */
+void lifecycle_tick(struct thread *t);
+/* The end. `how` and `status` go into the front page. Only the process that owns the file ends it. */
+void lifecycle_end(enum pt_ended how, int status);
+/* Around an exec. */
+void lifecycle_exec_begin(void);
+void lifecycle_exec_failed(void);
+/* After fork() in the parent. */
+void lifecycle_forked(int child_pid);
+/* Whether an interpreter was seen taking itself down; compared with py_finalizing() by the hooks of Python's domains. */
+extern bool lifecycle_fini_seen __attribute__((visibility("hidden")));
+void lifecycle_fini_changed(struct thread *t);
+/* PYTRACE_LOG=check. */
+extern bool lifecycle_checks __attribute__((visibility("hidden")));

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options: the environment variables of options.def, read once in the constructor
+ *
+ * Never: allocates, or changes the environment. Text fields point into the environment or to the default.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum options_mode { OPTIONS_MODE_FULL, OPTIONS_MODE_OFF };
+enum { OPTIONS_FOLLOW_FORK = 1, OPTIONS_FOLLOW_EXEC = 2 };
+enum { OPTIONS_LOG_CHECK = 1 };
+
+struct options {
+	const char *output, *programs;
+	uint64_t mode;     /* enum options_mode */
+	uint64_t follow;   /* OPTIONS_FOLLOW_… */
+	uint64_t max_size; /* bytes; UINT64_MAX: no limit */
+	uint64_t log;      /* OPTIONS_LOG_… */
+	uint64_t help;
+};
+
+/* Reads environ. False when a value can't be read or a PYTRACE_ name is unknown: then `error` (of `cap` bytes) holds one
+ * line for the user, and nothing is to be traced. */
+bool options_read(struct options *o, char *const *environ, char *error, unsigned long cap);
+/* Prints the table on stderr. */
+void options_print_help(void);
+/* What of the environment is in force, "NAME=value NAME=value", for the trace. */
+void options_text(char *const *environ, char *buf, unsigned long cap);
+/* One line on stderr, after "pytrace: ". The tracer's only voice. */
+void options_say(const char *text);

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink: file names, space, writes that cannot hurt the program, and the front page. */
+#include "preload/sink.h"
+#include "preload/os.h"
+#include "preload/tracer.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FD_LEAST = 100, MAX_SUFFIX = 1000, COMPACT_MAX = 16 << 20 };
+
+static struct {
+	struct pt_front *front; /* mapped */
+	int fd;
+	uint64_t dev, ino;
+	uint64_t max_bytes;
+	uint64_t start_ns, id;
+	uint32_t pid;
+	struct lock reopening;
+	char path[PATH_MAX];
+} sink = { .fd = -1 };
+
+const char *sink_path(void) { return sink.path; }
+uint64_t sink_start_ns(void) { return sink.start_ns; }
+uint64_t sink_id(void) { return sink.id; }
+uint32_t sink_owner_pid(void) { return sink.pid; }
+bool sink_is_open(void) { return sink.front && sink.front->x_state == PT_STATE_RUNNING; }
+
+/* ---- the name ---- */
+
+struct text {
+	char *at, *end;
+	bool full;
+};
+
+static void text_put(struct text *t, const char *s, size_t len)
+{
+	if (len >= (size_t)(t->end - t->at)) {
+		t->full = true;
+		return;
+	}
+	memcpy(t->at, s, len);
+	t->at += len;
+	*t->at = 0;
+}
+
+static void text_put_number(struct text *t, uint64_t v)
+{
+	char digits[20];
+	int n = 20;
+
+	do
+		digits[--n] = (char)('0' + v % 10);
+	while (v /= 10);
+	text_put(t, digits + n, (size_t)(20 - n));
+}
+
+static void text_put_host(struct text *t)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	if (gethostname(host, sizeof host - 1))
+		host[0] = 0;
+	text_put(t, host, strlen(host));
+}
+
+/* Names come from argv and may hold anything: a slash would make a path of them. */
+static void text_put_name(struct text *t, const char *s)
+{
+	for (; *s; s++)
+		text_put(t, *s == '/' || *(const unsigned char *)s < ' ' ? "_" : s, 1);
+}
+
+static bool expand_pattern(struct text *t, const char *pattern, const char *program)
+{
+	for (const char *p = pattern; *p; p++) {
+		if (*p != '%' || !p[1]) {
+			text_put(t, p, 1);
+			continue;
+		}
+		switch (*++p) {
+		case 'n': text_put_name(t, program); break;
+		case 'p': text_put_number(t, os_pid()); break;
+		case 'h': text_put_host(t); break;
+		case 't': text_put_number(t, os_real_ns() / 1000000000u); break;
+		default: text_put(t, p, 1);
+		}
+	}
+	return !t->full;
+}
+
+/* The whole path, absolute, so that a program that changes its directory does not lose the file. */
+static bool name_file(const char *pattern, const char *program)
+{
+	struct text t = { sink.path, sink.path + sizeof sink.path - 8, false };
+
+	sink.path[0] = 0;
+	if (pattern[0] != '/') {
+		long n = os_call(SYS_getcwd, sink.path, sizeof sink.path - 8);
+
+		if (n <= 1)
+			return false;
+		t.at = sink.path + n - 1;
+		if (t.at[-1] != '/')
+			text_put(&t, "/", 1);
+	}
+	return expand_pattern(&t, pattern, program);
+}
+
+/* Never writes over a file that is there: pids come again. */
+static int create_file(void)
+{
+	struct text t = { sink.path + strlen(sink.path), sink.path + sizeof sink.path, false };
+	char *base_end = t.at;
+	int fd = os_open(sink.path, O_RDWR | O_CREAT | O_EXCL, 0666);
+
+	for (unsigned i = 1; fd == -EEXIST && i < MAX_SUFFIX; i++) {
+		t.at = base_end;
+		text_put(&t, ".", 1);
+		text_put_number(&t, i);
+		fd = os_open(sink.path, O_RDWR | O_CREAT | O_EXCL, 0666);
+	}
+	return fd;
+}
+
+/* ---- the descriptor ---- */
+
+/* Moves it out of the program's way; RLIMIT_NOFILE may leave no room up there. */
+static int move_up(int fd)
+{
+	int high = os_dup_above(fd, FD_LEAST);
+
+	if (high < 0)
+		return fd;
+	os_close(fd);
+	return high;
+}
+
+static bool is_ours(int fd)
+{
+	uint64_t dev, ino;
+
+	return fd >= 0 && !os_identify(fd, &dev, &ino) && dev == sink.dev && ino == sink.ino;
+}
+
+static int open_again(void)
+{
+	int fd = os_open(sink.path, O_RDWR, 0);
+
+	if (fd < 0)
+		return -1;
+	if (!is_ours(fd)) {
+		os_close(fd);
+		return -1;
+	}
+	return move_up(fd);
+}
+
+static int usable_fd(void)
+{
+	int fd = __atomic_load_n(&sink.fd, __ATOMIC_ACQUIRE);
+
+	if (is_ours(fd))
+		return fd;
+	lock_take(&sink.reopening);
+	fd = sink.fd;
+	if (!is_ours(fd)) {
+		fd = open_again();
+		__atomic_store_n(&sink.fd, fd, __ATOMIC_RELEASE);
+	}
+	lock_drop(&sink.reopening);
+	if (fd < 0)
+		sink_stop(PT_STOP_OUTPUT_GONE);
+	return fd;
+}
+
+/* ---- space and writes ---- */
+
+static enum pt_stop stop_for(long error)
+{
+	return error == -ENOSPC || error == -EDQUOT || error == -EFBIG ? PT_STOP_DISK_FULL : PT_STOP_WRITE_ERROR;
+}
+
+uint64_t sink_reserve(uint64_t bytes, uint64_t align)
+{
+	uint64_t at = __atomic_load_n(&sink.front->x_file_end, __ATOMIC_RELAXED), start;
+
+	do {
+		start = (at + align - 1) / align * align;
+		if (start + bytes > sink.max_bytes) {
+			sink_stop(PT_STOP_MAX_SIZE);
+			return 0;
+		}
+	} while (!__atomic_compare_exchange_n(&sink.front->x_file_end, &at, start + bytes, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return start;
+}
+
+/* A write beyond RLIMIT_FSIZE would raise SIGXFSZ in the program: look first. */
+static bool fits_limit(uint64_t end)
+{
+	if (end <= os_file_size_limit())
+		return true;
+	sink_stop(PT_STOP_DISK_FULL);
+	return false;
+}
+
+bool sink_write(const void *data, uint64_t bytes, uint64_t offset)
+{
+	const char *p = data;
+	int fd;
+
+	if (!fits_limit(offset + bytes) || (fd = usable_fd()) < 0)
+		return false;
+	while (bytes) {
+		long n = os_pwrite(fd, p, bytes, offset);
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0) {
+			sink_stop(stop_for(n));
+			return false;
+		}
+		p += n;
+		offset += (uint64_t)n;
+		bytes -= (uint64_t)n;
+	}
+	return true;
+}
+
+/* File systems without fallocate get zeros written. */
+static bool take_space(uint64_t offset, uint64_t bytes)
+{
+	static const char zeros[4096];
+	int fd, error;
+
+	if (!fits_limit(offset + bytes) || (fd = usable_fd()) < 0)
+		return false;
+	do
+		error = os_allocate(fd, 0, offset, bytes);
+	while (error == -EINTR);
+	if (!error)
+		return true;
+	if (error != -EOPNOTSUPP && error != -ENOSYS && error != -EPERM) {
+		sink_stop(stop_for(error));
+		return false;
+	}
+	for (uint64_t i = 0; i < bytes; i += sizeof zeros)
+		if (!sink_write(zeros, sizeof zeros, offset + i))
+			return false;
+	return true;
+}
+
+void *sink_map(uint64_t offset, uint64_t bytes)
+{
+	void *p;
+	int fd;
+
+	if (!take_space(offset, bytes) || (fd = usable_fd()) < 0)
+		return NULL;
+	p = os_map(bytes, MAP_SHARED, fd, offset);
+	if (!p) {
+		sink_stop(PT_STOP_MEMORY);
+		return NULL;
+	}
+	os_advise(p, bytes, MADV_DONTFORK);
+	return p;
+}
+
+/* ---- the front page ---- */
+
+static void fill_front(struct pt_front *f, const char *program, const struct sink_parent *parent)
+{
+	memcpy(f->magic, PT_FILE_MAGIC, sizeof f->magic);
+	f->version = PT_VERSION;
+	f->header_bytes = PT_FRONT_BYTES;
+	f->page_bytes = (uint32_t)OS_PAGE;
+	f->pid = sink.pid;
+	f->ppid = os_ppid();
+	f->start_real_ns = os_real_ns();
+	f->start_mono_ns = sink.start_ns;
+	f->id = sink.id;
+	f->parent_id = parent->id;
+	f->fork_serial = parent->fork_serial;
+	memcpy(f->parent_file, parent->file, sizeof f->parent_file);
+	strncpy(f->program, program, sizeof f->program - 1);
+	f->x_state = PT_STATE_RUNNING;
+	f->x_file_end = PT_FRONT_BYTES;
+	pt_front_seal(f);
+}
+
+bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, const struct sink_parent *parent,
+	       int *ret_errno)
+{
+	struct pt_front image = { 0 };
+	int fd;
+
+	*ret_errno = ENAMETOOLONG;
+	if (!name_file(pattern, program))
+		return false;
+	fd = create_file();
+	if (fd < 0) {
+		*ret_errno = -fd;
+		return false;
+	}
+	fd = move_up(fd);
+	os_identify(fd, &sink.dev, &sink.ino);
+	sink.fd = fd;
+	sink.pid = os_pid();
+	sink.max_bytes = max_bytes;
+	sink.start_ns = os_mono_ns();
+	sink.id = os_random() | 1;
+	/* The page is complete before the file can be taken for a trace: written, then mapped. */
+	fill_front(&image, program, parent);
+	*ret_errno = ENOSPC;
+	sink.front = NULL;
+	if (take_space(0, PT_FRONT_BYTES) && sink_write(&image, sizeof image, 0))
+		sink.front = sink_map(0, PT_FRONT_BYTES);
+	if (sink.front)
+		return true;
+	os_unlink(sink.path);
+	os_close(sink.fd);
+	sink.fd = -1;
+	return false;
+}
+
+void sink_lost(enum pt_lost why, uint64_t count)
+{
+	if (sink.front)
+		__atomic_fetch_add(&sink.front->x_lost[why], count, __ATOMIC_RELAXED);
+}
+
+void sink_stop(enum pt_stop why)
+{
+	atomic_store(&tracer.state, TRACER_OFF);
+	if (!sink.front || sink.front->x_state != PT_STATE_RUNNING)
+		return;
+	sink.front->x_stop = why;
+	sink.front->x_end_ns = os_mono_ns() - sink.start_ns;
+	__atomic_store_n(&sink.front->x_state, PT_STATE_STOPPED, __ATOMIC_RELEASE);
+}
+
+void sink_ended(enum pt_ended how, int status, uint64_t now_ns)
+{
+	struct pt_front *f = sink.front;
+
+	if (!f)
+		return;
+	f->x_exit_status = status;
+	f->x_ended = how;
+	f->x_last_ns = now_ns;
+	if (f->x_state == PT_STATE_STOPPED || how == PT_ENDED_NOT)
+		return;
+	f->x_end_ns = now_ns;
+	if (how != PT_ENDED_EXEC)
+		__atomic_store_n(&f->x_state, PT_STATE_ENDED, __ATOMIC_RELEASE);
+}
+
+/* ---- the end ---- */
+
+static bool copy_range(int from, int to, uint64_t offset, uint64_t bytes, uint64_t *out)
+{
+	static char buf[1 << 16]; /* one thread ends a trace */
+
+	while (bytes) {
+		size_t want = bytes < sizeof buf ? bytes : sizeof buf;
+		long n = os_pread(from, buf, want, offset);
+
+		if (n <= 0 || os_pwrite(to, buf, (size_t)n, *out) != n)
+			return false;
+		offset += (uint64_t)n;
+		bytes -= (uint64_t)n;
+		*out += (uint64_t)n;
+	}
+	return true;
+}
+
+/* Blocks lie at multiples of PT_BLOCK_ALIGN and so do gaps: what is left stays aligned. */
+static bool copy_without(int from, int to, const struct sink_gap *gaps, unsigned n)
+{
+	uint64_t at = PT_FRONT_BYTES, out = 0, end = sink.front->x_file_end;
+
+	if (!copy_range(from, to, 0, PT_FRONT_BYTES, &out))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (gaps[i].offset > at && !copy_range(from, to, at, gaps[i].offset - at, &out))
+			return false;
+		at = gaps[i].offset + gaps[i].bytes;
+	}
+	if (end > at && !copy_range(from, to, at, end - at, &out))
+		return false;
+	return os_pwrite(to, &out, sizeof out, offsetof(struct pt_front, x_file_end)) == sizeof out;
+}
+
+static void write_anew(int fd, const struct sink_gap *gaps, unsigned n)
+{
+	static char path[PATH_MAX];
+	struct text t = { path, path + sizeof path, false };
+	int to;
+
+	text_put(&t, sink.path, strlen(sink.path));
+	text_put(&t, "~", 1);
+	to = t.full ? -1 : os_open(path, O_RDWR | O_CREAT | O_EXCL, 0666);
+	if (to < 0)
+		return;
+	if (!copy_without(fd, to, gaps, n) || os_rename(path, sink.path))
+		os_unlink(path);
+	os_close(to);
+}
+
+/* Whether the gaps are a good part of the file, and the rest is copied in some milliseconds. */
+static bool is_worth_it(const struct sink_gap *gaps, unsigned n, uint64_t file_bytes)
+{
+	uint64_t gap_bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		gap_bytes += gaps[i].bytes;
+	return gap_bytes * 8 > file_bytes && file_bytes - gap_bytes <= COMPACT_MAX && file_bytes <= os_file_size_limit();
+}
+
+void sink_close(const struct sink_gap *gaps, unsigned n)
+{
+	int fd = usable_fd();
+
+	if (fd < 0)
+		return;
+	os_truncate(fd, sink.front->x_file_end);
+	if (n && is_worth_it(gaps, n, sink.front->x_file_end))
+		write_anew(fd, gaps, n);
+	os_close(fd);
+	sink.fd = -1;
+}
+
+void sink_after_fork(void)
+{
+	if (is_ours(sink.fd))
+		os_close(sink.fd);
+	sink.fd = -1;
+	sink.front = NULL;
+	sink.path[0] = 0;
+	lock_drop(&sink.reopening);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * thread: attaching and detaching.
+ *
+ * A thread is told of its end by a thread-specific-data destructor, in the last of the rounds that libc makes, because
+ * destructors of others still free memory in the rounds before. Events that come even later (libc's own clean-up)
+ * attach the dead thread once more, to a ring that is reclaimed when its tid is gone.
+ */
+#include "preload/thread.h"
+#include "preload/arena.h"
+#include "preload/emit.h"
+#include "preload/lifecycle.h"
+#include "preload/os.h"
+#include "preload/sink.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+struct tracer tracer;
+struct order order;
+
+__thread struct thread *thread_self;
+static __thread bool attaching __attribute__((tls_model("initial-exec")));
+static __thread bool is_over __attribute__((tls_model("initial-exec")));
+
+static struct lock lock;
+static struct thread *threads;
+static uint32_t n_threads;
+static pthread_key_t key;
+static bool key_is_there;
+
+void lock_take(struct lock *l)
+{
+	while (!lock_try(l))
+		os_yield();
+}
+
+/* The destructor's argument is the struct itself, so that it is called at all. */
+static void thread_dies(void *arg)
+{
+	struct thread *t = arg;
+
+	if (t != thread_self || atomic_load(&t->depth))
+		return;
+	if (++t->rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+		pthread_setspecific(key, t);
+		return;
+	}
+	is_over = true;
+	if (!thread_enter())
+		return;
+	thread_depth(t, DEPTH_OWN);
+	emit_pair(t, PT_OP_END, t->tid, 0);
+	ring_drop(t);
+	thread_self = NULL;
+	if (!t->ring)
+		atomic_store(&t->retired, true); /* the last access: it may have a new owner now */
+}
+
+void thread_start(void) { key_is_there = !pthread_key_create(&key, thread_dies); }
+
+/* The struct of a thread that has died, or a new one, in the list. */
+static struct thread *find_struct(void)
+{
+	struct thread *t;
+
+	for (t = threads; t; t = t->next)
+		if (atomic_load(&t->retired))
+			return t;
+	t = arena_alloc(sizeof *t);
+	if (t) {
+		t->next = threads;
+		threads = t;
+	}
+	return t;
+}
+
+static void reset(struct thread *t)
+{
+	struct thread *next = t->next;
+
+	py_thread_end(&t->py);
+	memset(t, 0, offsetof(struct thread, py));
+	t->next = next;
+	t->depth = DEPTH_OWN;
+	t->tid = os_tid();
+	t->dying = is_over;
+	t->until_clock = 1; /* its first event looks at the clock */
+	t->number = ++n_threads;
+}
+
+static struct thread *make_thread(void)
+{
+	struct thread *t;
+
+	lock_take(&lock);
+	t = find_struct();
+	if (t)
+		reset(t);
+	lock_drop(&lock);
+	if (!t)
+		sink_lost(PT_LOST_MEMORY, 1);
+	return t;
+}
+
+static struct thread *attach(void)
+{
+	struct thread *t = make_thread();
+
+	if (!t || !ring_take(t, t->tid == os_pid() ? RING_LARGE : RING_SMALL))
+		return NULL;
+	thread_self = t;
+	emit_pair(t, PT_OP_THREAD, t->tid, 0);
+	if (key_is_there && !is_over)
+		pthread_setspecific(key, t);
+	return t;
+}
+
+struct thread *thread_attached(void)
+{
+	if (!thread_self && !attaching && tracer_is_on()) {
+		attaching = true;
+		attach();
+		attaching = false;
+	}
+	return thread_self;
+}
+
+struct thread *thread_enter_slow(void)
+{
+	struct thread *t = thread_self;
+	uint32_t state = atomic_load(&tracer.state);
+
+	if (attaching || state == TRACER_OFF)
+		return NULL;
+	if (state == TRACER_UNKNOWN) {
+		attaching = true; /* closes the hooks while the child of a fork makes its file */
+		if (!lifecycle_adopt())
+			state = TRACER_OFF;
+		attaching = false;
+		if (state == TRACER_OFF)
+			return NULL;
+		t = thread_self;
+	}
+	if (t && atomic_load(&t->depth)) {
+		if (atomic_load(&t->depth) == DEPTH_OWN)
+			sink_lost(PT_LOST_BUSY, 1);
+		return NULL;
+	}
+	t = thread_attached();
+	if (t)
+		thread_depth(t, DEPTH_REAL);
+	return t;
+}
+
+void thread_each(void (*f)(struct thread *t, void *arg), void *arg)
+{
+	lock_take(&lock);
+	for (struct thread *t = threads; t; t = t->next)
+		if (t->ring)
+			f(t, arg);
+	lock_drop(&lock);
+}
+
+uint32_t thread_count(void) { return n_threads; }
+
+void thread_after_fork(void)
+{
+	threads = NULL;
+	n_threads = 0;
+	thread_self = NULL;
+	lock_drop(&lock);
+}

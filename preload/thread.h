@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * thread: what the tracer knows of one thread, and the door through which every hook goes
+ *
+ * What:  struct thread; thread_enter and thread_leave around each hook; attaching at the first event, detaching when
+ *        the thread dies.
+ * How:   one pointer in thread-local storage (initial-exec: the library is preloaded, so there is room), everything
+ *        else in the tracer's own memory.
+ * Depth: 0 outside; 1 in the real function, where hooks that are called are part of the outer event and are not
+ *        recorded; 2 in the tracer's own code. A hook that finds 2 is called by a signal handler: it is passed through
+ *        and counted as lost (PT_LOST_BUSY).
+ * Who:   the owner writes; the thread that ends the trace reads `depth` of the others (lifecycle.c).
+ */
+#pragma once
+#include "preload/py/py.h"
+#include "preload/tracer.h"
+
+enum { DEPTH_OUTSIDE, DEPTH_REAL, DEPTH_OWN };
+
+struct ring;
+
+struct thread {
+	/* hot: one cache line */
+	_Atomic(uint32_t) depth;
+	uint32_t until_clock; /* events until the clock is read again */
+	struct pt_slot *slots;
+	struct pt_ring *shared; /* the ring's page in the file: head, base */
+	uint32_t head, n_slots; /* filled, capacity */
+	uint64_t run;
+	uint64_t last_ns;    /* time in force, since the start of the trace */
+	struct ring *ring;
+	/* cold */
+	uint32_t clock_interval;
+	uint32_t number; /* dense, from 1 */
+	uint32_t tid;
+	uint32_t rounds; /* of thread-specific-data destructors seen */
+	bool dying;      /* its destructor has run: its ring is reclaimed by whoever needs one */
+	uint64_t base_slot; /* number of slots[0], counted from the thread's first */
+	uint64_t clock_ns;  /* when the clock was read last */
+	uint64_t fork_serial; /* of the fork under way, 0: none */
+	struct thread *next;  /* list of all */
+	_Atomic(bool) retired; /* dead, its ring given back: the struct may be taken by a new thread */
+	struct py_thread py;
+};
+
+extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+struct thread *thread_enter_slow(void);
+
+/* Opens a hook: NULL when the event is not to be recorded (nested, not tracing, no memory). Depth is stored before the
+ * state is read: who turns the tracer off and then waits for a memory barrier on all threads (lifecycle.c) knows that
+ * a thread with depth 0 will not write to its ring any more. */
+static inline struct thread *thread_enter(void)
+{
+	struct thread *t = thread_self;
+
+	if (likely(t && !atomic_load_explicit(&t->depth, memory_order_relaxed))) {
+		atomic_store_explicit(&t->depth, DEPTH_REAL, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst);
+		if (likely(tracer_is_on()))
+			return t;
+		atomic_store_explicit(&t->depth, DEPTH_OUTSIDE, memory_order_relaxed);
+	}
+	return thread_enter_slow();
+}
+
+static inline void thread_depth(struct thread *t, uint32_t depth)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&t->depth, depth, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void thread_leave(struct thread *t) { thread_depth(t, DEPTH_OUTSIDE); }
+
+/* Once, from the constructor. */
+void thread_start(void);
+/* Forgets all threads but the caller, whose struct is made new at its next event. In the child of a fork. */
+void thread_after_fork(void);
+/* Calls `f` for each thread that was ever attached and has a ring. With the registry's lock held. */
+void thread_each(void (*f)(struct thread *t, void *arg), void *arg);
+/* The calling thread's struct, attached when it was not; NULL while tracing is off. For lifecycle.c. */
+struct thread *thread_attached(void);
+/* Number of threads so far. */
+uint32_t thread_count(void);
