@@ -90,8 +90,8 @@ _Static_assert(sizeof(struct pt_block) == 80, "block headers are on disk");
 
 /*
  * A ring: a RING block whose header lies at the start of a page, followed in the same page by this struct; the slots
- * start at the next page. The owner thread alone writes slots and then x_head (release); whoever flushes the ring
- * writes the block first and then x_base. A ring whose x_thread is 0 is free.
+ * start at the next page. The owner thread alone writes slots and then x_head (release); whoever packs the ring
+ * writes its blocks first, then x_head = 0, then what the next slot starts from (x_base_slot, x_run, x_ns). A ring whose x_thread is 0 is free.
  */
 struct pt_ring {
 	uint32_t x_thread, x_tid;

@@ -116,7 +116,8 @@ static void add_totals(const struct pt_encoded *e, unsigned n_blocks, const uint
 	lock_drop(&lock);
 }
 
-/* Both blocks go out in one write: definitions first. */
+/* Both blocks go out in one write, definitions first. The block of events is always there and last: it tells the reader
+ * that the ring's slots are in the file. */
 static bool write_blocks(struct thread *t, struct packer *p)
 {
 	uint64_t op_counts[256] = { 0 }, offset;
@@ -130,7 +131,7 @@ static bool write_blocks(struct thread *t, struct packer *p)
 		.last_ns = t->last_ns,
 	};
 	size_t bytes = 0;
-	unsigned n_blocks = 0;
+	unsigned n_blocks = 1;
 
 	if (e.n_defs) {
 		b.kind = PT_BLOCK_DEFS;
@@ -138,12 +139,9 @@ static bool write_blocks(struct thread *t, struct packer *p)
 		bytes += put_block(p, p->out + bytes, &b, p->defs, e.defs_bytes);
 		n_blocks++;
 	}
-	if (e.n_events) {
-		b.kind = PT_BLOCK_EVENTS;
-		b.n_events = e.n_events;
-		bytes += put_block(p, p->out + bytes, &b, p->events, e.events_bytes);
-		n_blocks++;
-	}
+	b.kind = PT_BLOCK_EVENTS;
+	b.n_events = e.n_events;
+	bytes += put_block(p, p->out + bytes, &b, p->events, e.events_bytes);
 	offset = sink_reserve(bytes, PT_BLOCK_ALIGN);
 	if (!offset || !sink_write(p->out, bytes, offset))
 		return false;
