@@ -265,11 +265,12 @@ static void encode_pair(struct pt_codec *c, struct columns *out, uint8_t op, uin
 	c->pair_b[i] = b;
 }
 
+/* Definitions start at op 128 in this version, so half a table does. On the stack of the traced thread: small. */
 struct def_writer {
 	uint8_t *at;
 	uint32_t n;
-	uint64_t last_id[256];
-	uint32_t last_words[256][4];
+	uint64_t last_id[128];
+	uint32_t last_words[16][4]; /* of WORDS definitions, ops 192 to 207 */
 };
 
 static size_t slots_of_bytes(uint64_t bytes) { return (size_t)((bytes + sizeof(struct pt_slot) - 1) / sizeof(struct pt_slot)); }
@@ -279,8 +280,8 @@ static void encode_def(struct def_writer *w, enum pt_shape shape, uint8_t op, co
 	const uint8_t *data = (const uint8_t *)(s + 1);
 
 	*w->at++ = op;
-	w->at = pt_put_delta(w->at, pt_slot_a(s), w->last_id[op]);
-	w->last_id[op] = pt_slot_a(s);
+	w->at = pt_put_delta(w->at, pt_slot_a(s), w->last_id[op & 127]);
+	w->last_id[op & 127] = pt_slot_a(s);
 	w->n++;
 	if (shape == PT_SHAPE_BYTES) {
 		w->at = pt_put_varint(w->at, len);
@@ -289,7 +290,7 @@ static void encode_def(struct def_writer *w, enum pt_shape shape, uint8_t op, co
 		return;
 	}
 	for (int i = 0; i < 4; i++) {
-		uint32_t word, *last = &w->last_words[op][i];
+		uint32_t word, *last = &w->last_words[op & 15][i];
 
 		memcpy(&word, data + 4 * i, sizeof word);
 		w->at = pt_put_varint(w->at, pt_zigzag((int32_t)(word - *last)));

@@ -38,10 +38,11 @@ static const char *const shape_names[] = {
 };
 enum { N_SHAPES = sizeof shape_names / sizeof *shape_names };
 
-enum pt_shape pt_op_shape(uint8_t op)
-{
-	return pt_op_is_memory(op) ? memory_rows[pt_op_kind(op)].shape : event_rows[op - 128].shape;
-}
+const uint8_t pt_shapes[256] = {
+#define PT_MEMORY(NAME, kind, shape, name)       [(kind) << 4 ...((kind) << 4) + 15] = PT_SHAPE_##shape,
+#define PT_EVENT(NAME, op, shape, name, a, b) [op] = PT_SHAPE_##shape,
+#include "formats/events.def"
+};
 
 const char *pt_op_name(uint8_t op)
 {

@@ -43,7 +43,8 @@ static inline enum pt_memory_kind pt_op_kind(uint8_t op) { return (enum pt_memor
 static inline enum pt_layer pt_op_layer(uint8_t op) { return (enum pt_layer)(op & 15); }
 
 /* The shape that this version of the list gives to an op; PT_SHAPE_NONE when it knows none. */
-enum pt_shape pt_op_shape(uint8_t op);
+extern const uint8_t pt_shapes[256];
+static inline enum pt_shape pt_op_shape(uint8_t op) { return (enum pt_shape)pt_shapes[op]; }
 /* Names for people: "alloc", "run"; NULL when unknown. Static storage. */
 const char *pt_op_name(uint8_t op);
 const char *pt_layer_name(enum pt_layer layer);

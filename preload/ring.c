@@ -28,6 +28,7 @@ struct packer {
 	uint8_t *events, *defs; /* columns of one ring, unpacked */
 	uint8_t *out;           /* blocks, as written */
 	size_t out_bytes;
+	uint64_t op_counts[256]; /* here, not on the traced thread's stack */
 	ZSTD_CCtx *zstd;
 	void *zstd_memory;
 };
@@ -105,7 +106,7 @@ static size_t put_block(struct packer *p, uint8_t *out, struct pt_block *b, cons
 	return total;
 }
 
-static void add_totals(const struct pt_encoded *e, unsigned n_blocks, const uint64_t op_counts[256])
+static void add_totals(const struct pt_encoded *e, unsigned n_blocks, uint64_t op_counts[256])
 {
 	lock_take(&lock);
 	totals.n_events += e->n_events;
@@ -114,14 +115,14 @@ static void add_totals(const struct pt_encoded *e, unsigned n_blocks, const uint
 	for (int i = 0; i < 256; i++)
 		totals.op_counts[i] += op_counts[i];
 	lock_drop(&lock);
+	memset(op_counts, 0, 256 * sizeof op_counts[0]);
 }
 
 /* Both blocks go out in one write, definitions first. The block of events is always there and last: it tells the reader
  * that the ring's slots are in the file. */
 static bool write_blocks(struct thread *t, struct packer *p)
 {
-	uint64_t op_counts[256] = { 0 }, offset;
-	struct pt_encoded e = pt_encode(p->codec, t->slots, t->head, p->events, p->defs, op_counts);
+	struct pt_encoded e = pt_encode(p->codec, t->slots, t->head, p->events, p->defs, p->op_counts);
 	struct pt_block b = {
 		.thread = t->number,
 		.first_slot = t->base_slot,
@@ -132,6 +133,7 @@ static bool write_blocks(struct thread *t, struct packer *p)
 	};
 	size_t bytes = 0;
 	unsigned n_blocks = 1;
+	uint64_t offset;
 
 	if (e.n_defs) {
 		b.kind = PT_BLOCK_DEFS;
@@ -145,7 +147,7 @@ static bool write_blocks(struct thread *t, struct packer *p)
 	offset = sink_reserve(bytes, PT_BLOCK_ALIGN);
 	if (!offset || !sink_write(p->out, bytes, offset))
 		return false;
-	add_totals(&e, n_blocks, op_counts);
+	add_totals(&e, n_blocks, p->op_counts);
 	return true;
 }
 

@@ -52,8 +52,11 @@ struct thread *thread_enter_slow(void);
  * a thread with depth 0 will not write to its ring any more. */
 static inline struct thread *thread_enter(void)
 {
-	struct thread *t = thread_self;
+	struct thread *t;
 
+	if (atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_OFF)
+		return NULL;
+	t = thread_self;
 	if (likely(t && !atomic_load_explicit(&t->depth, memory_order_relaxed))) {
 		atomic_store_explicit(&t->depth, DEPTH_REAL, memory_order_relaxed);
 		atomic_signal_fence(memory_order_seq_cst);
