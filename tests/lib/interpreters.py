@@ -13,7 +13,7 @@ v = sysconfig.get_config_var
 print(json.dumps({
     'version': list(sys.version_info[:3]), 'implementation': sys.implementation.name,
     'hexversion': sys.hexversion, 'free_threaded': bool(v('Py_GIL_DISABLED')), 'debug': hasattr(sys, 'gettotalrefcount'),
-    'shared': bool(v('Py_ENABLE_SHARED')), 'prefix': sys.base_prefix, 'libdir': v('LIBDIR'),
+    'shared': 'libpython' in open('/proc/self/maps').read(), 'prefix': sys.base_prefix, 'libdir': v('LIBDIR'),
     'ldlibrary': v('INSTSONAME') or v('LDLIBRARY'), 'include': v('INCLUDEPY'), 'executable': sys.executable}))
 '''
 

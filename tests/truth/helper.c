@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * helper: C code that allocates, for the truth programs
+ *
+ * Each function makes exactly the calls that its name says and nothing else, so that the program that calls it knows what
+ * a trace must hold. Volatile pointers keep the compiler from seeing that a block is of no use.
+ */
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define API __attribute__((visibility("default")))
+
+API void *truth_malloc(size_t n)
+{
+	void *volatile p = malloc(n);
+
+	return p;
+}
+
+API void truth_free(void *p) { free(p); }
+
+/* n blocks of the same size, each freed before the next is made. */
+API void truth_malloc_free(size_t size, int n)
+{
+	for (int i = 0; i < n; i++) {
+		void *volatile p = malloc(size);
+
+		free(p);
+	}
+}
+
+/* A block that grows by `step`, n times; returns it. */
+API void *truth_realloc_chain(size_t step, int n)
+{
+	void *p = NULL;
+
+	for (int i = 1; i <= n; i++) {
+		void *q = realloc(p, step * i);
+
+		if (!q)
+			return p;
+		p = q;
+	}
+	return p;
+}
+
+/* strdup, getline and their like allocate inside libc: their blocks come from its own malloc, by name. */
+API char *truth_strdup(const char *s) { return strdup(s); }
+
+struct job {
+	size_t size;
+	int n, keep;
+	void **out;
+};
+
+static void *job_run(void *arg)
+{
+	struct job *job = arg;
+
+	for (int i = 0; i < job->n; i++) {
+		void *volatile p = malloc(job->size);
+
+		if (i < job->keep)
+			job->out[i] = p;
+		else
+			free(p);
+	}
+	return NULL;
+}
+
+/* A thread that Python never sees: n blocks of `size`, of which the first `keep` stay; out[] gets them. */
+API int truth_c_thread(size_t size, int n, int keep, void **out)
+{
+	struct job job = { size, n, keep, out };
+	pthread_t t;
+
+	return pthread_create(&t, NULL, job_run, &job) || pthread_join(t, NULL);
+}
+
+/* Calls back into Python, with C frames between the Python ones. */
+API int truth_call(int (*callback)(int), int arg) { return callback(arg); }
+
+API size_t truth_usable(void *p) { return malloc_usable_size(p); }

@@ -1,0 +1,28 @@
+"""Blocks made in signal handlers, over whatever was running."""
+import signal
+import time
+from truth import *
+
+count = 0
+
+
+def handler(number, frame):
+    global count
+    count += 1
+    if count <= 50:
+        p = helper.truth_malloc(10 + count); alive('malloc', 10 + count); stack_alive('malloc', 10 + count)
+
+
+def busy():
+    until = time.time() + 60
+    while count < 60 and time.time() < until:
+        helper.truth_malloc_free(5, 3)
+        [bytes(n) for n in range(50)]
+
+
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+busy()
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert count >= 60
+done()
