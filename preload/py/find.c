@@ -1,12 +1,163 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* find: which interpreter is loaded, and where its symbols are. */
-#include "preload/py/py.h"
+/*
+ * find: which interpreter is loaded, and where its symbols are
+ *
+ * What:  py_symbols, py_info, the layout of the version, and from them the fields of py_state.
+ * How:   dlsym only, so that the library loads into programs without Python; asked of the whole process, or of one object
+ *        that was opened with RTLD_LOCAL. dlsym works in constructors, before the interpreter runs, and so do the few
+ *        functions that are called here (Py_GetVersion formats a constant).
+ */
+#include "preload/py/parts.h"
 
+#include <dlfcn.h>
+#include <link.h>
+#include <string.h>
+
+struct py_symbols py_symbols;
 static struct py_info info;
+
+static const struct {
+	const char *name;
+	uint16_t field;
+} wanted[] = {
+	{ "Py_GetVersion", offsetof(struct py_symbols, version) },
+	{ "_PyThreadState_UncheckedGet", offsetof(struct py_symbols, current) }, /* up to 3.12 */
+	{ "PyThreadState_GetUnchecked", offsetof(struct py_symbols, current) },  /* since */
+	{ "PyGILState_GetThisThreadState", offsetof(struct py_symbols, gilstate) },
+	{ "Py_IsInitialized", offsetof(struct py_symbols, is_initialized) },
+	{ "PyInterpreterState_Head", offsetof(struct py_symbols, interp_head) },
+	{ "PyInterpreterState_Main", offsetof(struct py_symbols, interp_main) },
+	{ "PyMem_GetAllocator", offsetof(struct py_symbols, get_allocator) },
+	{ "PyMem_SetAllocator", offsetof(struct py_symbols, set_allocator) },
+	{ "PyObject_GetArenaAllocator", offsetof(struct py_symbols, get_arena) },
+	{ "PyObject_SetArenaAllocator", offsetof(struct py_symbols, set_arena) },
+	{ "_PyRuntime", offsetof(struct py_symbols, runtime) },
+	{ "Py_Version", offsetof(struct py_symbols, hexversion) },
+	{ "PyCode_Type", offsetof(struct py_symbols, code_type) },
+	{ "PyUnicode_Type", offsetof(struct py_symbols, str_type) },
+	{ "PyBytes_Type", offsetof(struct py_symbols, bytes_type) },
+	{ "_Py_MergeZeroLocalRefcount", offsetof(struct py_symbols, merge_refcount) },
+	{ "_Py_NegativeRefcount", offsetof(struct py_symbols, negative_refcount) },
+	{ "pypy_main_startup", offsetof(struct py_symbols, pypy) },
+};
+
+static void find_symbols(void *handle)
+{
+	for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+		void *p = dlsym(handle, wanted[i].name);
+
+		if (p)
+			memcpy((char *)&py_symbols + wanted[i].field, &p, sizeof p);
+	}
+}
+
+/* "3.12.1 (main, …)", "3.13.0rc1+ (…)": the first word, and as a number. */
+static unsigned digits(const char **s)
+{
+	unsigned n = 0;
+
+	for (; **s >= '0' && **s <= '9' && n < 1000; ++*s)
+		n = n * 10 + (unsigned)(**s - '0');
+	return n;
+}
+
+static uint32_t parse_version(const char *s)
+{
+	uint32_t major = digits(&s), minor, micro = 0, level = 0xf, serial = 0;
+
+	s += *s == '.';
+	minor = digits(&s);
+	if (*s == '.')
+		s++, micro = digits(&s);
+	if (*s == 'a' || *s == 'b' || *s == 'r') {
+		level = *s == 'a' ? 0xa : *s == 'b' ? 0xb : 0xc;
+		s += *s == 'r' ? 2 : 1;
+		serial = digits(&s);
+	}
+	return (major & 255) << 24 | (minor & 255) << 16 | (micro & 255) << 8 | level << 4 | (serial & 15);
+}
+
+static void read_version(void)
+{
+	const char *text = py_symbols.version();
+	size_t n = strcspn(text, " ");
+
+	if (n >= sizeof info.version)
+		n = sizeof info.version - 1;
+	memcpy(info.version, text, n);
+	info.version[n] = 0;
+	info.hexversion = parse_version(text);
+}
+
+/* The main program comes first; is the interpreter in it? */
+static int in_main_program(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	bool *found = arg;
+	uintptr_t p = (uintptr_t)py_symbols.version;
+
+	(void)size;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &object->dlpi_phdr[i];
+
+		if (h->p_type == PT_LOAD && p - (object->dlpi_addr + h->p_vaddr) < h->p_memsz)
+			*found = true;
+	}
+	return 1;
+}
+
+void py_stacks_off(const char *why)
+{
+	info.stacks_off = why;
+	py_trust = PY_TRUST_NONE;
+	py_state_off();
+}
+
+/* Offsets, and what the hot path needs of them. */
+static void choose_layout(void)
+{
+	unsigned minor = info.hexversion >> 16 & 255;
+
+	if (info.hexversion >> 24 != 3 || !py_layout_choose(minor, py_symbols.runtime)) {
+		py_stacks_off("this version of CPython is not known (3.8 to 3.15 are)");
+		return;
+	}
+	if (info.free_threaded) {
+		py_stacks_off("free-threaded builds keep frames and counts in other places");
+		return;
+	}
+	if (!py_symbols.current || !py_symbols.code_type || !py_symbols.str_type || !py_symbols.bytes_type ||
+	    !py_symbols.runtime) {
+		py_stacks_off("the interpreter hides symbols that stacks need");
+		return;
+	}
+	py_trust = PY_TRUST_TRYING;
+	py_state_on();
+}
+
+static void found_cpython(void)
+{
+	bool in_main = false;
+
+	info.implementation = "CPython";
+	read_version();
+	info.free_threaded = py_symbols.merge_refcount != NULL;
+	info.debug = py_symbols.negative_refcount != NULL;
+	dl_iterate_phdr(in_main_program, &in_main);
+	info.shared = !in_main;
+	choose_layout();
+}
 
 bool py_start(void *handle)
 {
-	(void)handle;
+	if (info.implementation)
+		return true;
+	find_symbols(handle ? handle : RTLD_DEFAULT);
+	if (py_symbols.pypy) {
+		info.implementation = "PyPy";
+		info.stacks_off = "PyPy keeps its frames where only PyPy finds them";
+	} else if (py_symbols.version && py_symbols.get_allocator && py_symbols.set_allocator) {
+		found_cpython();
+	}
 	return info.implementation;
 }
 

@@ -29,7 +29,7 @@ struct py_thread {
 	uint32_t capacity; /* of `cached`, and of `fresh` */
 	uint32_t deaths;   /* py_state.deaths when `cached` was valid */
 	const char **fresh; /* frames of the walk under way, the innermost first */
-	uint16_t *where;   /* hash of a frame's address -> its likely index in `cached` */
+	uint32_t *where;   /* hash of a frame's address -> its likely index in `cached` */
 };
 
 /* What the hot path must know of the interpreter. Written by py_start, py_install, the self-test and deaths of code. */

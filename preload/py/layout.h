@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layout: where each version of CPython keeps what the tracer reads
+ *
+ * What:  byte offsets, one row per minor version, same names in all rows; 0 where a version has no such field.
+ * Where from: the interpreters' own headers by scripts/gen-py-layout, which also checks the rows (`--check`). They hold
+ *        for release and debug builds, static and shared, x86-64 and aarch64. From 3.13 the interpreter publishes some of
+ *        them itself (_Py_DebugOffsets at the start of _PyRuntime): those win over the row.
+ * Trust: none of them is used before selftest.c saw it hold in the living interpreter.
+ * Who:   preload/py only.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct py_layout {
+	uint16_t minor;
+	/* PyThreadState. ts_cframe 0: ts_top lies in the thread state itself, else in the struct that cframe points to */
+	uint16_t ts_interp, ts_cframe, ts_top, ts_tracing, ts_thread_id;
+	/* the data stack of 3.11 and later, which holds the frames: chunks, each with a header */
+	uint16_t ts_chunk, ts_chunk_limit, chunk_previous, chunk_size, chunk_top, chunk_data;
+	/* PyFrameObject up to 3.10, _PyInterpreterFrame since */
+	uint16_t frame_code, frame_previous, frame_instr, frame_mark, frame_owner;
+	/* PyCodeObject. code_bytes: a bytes object up to 3.10, since then the instructions themselves */
+	uint16_t code_flags, code_first_line, code_file, code_name, code_table, code_bytes, code_traceable;
+	/* str (compact ones), bytes, object */
+	uint16_t str_length, str_state, str_ascii, str_compact, bytes_data, var_size, object_type;
+	/* _PyRuntimeState */
+	uint16_t run_initialized, run_finalizing, run_head, run_main;
+};
+
+/* The row in force; minor is 0 until there is one. */
+extern struct py_layout py_layout __attribute__((visibility("hidden")));
+
+/* Takes the row of 3.`minor` into py_layout, corrected by the debug offsets at `runtime` (NULL: none). Whether there is
+ * a row. */
+bool py_layout_choose(unsigned minor, const char *runtime);

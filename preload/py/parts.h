@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parts: what the files of this folder tell each other
+ *
+ * find.c fills py_symbols and chooses the layout; selftest.c decides on py_trust; stack.c walks; code.c numbers code
+ * objects; install.c keeps the hooks in force. Nobody outside this folder includes this.
+ */
+#pragma once
+#include "preload/py/layout.h"
+#include "preload/py/py.h"
+
+/* The interpreter's symbols, NULL where absent. Found with dlsym: a process without Python has none of them. */
+struct py_symbols {
+	const char *(*version)(void);
+	const char *(*current)(void);  /* the thread state in force, no check, no abort */
+	const char *(*gilstate)(void); /* the one that the calling thread was given by PyGILState or threading */
+	int (*is_initialized)(void);
+	const char *(*interp_head)(void);
+	const char *(*interp_main)(void);
+	void (*get_allocator)(int domain, struct py_allocator *a);
+	void (*set_allocator)(int domain, struct py_allocator *a);
+	void (*get_arena)(struct py_arena_allocator *a);
+	void (*set_arena)(struct py_arena_allocator *a);
+	const char *runtime; /* _PyRuntime */
+	const unsigned *hexversion;
+	const void *code_type, *str_type, *bytes_type;
+	const void *merge_refcount;  /* only in free-threaded builds */
+	const void *negative_refcount; /* only in debug builds */
+	const void *pypy;
+};
+extern struct py_symbols py_symbols __attribute__((visibility("hidden")));
+
+/* Whether the offsets are believed. Written by selftest.c and find.c. */
+enum py_trust { PY_TRUST_NONE, PY_TRUST_TRYING, PY_TRUST_FULL };
+extern enum py_trust py_trust __attribute__((visibility("hidden")));
+
+/* Python stacks are off from here on, and this is why (static storage). */
+void py_stacks_off(const char *why);
+/* What py_state needs of the layout and the symbols, for stacks and for the hooks; and an answer of "no stack" for all. */
+void py_state_on(void);
+void py_state_off(void);
+
+/* While the trust is PY_TRUST_TRYING: checks every offset on the calling thread's stack as it is. False: a check failed,
+ * stacks are off. Raises the trust when the stack was deep enough to show all of them. */
+bool py_selftest(const char *tstate);
+
+/* A load at a byte offset. */
+#define PY_AT(type, base, offset) (*(type const *)((const char *)(base) + (offset)))
+
+/* The code object that a frame runs; NULL when CPython's own tracebacks pass over the frame. *offset: the byte offset of
+ * the instruction in its bytecode, or PT_OFFSET_NONE. */
+const char *py_frame_code(const char *frame, uint32_t *offset);
+
+/* The number of a live code object, defined in the trace when new; 0 when the tracer is out of memory. */
+uint32_t py_code_id(struct thread *t, const char *code);
+/* Forgets all code objects: the child of a fork. */
+void py_code_forget(void);
