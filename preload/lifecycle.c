@@ -318,7 +318,7 @@ static void forget_parent(void)
 	thread_after_fork();
 	intern_after_fork();
 	py_after_fork();
-	atomic_store(&order.run, 0);
+	atomic_store(&order.run, 1);
 	atomic_store(&order.now_ns, 0);
 	atomic_store(&last_fork, 0);
 	init_seen = false;

@@ -18,7 +18,7 @@
 #include <string.h>
 
 struct tracer tracer;
-struct order order;
+struct order order = { .run = 1 }; /* a thread starts with run 0, so its first event takes one */
 
 __thread struct thread *thread_self;
 static __thread bool attaching __attribute__((tls_model("initial-exec")));
@@ -119,10 +119,12 @@ static struct thread *attach(void)
 
 struct thread *thread_attached(void)
 {
-	if (!thread_self && !attaching && tracer_is_on()) {
+	bool was_attaching = attaching; /* in the child of a fork the hooks are closed already */
+
+	if (!thread_self && tracer_is_on()) {
 		attaching = true;
 		attach();
-		attaching = false;
+		attaching = was_attaching;
 	}
 	return thread_self;
 }
