@@ -485,6 +485,9 @@ class TraceFile:
         for _, _, _, _, defs in self.in_rings:
             for d in defs:
                 self.define(*d)
+        for id, (parent, code, _) in self.frames.items():
+            if code not in self.code or (parent and parent not in self.frames):
+                raise Bad('FRAME %d: parent %d, code %d' % (id, parent, code))
 
     def define(self, op, id, data):
         self.n_defs += 1
@@ -506,8 +509,8 @@ class TraceFile:
             self.strings[id] = data.decode()
         elif op == FRAME:
             parent, code, offset, flags = struct.unpack('<4I', data)
-            if parent >= id or code not in self.code or (parent and parent not in self.frames):
-                raise Bad('FRAME %d: parent %d, code %d' % (id, parent, code))
+            if parent >= id:
+                raise Bad('FRAME %d: its parent is %d' % (id, parent))
             self.frames[id] = (parent, code, offset)
 
     def read_events(self):

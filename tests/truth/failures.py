@@ -18,6 +18,7 @@ for q in python.PyMem_RawMalloc, python.PyMem_Malloc, python.PyObject_Malloc:
     assert q((1 << 63) + 5) is None
 r = python.PyMem_RawMalloc(501); alive('raw', 501)
 assert python.PyMem_RawRealloc(r, HUGE) is None
-s = python.PyObject_Malloc(100); alive('object', 100)
+dropped.PyObject_Malloc(100); alive('object', 100)
+s = python.PyObject_Malloc(100)
 assert python.PyObject_Realloc(s, HUGE) is None
 done()

@@ -11,6 +11,7 @@ c = mmap.mmap(-1, 2 * PAGE)
 gone('mmap', 2 * PAGE, line=-1)
 c.resize(5 * PAGE)
 alive('mmap', 5 * PAGE, line=-1)
-d = ctypes.create_string_buffer(100000)
+buffer = ctypes.c_char * 100000
+d = buffer()
 alive('mem', 100000, line=-1)
 done()

@@ -26,5 +26,5 @@ for i in range(20):
     many(i); alive('malloc', 8, line=-4)
 x = (helper
      .truth_malloc(9))
-many(3); alive('malloc', 8, line=-8)
+many(3); alive('malloc', 8, line=-7)
 done()

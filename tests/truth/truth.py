@@ -17,6 +17,7 @@ import sys
 
 libc = ctypes.CDLL(None, use_errno=True)
 python = ctypes.pythonapi
+dropped = ctypes.PyDLL(None)  # the same functions, their results not made into objects
 helper = ctypes.CDLL(os.environ['TRUTH_HELPER'])
 P, N, I = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 PROT_RW, MAP_ANON_PRIVATE = 3, 0x22
@@ -45,6 +46,9 @@ for _name in 'PyMem_RawCalloc', 'PyMem_Calloc', 'PyObject_Calloc':
     declare(python, _name, P, N, N)
 for _name in 'PyMem_RawRealloc', 'PyMem_Realloc', 'PyObject_Realloc':
     declare(python, _name, P, P, N)
+for _name in list(vars(python)):
+    if _name.startswith(('PyMem', 'PyObject')):
+        declare(dropped, _name, None, *getattr(python, _name).argtypes)
 for _name in 'PyMem_RawFree', 'PyMem_Free', 'PyObject_Free':
     declare(python, _name, None, P)
 declare(helper, 'truth_malloc', P, N)
@@ -111,7 +115,7 @@ done = say
 
 
 def drain_free_lists():
-    """Fills lists, tuples, dicts and floats from the interpreter's free lists, so that the next ones come from the
+    """Takes lists, dicts and floats out of the interpreter's free lists, so that the next ones come from the
     allocator. Returns what must be kept alive."""
     return [[[] for _ in range(300)], [{} for _ in range(300)], [float(i) + .5 for i in range(300)],
-            [tuple([i] * n) for n in range(1, 21) for i in range(2100)], [{i: i} for i in range(200)]]
+            [{i: i} for i in range(200)]]
