@@ -16,7 +16,7 @@ static void on_progress(void *self, uint64_t done, uint64_t total)
 	progress_update(self, done, total);
 }
 
-static int replay(struct report_trace *t, unsigned needs, struct fault *ret_fault)
+static void replay(struct report_trace *t, unsigned needs)
 {
 	struct progress progress;
 	struct model *more[1];
@@ -25,34 +25,31 @@ static int replay(struct report_trace *t, unsigned needs, struct fault *ret_faul
 		.by_thread = needs & REPORT_THREADS,
 		.more = more,
 	};
-	int err;
 
 	if (needs & REPORT_GROWTH) {
 		curves_init(&t->curves, &t->trace);
 		more[options.n_more++] = &t->curves.model;
 	}
 	progress_start(&progress, "reading");
-	err = account_run(&t->account, &t->trace, &options, ret_fault);
+	account_run(&t->account, &t->trace, &options);
 	progress_end(&progress);
 	t->has |= needs;
-	if (!err && needs & REPORT_GROWTH) {
+	if (needs & REPORT_GROWTH) {
 		curves_finish(&t->curves);
 		growth_judge(&t->growth, &t->curves);
 	}
-	return err;
 }
 
 struct report_trace *report_load(const char *file, unsigned needs, struct fault *ret_fault)
 {
 	struct report_trace *t = mem_zero(1, sizeof *t);
-	int err = trace_open(&t->trace, file, ret_fault);
 
-	if (!err && needs)
-		err = replay(t, needs, ret_fault);
-	if (err) {
+	if (trace_open(&t->trace, file, ret_fault)) {
 		report_unload(t);
 		return NULL;
 	}
+	if (needs)
+		replay(t, needs);
 	place_table_init(&t->places, &t->trace);
 	return t;
 }

@@ -74,14 +74,15 @@ static void apply(struct curves *c, const struct change *change)
 
 	if (curve->slice != slice)
 		push_step(c, curve, slice);
-	if (change->kind == BLOCK_BORN) {
-		curve->bytes += change->bytes;
-		curve->blocks++;
-		count_birth(c, change);
-	} else {
+	if (change->kind == BLOCK_DIED) {
 		curve->bytes -= change->bytes;
-		curve->blocks -= change->last;
+		curve->blocks -= change->whole;
+		return;
 	}
+	curve->bytes += change->bytes;
+	curve->blocks += change->whole;
+	if (change->kind == BLOCK_BORN)
+		count_birth(c, change);
 }
 
 static void on_changes(void *self, const struct change *changes, size_t n, const struct replay_now *now)

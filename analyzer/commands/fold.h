@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fold: the rows of an account brought together by line, function, file, stack, layer or thread
+ *
+ * What:  sums over several traces and layers; only counted layers, unless one layer is asked for by name, so that no
+ *        byte is in a sum twice.
+ * Who:   sites, export, summary.
+ */
+#pragma once
+#include "analyzer/commands/report.h"
+
+enum fold_metric { FOLD_LIVE, FOLD_PEAK, FOLD_TOTAL, FOLD_TEMPORARY, FOLD_METRICS };
+enum fold_by { FOLD_LINE, FOLD_FUNCTION, FOLD_FILE, FOLD_STACK, FOLD_LAYER, FOLD_THREAD };
+enum fold_end { FOLD_END_RUN, FOLD_END_TRACE };
+
+enum { FOLD_ALL_LAYERS = -1 };
+
+struct fold_options {
+	int metric; /* enum fold_metric */
+	int by;     /* enum fold_by */
+	int layer;  /* enum pt_layer, or FOLD_ALL_LAYERS: the counted ones */
+	int end;    /* enum fold_end: what "live" means */
+};
+
+/* Option rows for a command whose struct `type` holds a struct fold_options `member`. */
+#define FOLD_METRIC_ROW(type, member)                                                                                \
+	{                                                                                                            \
+		'm', "metric", OPTION_CHOICE, offsetof(type, member.metric), "live|peak|total|temporary",            \
+			"what is counted: alive at the end (live, the default), alive when memory use was highest, " \
+			"everything ever made, or freed again at once"                                               \
+	}
+#define FOLD_LAYER_ROW(type, member)                                                                      \
+	{                                                                                                 \
+		'l', "layer", OPTION_CHOICE, offsetof(type, member.layer),                                \
+			"mmap|malloc|raw|mem|object|arena|file|reserve",                                  \
+			"only blocks of this layer; without it all that count as memory (the first five)" \
+	}
+#define FOLD_END_ROW(type, member)                                                                                \
+	{                                                                                                         \
+		0, "at-end-of", OPTION_CHOICE, offsetof(type, member.end), "run|trace",                           \
+			"when 'live' is: before the interpreter takes itself down (run, the default), or at the " \
+			"very last event"                                                                         \
+	}
+
+struct fold_row {
+	uint32_t trace;      /* index in report.traces of its biggest part */
+	node_id node;        /* the stack of its biggest part */
+	uint64_t node_bytes; /* of that part */
+	uint32_t thread;     /* ACCOUNT_MANY: several */
+	uint32_t n_stacks;
+	uint16_t layers;   /* bit per layer */
+	bool many_columns; /* parts differ in their column */
+	bool many_threads;
+	struct amount chosen; /* by the metric */
+	struct amount live, peak, total, temporary;
+};
+
+struct fold {
+	ARRAY(struct fold_row) rows; /* most chosen bytes first; rows without any are left out */
+	struct amount chosen;        /* the sum of all rows */
+};
+
+void fold_run(struct fold *f, struct report *r, const struct fold_options *options);
+void fold_free(struct fold *f);
+
+/* The words of the options' tables, for texts and JSON: "live", "line". */
+extern const char *const fold_metric_names[FOLD_METRICS];
+extern const char *const fold_by_names[];

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* leaks: what was not given back: findings with their evidence, what is undecided, and what is merely held */
+#include "analyzer/commands/finding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define UNFREED_TEXT 10
+#define UNFREED_JSON 100
+#define TOP_NOT_SET  UINT64_MAX
+
+struct leaks_options {
+	uint64_t top;
+};
+
+extern const struct command command_leaks;
+
+/* ---- JSON ---- */
+
+static json_t *summary_json(struct report *r, const struct finding_list *list)
+{
+	json_t *o = json_object();
+	uint64_t live = 0, peak = 0;
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		live += r->traces[i]->account.at[ACCOUNT_END].bytes;
+		peak += r->traces[i]->account.at[ACCOUNT_PEAK].bytes;
+	}
+	json_put(o, "live_bytes", json_bytes(live));
+	json_put(o, "peak_bytes", json_bytes(peak));
+	json_put(o, "findings", json_bytes(list->n_found));
+	json_put(o, "undecided", json_bytes(list->n_undecided));
+	json_put(o, "unfreed", json_bytes(list->n - list->n_found - list->n_undecided));
+	json_put(o, "suppressed", json_bytes(0));
+	json_put(o, "baseline", json_null());
+	return o;
+}
+
+static void write_json(struct report *r, const struct finding_list *list, uint64_t top)
+{
+	json_t *lists[] = {json_array(), json_array(), json_array()};
+	size_t held = list->n_found + list->n_undecided;
+	size_t n = top && list->n - held > top ? held + (size_t)top : list->n;
+
+	for (size_t i = 0; i < n; i++)
+		json_add(lists[list->at[i].group->verdict], finding_json(r, &list->at[i]));
+	json_put(r->json, "findings", lists[GROWTH_FOUND]);
+	json_put(r->json, "undecided", lists[GROWTH_UNDECIDED]);
+	json_put(r->json, "unfreed", lists[GROWTH_HELD]);
+	json_put(r->json, "summary", summary_json(r, list));
+}
+
+/* ---- text ---- */
+
+static void print_verdict(struct report *r, const struct finding_list *list)
+{
+	const struct output *o = &r->out;
+	struct amount live = {0};
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		live.bytes += r->traces[i]->account.at[ACCOUNT_END].bytes;
+		live.blocks += r->traces[i]->account.at[ACCOUNT_END].blocks;
+	}
+	fprintf(o->file, "\n%s%s%s", output_style(o, list->n_found ? STYLE_BAD : STYLE_GOOD),
+		list->n_found ? format_plural(list->n_found, "finding", "findings").text : "No leak found",
+		output_style(o, STYLE_PLAIN));
+	if (list->n_undecided)
+		fprintf(o->file, ", %s undecided", format_count(list->n_undecided).text);
+	fprintf(o->file, ". Not given back: %s in %s.\n", format_bytes(live.bytes).text,
+		format_plural(live.blocks, "block", "blocks").text);
+}
+
+static void print_findings(struct report *r, const struct finding_list *list, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		fputc('\n', r->out.file);
+		finding_print(r, &list->at[i], i - from + 1);
+	}
+}
+
+static void print_held(struct report *r, const struct finding_list *list, uint64_t top)
+{
+	static const struct table_column columns[] = {
+		{.title = "bytes", .right = true, .style = STYLE_STRONG},
+		{.title = "blocks", .right = true},
+		{.title = "first", .right = true},
+		{.title = "last", .right = true},
+		{.title = "where", .elastic = true},
+		{.title = "function", .style = STYLE_FAINT},
+	};
+	size_t from = list->n_found + list->n_undecided, held = list->n - from;
+	size_t n = top && top < held ? (size_t)top : held;
+	struct table t;
+
+	if (!held)
+		return;
+	table_init(&t, columns, sizeof columns / sizeof *columns);
+	for (size_t i = from; i < from + n; i++)
+		finding_cells(r, &list->at[i], &t);
+	fputc('\n', r->out.file);
+	output_title(&r->out, "Not given back, and not growing (no leak)");
+	table_print(&t, &r->out, 0);
+	table_free(&t);
+	if (n < held)
+		fprintf(r->out.file, "and %s (--top 0 for all)\n",
+			format_plural(held - n, "more stack", "more stacks").text);
+}
+
+static void print_text(struct report *r, const struct finding_list *list, uint64_t top)
+{
+	for (size_t i = 0; i < r->n_traces; i++)
+		report_heading(r, r->traces[i]);
+	print_verdict(r, list);
+	print_findings(r, list, 0, list->n_found);
+	if (list->n_undecided) {
+		fputc('\n', r->out.file);
+		output_title(&r->out, "Undecided: it grew, but this run does not show that it goes on");
+		print_findings(r, list, list->n_found, list->n_found + list->n_undecided);
+	}
+	print_held(r, list, top);
+}
+
+static int run(int argc, char **argv)
+{
+	struct leaks_options own = {.top = TOP_NOT_SET};
+	struct finding_list list;
+	struct report r;
+	int code = report_begin(&r, &command_leaks, &own, REPORT_ACCOUNT | REPORT_GROWTH, argc, argv);
+
+	if (code != REPORT_GO)
+		return code;
+	finding_list_init(&list, &r);
+	if (own.top == TOP_NOT_SET)
+		own.top = r.json ? UNFREED_JSON : UNFREED_TEXT;
+	if (r.json)
+		write_json(&r, &list, own.top);
+	else
+		print_text(&r, &list, own.top);
+	finding_list_free(&list);
+	return report_end(&r);
+}
+
+static const struct option_row rows[] = {
+	{'n', "top", OPTION_NUMBER, offsetof(struct leaks_options, top), "N",
+	 "rows of what is held without growing (10; in JSON 100), 0 for all"},
+	{0},
+};
+
+static const struct option_example examples[] = {
+	{"leaks app.71.pytrace", "is there a leak, and on which line?"},
+	{"leaks --full app.71.pytrace", "the same with every frame and the whole paths"},
+	{"leaks --json app.71.pytrace | jq '.findings[].why'", "for scripts"},
+	{0},
+};
+
+const struct command command_leaks = {
+	.page =
+		{
+			.name = "leaks",
+			.summary = "what was not given back, and what of it grows without end",
+			.operands = "TRACE...",
+			.details =
+				"The end that matters is the moment before the interpreter takes itself down, for then "
+				"it gives back "
+				"nearly everything. What is alive there is grouped by the functions of its stack.\n\n"
+				"A finding of the kind 'growth' is claimed on strong evidence only: after a warm-up, "
+				"in most windows "
+				"of the program's work and up to the end, more stayed alive, and it did not slow down. "
+				"A cache that "
+				"is full, imports, interned strings and thread pools stay without growing and are "
+				"listed below as no "
+				"leak. What grew without such evidence is 'undecided', with the run that would decide "
+				"it.\n\n"
+				"The fingerprint of a finding is made of its verdict and the functions and file names "
+				"of its stack, "
+				"without lines and folders: it stays the same over runs, machines and edits.",
+			.rows = rows,
+			.examples = examples,
+			.groups = OPTIONS_REPORT | OPTIONS_FULL,
+		},
+	.run = run,
+};
