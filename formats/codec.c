@@ -24,19 +24,28 @@
 
 enum {
 	CONTEXTS = 4096,
-	WINDOW = 65536,  /* how many allocations back a free can name its block by number */
-	SEEN = 8192,     /* writer: address to number */
-	CLASSES = 160,   /* size classes: 80 for the object allocator, 80 for malloc */
+	WINDOW = 65536, /* how many allocations back a free can name its block by number */
+	SEEN = 8192,    /* writer: address to number */
+	CLASSES = 160,  /* size classes: 80 for the object allocator, 80 for malloc */
 	LIFO = 32,
 };
 
 /* How the fields of a memory event are found: bits of the HOW column. */
 enum {
-	HOW_STACK = 3, STACK_SAME = 0, STACK_CONTEXT = 1, STACK_GIVEN = 2,
+	HOW_STACK = 3,
+	STACK_SAME = 0,
+	STACK_CONTEXT = 1,
+	STACK_GIVEN = 2,
 	HOW_SIZE_GIVEN = 4,
 	HOW_ADDRESS = 3 << 3,
-	ADDRESS_FREED = 0 << 3, ADDRESS_FRESH = 1 << 3, ADDRESS_GIVEN = 2 << 3, ADDRESS_MOVED = 3 << 3,
-	BLOCK_CONTEXT = 0 << 3, BLOCK_NUMBER = 1 << 3, BLOCK_GIVEN = ADDRESS_GIVEN, BLOCK_NEXT = 3 << 3,
+	ADDRESS_FREED = 0 << 3,
+	ADDRESS_FRESH = 1 << 3,
+	ADDRESS_GIVEN = 2 << 3,
+	ADDRESS_MOVED = 3 << 3,
+	BLOCK_CONTEXT = 0 << 3,
+	BLOCK_NUMBER = 1 << 3,
+	BLOCK_GIVEN = ADDRESS_GIVEN,
+	BLOCK_NEXT = 3 << 3,
 };
 
 enum { COL_OP, COL_HOW, COL_STACK, COL_SIZE, COL_NUMBER, COL_ADDRESS, COL_PAIR, COLUMNS };
@@ -57,13 +66,13 @@ struct size_class {
 };
 
 struct pt_codec {
-	uint32_t stack;        /* of the last memory event */
-	uint32_t given_stack;  /* the last one written down */
-	uint32_t context;      /* index of the context in force */
-	uint32_t n_allocs;     /* allocations so far: the next one's number */
-	uint32_t freed;        /* number of the block freed last */
+	uint32_t stack;       /* of the last memory event */
+	uint32_t given_stack; /* the last one written down */
+	uint32_t context;     /* index of the context in force */
+	uint32_t n_allocs;    /* allocations so far: the next one's number */
+	uint32_t freed;       /* number of the block freed last */
 	uint64_t given_addr;
-	uint64_t moved;        /* where the last MOVE_BEGIN was */
+	uint64_t moved; /* where the last MOVE_BEGIN was */
 	uint64_t pair_a[128], pair_b[128];
 	struct context contexts[CONTEXTS];
 	struct size_class classes[CLASSES];
@@ -92,7 +101,7 @@ static inline unsigned log2_floor(uint64_t v) { return 63 - (unsigned)__builtin_
 static inline unsigned size_group(uint64_t size)
 {
 	if (size <= 1024)
-		return (unsigned)((size + 15) >> 4); /* 0 to 64 */
+		return (unsigned)((size + 15) >> 4);                 /* 0 to 64 */
 	return 55 + (log2_floor(size) > 24 ? 24 : log2_floor(size)); /* 65 to 79 */
 }
 
@@ -101,7 +110,10 @@ static inline bool op_is_pymalloc(uint8_t op)
 	return pt_op_layer(op) == PT_LAYER_OBJECT || pt_op_layer(op) == PT_LAYER_MEM;
 }
 
-static inline unsigned size_class(uint8_t op, uint64_t size) { return size_group(size) + (op_is_pymalloc(op) ? 80 : 0); }
+static inline unsigned size_class(uint8_t op, uint64_t size)
+{
+	return size_group(size) + (op_is_pymalloc(op) ? 80 : 0);
+}
 
 /* How far the next block of a fresh run lies: pymalloc packs by 16, malloc puts 8 bytes before each block. */
 static inline uint64_t class_stride(uint8_t op, uint64_t size)
@@ -273,7 +285,10 @@ struct def_writer {
 	uint32_t last_words[16][4]; /* of WORDS definitions, ops 192 to 207 */
 };
 
-static size_t slots_of_bytes(uint64_t bytes) { return (size_t)((bytes + sizeof(struct pt_slot) - 1) / sizeof(struct pt_slot)); }
+static size_t slots_of_bytes(uint64_t bytes)
+{
+	return (size_t)((bytes + sizeof(struct pt_slot) - 1) / sizeof(struct pt_slot));
+}
 
 static void encode_def(struct def_writer *w, enum pt_shape shape, uint8_t op, const struct pt_slot *s, uint64_t len)
 {
@@ -419,7 +434,7 @@ static inline void decode_alloc(struct pt_codec *c, struct pt_reader *in, struct
 	default: ev->addr = get_address(c, &in[COL_ADDRESS]);
 	}
 	c->made.addr[c->n_allocs % WINDOW] = ev->addr;
-	c->made.class[c->n_allocs % WINDOW] = (uint8_t)class;
+	c->made.class[c->n_allocs % WINDOW] = (uint8_t) class;
 	learn_alloc(c, x, k, how, ev->op, ev->addr, ev->size);
 }
 

@@ -20,7 +20,7 @@ struct event_row {
 };
 
 static const struct event_row event_rows[128] = {
-#define PT_EVENT(NAME, op, shape, name, a, b) [(op) - 128] = { name, { a, b }, PT_SHAPE_##shape },
+#define PT_EVENT(NAME, op, shape, name, a, b) [(op)-128] = { name, { a, b }, PT_SHAPE_##shape },
 #include "formats/events.def"
 };
 
@@ -39,7 +39,7 @@ static const char *const shape_names[] = {
 enum { N_SHAPES = sizeof shape_names / sizeof *shape_names };
 
 const uint8_t pt_shapes[256] = {
-#define PT_MEMORY(NAME, kind, shape, name)       [(kind) << 4 ...((kind) << 4) + 15] = PT_SHAPE_##shape,
+#define PT_MEMORY(NAME, kind, shape, name)    [(kind) << 4 ...((kind) << 4) + 15] = PT_SHAPE_##shape,
 #define PT_EVENT(NAME, op, shape, name, a, b) [op] = PT_SHAPE_##shape,
 #include "formats/events.def"
 };

@@ -29,7 +29,15 @@ enum pt_op {
 	PT_OP_MEMORY_END = 128, /* ops below are kind << 4 | layer */
 };
 
-enum pt_shape { PT_SHAPE_NONE, PT_SHAPE_ALLOC, PT_SHAPE_FREE, PT_SHAPE_RANGE, PT_SHAPE_PAIR, PT_SHAPE_WORDS, PT_SHAPE_BYTES };
+enum pt_shape {
+	PT_SHAPE_NONE,
+	PT_SHAPE_ALLOC,
+	PT_SHAPE_FREE,
+	PT_SHAPE_RANGE,
+	PT_SHAPE_PAIR,
+	PT_SHAPE_WORDS,
+	PT_SHAPE_BYTES
+};
 
 /* Why events are missing (PT_OP_LOST, and `lost` in the front page). */
 enum pt_lost { PT_LOST_BUSY = 1, PT_LOST_MEMORY = 2, PT_LOST_OUTPUT = 3, PT_LOST_UNKNOWN = 4, PT_LOST_KINDS = 8 };

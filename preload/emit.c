@@ -17,7 +17,9 @@ static void read_clock(struct thread *t)
 {
 	uint64_t now = os_mono_ns() - sink_start_ns(), elapsed = now - t->clock_ns;
 
-	t->clock_interval = elapsed > CLOCK_BUSY_NS ? 1 : t->clock_interval < CLOCK_MAX ? t->clock_interval * 2 : CLOCK_MAX;
+	t->clock_interval = elapsed > CLOCK_BUSY_NS         ? 1
+			    : t->clock_interval < CLOCK_MAX ? t->clock_interval * 2
+							    : CLOCK_MAX;
 	t->clock_ns = now;
 	t->until_clock = t->clock_interval;
 	atomic_store_explicit(&order.now_ns, now, memory_order_relaxed);

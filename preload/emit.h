@@ -39,5 +39,6 @@ static inline void emit_memory(struct thread *t, uint8_t op, uint64_t addr, uint
 		return;
 	if (unlikely(size >= PT_SIZE_BIG))
 		emit_size64(t, size);
-	emit_slot(t, (addr & PT_ADDRESS_MASK) | (uint64_t)op << 48, size < PT_SIZE_BIG ? (uint32_t)size : PT_SIZE_BIG, stack);
+	emit_slot(t, (addr & PT_ADDRESS_MASK) | (uint64_t)op << 48, size < PT_SIZE_BIG ? (uint32_t)size : PT_SIZE_BIG,
+		  stack);
 }

@@ -102,8 +102,8 @@ static void define_python(struct thread *t)
 	const struct py_info *py = py_info();
 	char hex[16];
 
-	meta_text(t, "layers", py->implementation ? "mmap,malloc,raw,mem,object,arena,file,reserve"
-						  : "mmap,malloc,file,reserve");
+	meta_text(t, "layers",
+		  py->implementation ? "mmap,malloc,raw,mem,object,arena,file,reserve" : "mmap,malloc,file,reserve");
 	if (!py->implementation)
 		return;
 	snprintf(hex, sizeof hex, "0x%08x", py->hexversion);
@@ -145,11 +145,15 @@ void lifecycle_fini_changed(struct thread *t)
 static const char *describe_error(int error)
 {
 	switch (error) {
-	case EACCES: case EPERM: return "no permission";
-	case ENOENT: case ENOTDIR: return "no such directory";
-	case ENOSPC: case EDQUOT: return "no space left";
+	case EACCES:
+	case EPERM: return "no permission";
+	case ENOENT:
+	case ENOTDIR: return "no such directory";
+	case ENOSPC:
+	case EDQUOT: return "no space left";
 	case EROFS: return "read-only file system";
-	case EMFILE: case ENFILE: return "too many open files";
+	case EMFILE:
+	case ENFILE: return "too many open files";
 	case ENAMETOOLONG: return "name too long";
 	default: return "I/O error";
 	}

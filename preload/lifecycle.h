@@ -25,7 +25,8 @@ void lifecycle_exec_begin(void);
 void lifecycle_exec_failed(void);
 /* After fork() in the parent. */
 void lifecycle_forked(int child_pid);
-/* Whether an interpreter was seen taking itself down; compared with py_finalizing() by the hooks of Python's domains. */
+/* Whether an interpreter was seen taking itself down; compared with py_finalizing() by the hooks of Python's domains.
+ */
 extern bool lifecycle_fini_seen __attribute__((visibility("hidden")));
 void lifecycle_fini_changed(struct thread *t);
 /* PYTRACE_LOG=check. */

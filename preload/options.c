@@ -59,7 +59,10 @@ static bool read_MODE(const char *text, void *field)
 static bool read_FOLLOW(const char *text, void *field)
 {
 	static const struct word words[] = {
-		{ "fork", OPTIONS_FOLLOW_FORK }, { "exec", OPTIONS_FOLLOW_EXEC }, { "none", 0 }, { 0 },
+		{ "fork", OPTIONS_FOLLOW_FORK },
+		{ "exec", OPTIONS_FOLLOW_EXEC },
+		{ "none", 0 },
+		{ 0 },
 	};
 
 	return read_list(text, words, field);
@@ -110,7 +113,7 @@ static const struct option_row {
 	bool (*read)(const char *text, void *field);
 	size_t offset;
 } rows[] = {
-#define OPTION(NAME, field, KIND, text, values, help)                                                                  \
+#define OPTION(NAME, field, KIND, text, values, help) \
 	{ "PYTRACE_" #NAME, text, values, help, read_##KIND, offsetof(struct options, field) },
 #include "preload/options.def"
 };
@@ -146,7 +149,8 @@ static bool read_variable(struct options *o, const char *variable, char *error, 
 	if (!row && is_foreign(variable))
 		return true;
 	if (!row) {
-		snprintf(error, cap, "%.*s: no such option; not tracing (PYTRACE_HELP=1 lists them)", (int)len, variable);
+		snprintf(error, cap, "%.*s: no such option; not tracing (PYTRACE_HELP=1 lists them)", (int)len,
+			 variable);
 		return false;
 	}
 	if (row->read(*text ? text : row->text, (char *)o + row->offset))

@@ -21,8 +21,8 @@ struct options {
 	uint64_t help;
 };
 
-/* Reads environ. False when a value can't be read or a PYTRACE_ name is unknown: then `error` (of `cap` bytes) holds one
- * line for the user, and nothing is to be traced. */
+/* Reads environ. False when a value can't be read or a PYTRACE_ name is unknown: then `error` (of `cap` bytes) holds
+ * one line for the user, and nothing is to be traced. */
 bool options_read(struct options *o, char *const *environ, char *error, unsigned long cap);
 /* Prints the table on stderr. */
 void options_print_help(void);

@@ -22,15 +22,15 @@
 
 #define OS_PAGE UINT64_C(4096) /* rings are aligned to it; OS with larger pages get it from os_page() */
 
-#define os_call(...)                                                                                                   \
-	({                                                                                                             \
-		int saved_ = errno;                                                                                    \
-		long ret_ = syscall(__VA_ARGS__);                                                                      \
-		if (ret_ == -1) {                                                                                      \
-			ret_ = -errno;                                                                                 \
-			errno = saved_;                                                                                \
-		}                                                                                                      \
-		ret_;                                                                                                  \
+#define os_call(...)                              \
+	({                                        \
+		int saved_ = errno;               \
+		long ret_ = syscall(__VA_ARGS__); \
+		if (ret_ == -1) {                 \
+			ret_ = -errno;            \
+			errno = saved_;           \
+		}                                 \
+		ret_;                             \
 	})
 
 /* Moments of the monotonic clock, and of the calendar. */

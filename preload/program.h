@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 struct program {
-	char exe[4096];  /* path of the executable; "" when /proc does not tell */
-	char name[256];  /* for people and file names: the script, the module after -m, or the program */
+	char exe[4096]; /* path of the executable; "" when /proc does not tell */
+	char name[256]; /* for people and file names: the script, the module after -m, or the program */
 	int argc;
 	char *const *argv;
 };

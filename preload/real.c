@@ -23,7 +23,8 @@ static void *early_alloc(size_t align, size_t size)
 	do {
 		if (size > REAL_BUFFER || align > REAL_BUFFER)
 			return NULL;
-		start = (((uintptr_t)real_buffer + at + EARLY_ALIGN + align - 1) & ~(align - 1)) - (uintptr_t)real_buffer;
+		start = (((uintptr_t)real_buffer + at + EARLY_ALIGN + align - 1) & ~(align - 1)) -
+			(uintptr_t)real_buffer;
 		if (start + size > REAL_BUFFER)
 			return NULL;
 	} while (!atomic_compare_exchange_weak(&used, &at, start + size));

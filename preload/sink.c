@@ -108,17 +108,23 @@ static bool name_file(const char *pattern, const char *program)
 	return expand_pattern(&t, pattern, program);
 }
 
-/* Never writes over a file that is there: pids come again. */
+/* Never writes over a file that is there: pids come again, and a program that execs keeps its own. The number goes
+ * before the last dot, so that the name still ends as the user wanted it. */
 static int create_file(void)
 {
+	static char tail[64];
+	char *dot = strrchr(sink.path, '.'), *slash = strrchr(sink.path, '/');
 	struct text t = { sink.path + strlen(sink.path), sink.path + sizeof sink.path, false };
-	char *base_end = t.at;
 	int fd = os_open(sink.path, O_RDWR | O_CREAT | O_EXCL, 0666);
 
-	for (unsigned i = 1; fd == -EEXIST && i < MAX_SUFFIX; i++) {
-		t.at = base_end;
-		text_put(&t, ".", 1);
+	if (!dot || dot < slash || strlen(dot) >= sizeof tail)
+		dot = t.at;
+	strcpy(tail, dot);
+	for (unsigned i = 2; fd == -EEXIST && i < MAX_SUFFIX; i++) {
+		t.at = dot;
+		text_put(&t, "-", 1);
 		text_put_number(&t, i);
+		text_put(&t, tail, strlen(tail));
 		fd = os_open(sink.path, O_RDWR | O_CREAT | O_EXCL, 0666);
 	}
 	return fd;
@@ -416,7 +422,8 @@ static bool is_worth_it(const struct sink_gap *gaps, unsigned n, uint64_t file_b
 
 	for (unsigned i = 0; i < n; i++)
 		gap_bytes += gaps[i].bytes;
-	return gap_bytes * 8 > file_bytes && file_bytes - gap_bytes <= COMPACT_MAX && file_bytes <= os_file_size_limit();
+	return gap_bytes * 8 > file_bytes && file_bytes - gap_bytes <= COMPACT_MAX &&
+	       file_bytes <= os_file_size_limit();
 }
 
 void sink_close(const struct sink_gap *gaps, unsigned n)

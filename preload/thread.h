@@ -27,18 +27,18 @@ struct thread {
 	struct pt_ring *shared; /* the ring's page in the file: head, base */
 	uint32_t head, n_slots; /* filled, capacity */
 	uint64_t run;
-	uint64_t last_ns;    /* time in force, since the start of the trace */
+	uint64_t last_ns; /* time in force, since the start of the trace */
 	struct ring *ring;
 	/* cold */
 	uint32_t clock_interval;
 	uint32_t number; /* dense, from 1 */
 	uint32_t tid;
-	uint32_t rounds; /* of thread-specific-data destructors seen */
-	bool dying;      /* its destructor has run: its ring is reclaimed by whoever needs one */
-	uint64_t base_slot; /* number of slots[0], counted from the thread's first */
-	uint64_t clock_ns;  /* when the clock was read last */
-	uint64_t fork_serial; /* of the fork under way, 0: none */
-	struct thread *next;  /* list of all */
+	uint32_t rounds;       /* of thread-specific-data destructors seen */
+	bool dying;            /* its destructor has run: its ring is reclaimed by whoever needs one */
+	uint64_t base_slot;    /* number of slots[0], counted from the thread's first */
+	uint64_t clock_ns;     /* when the clock was read last */
+	uint64_t fork_serial;  /* of the fork under way, 0: none */
+	struct thread *next;   /* list of all */
 	_Atomic(bool) retired; /* dead, its ring given back: the struct may be taken by a new thread */
 	struct py_thread py;
 };
@@ -52,11 +52,8 @@ struct thread *thread_enter_slow(void);
  * a thread with depth 0 will not write to its ring any more. */
 static inline struct thread *thread_enter(void)
 {
-	struct thread *t;
+	struct thread *t = thread_self;
 
-	if (atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_OFF)
-		return NULL;
-	t = thread_self;
 	if (likely(t && !atomic_load_explicit(&t->depth, memory_order_relaxed))) {
 		atomic_store_explicit(&t->depth, DEPTH_REAL, memory_order_relaxed);
 		atomic_signal_fence(memory_order_seq_cst);

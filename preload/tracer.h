@@ -36,10 +36,11 @@ struct order {
 };
 extern struct order order;
 
-static inline bool tracer_is_on(void)
+static inline bool tracer_is_off(void)
 {
-	return atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_ON;
+	return atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_OFF;
 }
+static inline bool tracer_is_on(void) { return atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_ON; }
 
 /* A lock for rare moments: held for microseconds, with the thread's hooks closed (thread->depth set), so that neither
  * a signal handler nor the host's code can want it while it is held. The child of a fork opens all of them. */
@@ -47,5 +48,8 @@ struct lock {
 	atomic_flag taken;
 };
 void lock_take(struct lock *l);
-static inline bool lock_try(struct lock *l) { return !atomic_flag_test_and_set_explicit(&l->taken, memory_order_acquire); }
+static inline bool lock_try(struct lock *l)
+{
+	return !atomic_flag_test_and_set_explicit(&l->taken, memory_order_acquire);
+}
 static inline void lock_drop(struct lock *l) { atomic_flag_clear_explicit(&l->taken, memory_order_release); }

@@ -19,7 +19,8 @@ static enum pt_layer layer_of(int prot, int flags)
 /* Ranges are whole pages: the kernel's view. */
 static size_t whole_pages(size_t bytes) { return (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1); }
 
-static uint32_t record_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p, size_t bytes)
+static uint32_t record_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p,
+			     size_t bytes)
 {
 	uint32_t stack;
 

@@ -21,19 +21,22 @@ HOOK pid_t fork(void)
 	return pid;
 }
 
-#define EXEC(call)                                                                                                     \
-	({                                                                                                             \
-		int ret_;                                                                                              \
-		lifecycle_exec_begin();                                                                                \
-		ret_ = (call);                                                                                         \
-		lifecycle_exec_failed();                                                                               \
-		ret_;                                                                                                  \
+#define EXEC(call)                       \
+	({                               \
+		int ret_;                \
+		lifecycle_exec_begin();  \
+		ret_ = (call);           \
+		lifecycle_exec_failed(); \
+		ret_;                    \
 	})
 
 HOOK int execve(const char *path, char *const argv[], char *const env[]) { return EXEC(real.execve(path, argv, env)); }
 HOOK int execv(const char *path, char *const argv[]) { return EXEC(real.execve(path, argv, environ)); }
 HOOK int execvp(const char *file, char *const argv[]) { return EXEC(real.execvpe(file, argv, environ)); }
-HOOK int execvpe(const char *file, char *const argv[], char *const env[]) { return EXEC(real.execvpe(file, argv, env)); }
+HOOK int execvpe(const char *file, char *const argv[], char *const env[])
+{
+	return EXEC(real.execvpe(file, argv, env));
+}
 HOOK int fexecve(int fd, char *const argv[], char *const env[]) { return EXEC(real.fexecve(fd, argv, env)); }
 
 HOOK int execveat(int fd, const char *path, char *const argv[], char *const env[], int flags)
@@ -53,18 +56,17 @@ static size_t count_arguments(va_list args)
 	return n;
 }
 
-#define GATHER(argv, last, ret_env)                                                                                    \
-	va_list args_;                                                                                                 \
-	va_start(args_, last);                                                                                         \
-	size_t n_ = count_arguments(args_);                                                                            \
-	va_end(args_);                                                                                                 \
-	char *argv[n_ + 1];                                                                                            \
-	argv[0] = (char *)last;                                                                                        \
-	va_start(args_, last);                                                                                         \
-	for (size_t i_ = 1; i_ <= n_; i_++)                                                                            \
-		argv[i_] = va_arg(args_, char *);                                                                      \
-	ret_env                                                                                                        \
-	va_end(args_)
+#define GATHER(argv, last, ret_env)               \
+	va_list args_;                            \
+	va_start(args_, last);                    \
+	size_t n_ = count_arguments(args_);       \
+	va_end(args_);                            \
+	char *argv[n_ + 1];                       \
+	argv[0] = (char *)last;                   \
+	va_start(args_, last);                    \
+	for (size_t i_ = 1; i_ <= n_; i_++)       \
+		argv[i_] = va_arg(args_, char *); \
+	ret_env va_end(args_)
 
 HOOK int execl(const char *path, const char *arg, ...)
 {

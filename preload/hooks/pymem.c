@@ -30,7 +30,8 @@ static inline void *do_malloc(const struct py_allocator *below, size_t size, enu
 	return p;
 }
 
-static inline void *do_calloc(const struct py_allocator *below, size_t n, size_t size, enum pt_layer layer, bool has_gil)
+static inline void *do_calloc(const struct py_allocator *below, size_t n, size_t size, enum pt_layer layer,
+			      bool has_gil)
 {
 	struct thread *t = enter();
 	void *p = below->calloc(below->ctx, n, size);
@@ -42,7 +43,8 @@ static inline void *do_calloc(const struct py_allocator *below, size_t n, size_t
 	return p;
 }
 
-static inline void *do_realloc(const struct py_allocator *below, void *p, size_t size, enum pt_layer layer, bool has_gil)
+static inline void *do_realloc(const struct py_allocator *below, void *p, size_t size, enum pt_layer layer,
+			       bool has_gil)
 {
 	struct thread *t = enter();
 	uint32_t stack;
@@ -76,12 +78,9 @@ static inline void do_free(const struct py_allocator *below, void *p, enum pt_la
 		thread_leave(t);
 }
 
-#define DOMAIN(name, LAYER, has_gil)                                                                                   \
-	static void *name##_malloc(void *ctx, size_t size) { return do_malloc(ctx, size, LAYER, has_gil); }            \
-	static void *name##_calloc(void *ctx, size_t n, size_t size)                                                   \
-	{                                                                                                              \
-		return do_calloc(ctx, n, size, LAYER, has_gil);                                                        \
-	}
+#define DOMAIN(name, LAYER, has_gil)                                                                        \
+	static void *name##_malloc(void *ctx, size_t size) { return do_malloc(ctx, size, LAYER, has_gil); } \
+	static void *name##_calloc(void *ctx, size_t n, size_t size) { return do_calloc(ctx, n, size, LAYER, has_gil); }
 
 DOMAIN(raw, PT_LAYER_RAW, false)
 DOMAIN(mem, PT_LAYER_MEM, true)
