@@ -14,10 +14,10 @@
 
 #include <stdlib.h>
 
-#define ARRAY(type)            \
-	struct {               \
-		type *at;      \
-		size_t n, cap; \
+#define ARRAY(...)               \
+	struct {                 \
+		__VA_ARGS__ *at; \
+		size_t n, cap;   \
 	}
 
 #define array_reserve(a, want)                                                                          \
@@ -29,12 +29,16 @@
 	} while (0)
 
 /* A pointer to one new element at the end; its content is undefined. */
-#define array_push(a)                                                                             \
-	({                                                                                        \
-		if ((a)->n == (a)->cap)                                                           \
-			array_reserve(a, (a)->cap ? (a)->cap * 2 : (size_t)16);                   \
-		&(a)->at[(a)->n++];                                                               \
-	})
+#define array_push(a)                                                                                         \
+	((a)->at = (a)->n < (a)->cap ? (a)->at : array_more((a)->at, &(a)->cap, sizeof *(a)->at),             \
+	 &(a)->at[(a)->n++])
+
+/* For array_push(): twice the room. */
+static inline void *array_more(void *at, size_t *cap, size_t bytes_each)
+{
+	*cap = *cap ? *cap * 2 : 16;
+	return mem_resize(at, *cap, bytes_each);
+}
 
 #define array_free(a)                    \
 	do {                             \

@@ -7,10 +7,15 @@
 
 typedef uint32_t string_id;
 
+struct strings_row {
+	const char *text;
+	uint32_t len, next; /* next: another text of the same hash */
+};
+
 struct strings {
 	struct arena arena;
 	struct map by_hash;
-	ARRAY(struct strings_row { const char *text; uint32_t len, next; }) rows;
+	ARRAY(struct strings_row) rows;
 };
 
 /* The number of a text of len bytes (zeros inside are kept). */

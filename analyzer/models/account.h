@@ -73,23 +73,24 @@ struct account {
 	struct amount at[ACCOUNT_STATES], total, temporary; /* counted layers */
 	uint64_t at_ns[ACCOUNT_STATES];
 	bool end_is_fini;  /* ACCOUNT_END is the moment before the interpreter went down */
-	bool has_survivors;
 	ARRAY(struct survivor) survivors;
 	ARRAY(struct account_sample) samples; /* up to 256, evenly spread over the time of the trace */
 	ARRAY(struct account_mark) marks;
 	uint64_t peak_rss_bytes, last_rss_bytes;
 	struct replay_counts counts;
-	struct account_state_keeper *keeper; /* private */
 };
 
 struct account_options {
 	struct replay_options replay;
 	bool by_thread;  /* rows are split by thread */
 	bool survivors;  /* fill account.survivors (memory: 48 bytes for each block alive at the end) */
+	struct model *const *more; /* further listeners to the same replay */
+	size_t n_more;             /* at most ACCOUNT_MAX_MORE */
 };
+enum { ACCOUNT_MAX_MORE = 7 };
 
-/* Replays `t` into *a, which needs no initialisation. account_free() in any case. */
-int account_run(struct account *a, struct trace *t, const struct account_options *options, struct fault *ret_fault);
+/* Replays `t` into *a, which needs no initialisation. account_free() it. The trace must outlive it. */
+void account_run(struct account *a, struct trace *t, const struct account_options *options);
 void account_free(struct account *a);
 
 static inline bool account_row_is_counted(const struct account_row *row)

@@ -10,11 +10,12 @@
 #include "analyzer/read/defs.h"
 
 struct position {
-	int32_t line, end_line;     /* 0: the instruction belongs to no line */
+	int32_t line, end_line;     /* 0: none */
 	int32_t column, end_column; /* -1: not known */
 };
 
-/* Where the instruction at `offset` lies. Never fails: damaged or missing tables give the first line. */
+/* Where the instruction at `offset` lies. Line 0 when the table gives it none. A frame that had not started
+ * (PT_OFFSET_NONE) and a code object without a table are at its first line. */
 struct position lines_find(const struct code *c, uint32_t offset);
 
 /* A frame for people. Texts are borrowed from the trace. */
@@ -24,4 +25,5 @@ struct site {
 	struct position at;
 };
 
+/* An instruction without a line of its own counts to the first line of its function. Line 0: nothing is known. */
 struct site lines_site(const struct defs *d, node_id node);

@@ -31,8 +31,9 @@ struct code {
 	string_id file, name;
 	uint32_t first_line;
 	uint8_t linetable; /* enum pt_linetable */
-	bool cut;          /* parts of the line table are missing */
-	uint32_t table_bytes, table_got;
+	uint32_t table_bytes; /* of the whole line table */
+	uint32_t table_got;   /* less when a part of it is missing */
+	uint32_t table_cap;
 	uint8_t *table;
 };
 enum { CODE_UNKNOWN = 0 }; /* index of the code object whose definition is missing */
@@ -49,12 +50,14 @@ struct defs {
 	ARRAY(struct node) nodes;
 	ARRAY(struct meta) metas; /* in the order of the file; the last one of a key holds */
 	struct map marks;         /* STRING id to string_id */
+	struct map thread_names;  /* thread number to string_id */
 	uint8_t shapes[256];      /* from the file's own schema */
 	bool knows[256];          /* the file means by this op what we mean */
 	uint32_t n_stacks;        /* stack ids of events below this are looked up in node_of */
 	node_id *node_of;
 	uint64_t n_loaded;        /* definitions read, repetitions included */
 	uint64_t n_bad;           /* definitions that made no sense */
+	struct defs_work *work;   /* while loading */
 };
 
 /* The node of an event's stack id. */
@@ -67,6 +70,8 @@ static inline node_id defs_node(const struct defs *d, uint32_t stack)
 const char *defs_meta(const struct defs *d, const char *key, size_t *ret_len);
 /* The text of a STRING definition (marks); NULL when there is none. */
 const char *defs_string(const struct defs *d, uint64_t id);
+/* The name given to a thread, by its number in the file; 0 when it has none. */
+string_id defs_thread_name(const struct defs *d, uint32_t thread);
 
 /* ---- for the reader ---- */
 void defs_init(struct defs *d);

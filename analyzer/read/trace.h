@@ -26,8 +26,8 @@ struct part {
 	uint64_t first_ns, last_ns;
 	uint32_t n_events;            /* as the header says; for a ring as counted */
 	uint32_t thread;              /* index in trace.threads */
-	bool ring;
 	bool after_gap;               /* slots between the part before and this one are missing */
+	struct pt_event *ring;        /* events taken from a ring, owned; NULL: packed in a block */
 };
 
 struct trace_thread {
@@ -47,6 +47,7 @@ struct trace {
 	char *file; /* as the user named it */
 	const uint8_t *map;
 	uint64_t file_bytes;
+	uint64_t inode;
 	struct pt_front front; /* a copy */
 	bool front_is_sound;   /* its checksum held */
 	bool footer_found;
@@ -59,6 +60,7 @@ struct trace {
 	uint64_t n_events;        /* in all parts, as the headers say */
 	uint64_t n_blocks;        /* sound headers but for rings and pads */
 	uint64_t n_damaged;       /* blocks that could not be read; more may be found while replaying */
+	uint64_t missing_slots;   /* of threads' streams, between the parts that are there */
 	uint64_t lost_events;     /* counted by the tracer (front page) */
 	uint64_t end_ns;          /* the latest time known */
 	uint64_t cut_at;          /* where the file ends in the middle of a block; FAULT_NOWHERE when it doesn't */

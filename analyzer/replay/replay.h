@@ -13,9 +13,14 @@
 #pragma once
 #include "analyzer/read/trace.h"
 
-enum change_kind { BLOCK_BORN, BLOCK_DIED };
+enum change_kind {
+	BLOCK_BORN,
+	BLOCK_DIED,
+	BLOCK_BACK, /* munmap failed: what DIED just before is alive after all */
+};
 
 struct change {
+	uint64_t addr;
 	uint64_t bytes;    /* of the block; of the part given back when a mapping dies piece by piece */
 	uint64_t born_ns;  /* when this block was made */
 	uint64_t first_ns; /* when the first of its chain of reallocs was made */
@@ -25,7 +30,7 @@ struct change {
 	uint8_t kind;      /* enum change_kind */
 	uint8_t layer;     /* enum pt_layer */
 	bool moved;        /* part of a realloc */
-	bool last;         /* BORN: always; DIED: the whole block is gone (false: a part of a mapping) */
+	bool whole;        /* DIED: nothing is left of it (false: a part of a mapping went); BACK: the reverse; BORN: true */
 	bool temporary;    /* DIED: freed (not moved) when at most one other block had been made since its birth */
 };
 
@@ -36,7 +41,8 @@ struct live_block {
 	uint32_t thread;
 	uint8_t layer;
 	bool inherited; /* made by the process that forked this one; not in any sum */
-	bool last;      /* false: another piece of the same mapping follows elsewhere; counts no block of its own */
+	bool mapping;   /* a piece of one */
+	bool whole;     /* false: a further piece of a mapping, which counts no block of its own */
 };
 
 struct replay_now {
@@ -78,9 +84,9 @@ struct replay_options {
 	void *progress_self;
 };
 
-/* Replays the whole trace. Returns 0 (troubles are in the trace) or a fault. */
-int replay_run(struct trace *t, const struct replay_options *options, struct model *const models[], size_t n_models,
-	       struct replay_counts *ret_counts, struct fault *ret_fault);
+/* Replays the whole trace. What is wrong with it is found on the way: see trace.troubles afterwards. */
+void replay_run(struct trace *t, const struct replay_options *options, struct model *const models[], size_t n_models,
+		struct replay_counts *ret_counts);
 
 /* Calls `each` for every block that is alive now, mappings included, in no particular order. For models, in event()
  * and finish(). A block in the middle of a realloc is alive. */

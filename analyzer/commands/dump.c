@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dump: the raw events, one a line, for people and tests
+ *
+ * The oracle of the format: it prints what the reader hands out, in order, and interprets nothing.
+ */
+#include "analyzer/commands/report.h"
+#include "analyzer/out/progress.h"
+#include "analyzer/replay/order.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+extern const struct command command_dump;
+
+struct dump_options {
+	bool stacks, defs;
+	uint64_t first, count;
+};
+
+struct dump {
+	struct report *r;
+	struct report_trace *t;
+	const struct dump_options *own;
+	bool separator; /* JSON: an event was printed before */
+};
+
+/* ---- stacks ---- */
+
+static void print_stack(struct dump *d, node_id node)
+{
+	FILE *f = d->r->out.file;
+	char buf[4200], safe[4200];
+
+	for (const char *before = "  "; node != NODE_EMPTY; node = d->t->trace.defs.nodes.at[node].parent) {
+		const struct place *p = place_find(&d->t->places, node);
+
+		fprintf(f, "%s%s %s", before, place_where(p, true, buf, sizeof buf),
+			format_printable(safe, sizeof safe, p->function));
+		before = " < ";
+	}
+}
+
+static void json_stack(struct dump *d, node_id node)
+{
+	json_t *stack = place_stack_json(&d->t->places, node);
+
+	fputs(", \"frames\": ", d->r->out.file);
+	json_dumpf(stack, d->r->out.file, JSON_COMPACT);
+	json_decref(stack);
+}
+
+/* ---- events ---- */
+
+static void text_event(struct dump *d, const struct batch *b, const struct pt_event *ev)
+{
+	const struct defs *defs = &d->t->trace.defs;
+	FILE *f = d->r->out.file;
+	const char *name = pt_op_name(ev->op), *layer;
+
+	fprintf(f, "%10" PRIu64 " %4" PRIu64 ".%09" PRIu64 " %3" PRIu32 " %6" PRIu64 "  ",
+		b->first + (uint64_t)(ev - b->events) + 1, b->ns / 1000000000, b->ns % 1000000000,
+		d->t->trace.threads.at[b->thread].number, b->run);
+	if (!defs->knows[ev->op]) {
+		fprintf(f, "op-%u %" PRIu64 " %" PRIu64 "\n", ev->op, ev->addr, ev->size);
+		return;
+	}
+	if (!pt_op_is_memory(ev->op)) {
+		fprintf(f, "%-10s %s=%" PRIu64 " %s=%" PRIu64 "\n", name, pt_op_field(ev->op, 0), ev->addr,
+			pt_op_field(ev->op, 1), ev->size);
+		return;
+	}
+	layer = pt_layer_name(pt_op_layer(ev->op));
+	fprintf(f, "%-10s %-7s %12" PRIx64 " %10" PRIu64 " #%" PRIu32, name, layer ? layer : "?", ev->addr, ev->size,
+		ev->stack);
+	if (d->own->stacks)
+		print_stack(d, defs_node(defs, ev->stack));
+	fputc('\n', f);
+}
+
+static void json_event(struct dump *d, const struct batch *b, const struct pt_event *ev)
+{
+	const struct defs *defs = &d->t->trace.defs;
+	FILE *f = d->r->out.file;
+	const char *layer;
+
+	fprintf(f, "%s\n  {\"number\": %" PRIu64 ", \"t_s\": %" PRIu64 ".%09" PRIu64 ", \"thread\": %" PRIu32
+		", \"run\": %" PRIu64 ", \"op\": ", d->separator ? "," : "",
+		b->first + (uint64_t)(ev - b->events) + 1, b->ns / 1000000000, b->ns % 1000000000,
+		d->t->trace.threads.at[b->thread].number, b->run);
+	d->separator = true;
+	if (!defs->knows[ev->op]) {
+		fprintf(f, "%u, \"a\": %" PRIu64 ", \"b\": %" PRIu64 "}", ev->op, ev->addr, ev->size);
+		return;
+	}
+	fprintf(f, "\"%s\"", pt_op_name(ev->op));
+	if (!pt_op_is_memory(ev->op)) {
+		fprintf(f, ", \"%s\": %" PRIu64 ", \"%s\": %" PRIu64 "}", pt_op_field(ev->op, 0), ev->addr,
+			pt_op_field(ev->op, 1), ev->size);
+		return;
+	}
+	layer = pt_layer_name(pt_op_layer(ev->op));
+	fprintf(f, ", \"layer\": \"%s\", \"address\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"stack\": %" PRIu32,
+		layer ? layer : "?", ev->addr, ev->size, ev->stack);
+	if (d->own->stacks)
+		json_stack(d, defs_node(defs, ev->stack));
+	fputc('}', f);
+}
+
+static void dump_events(struct dump *d)
+{
+	struct order *o = order_new(&d->t->trace, -1);
+	uint64_t end = d->own->count ? d->own->first + d->own->count : UINT64_MAX;
+	struct progress progress;
+	struct batch b;
+
+	progress_start(&progress, "dumping");
+	while (order_next(o, &b) && b.first < end && !ferror(d->r->out.file)) {
+		progress_update(&progress, order_bytes_done(o), order_bytes_total(o));
+		for (size_t i = 0; i < b.n; i++) {
+			if (b.first + i + 1 < d->own->first || b.first + i + 1 >= end)
+				continue;
+			if (d->r->common.json)
+				json_event(d, &b, &b.events[i]);
+			else
+				text_event(d, &b, &b.events[i]);
+		}
+	}
+	progress_end(&progress);
+	order_free(o);
+}
+
+/* ---- definitions ---- */
+
+static void dump_meta(struct dump *d)
+{
+	const struct defs *defs = &d->t->trace.defs;
+	char safe[8192];
+
+	for (size_t i = 0; i < defs->metas.n; i++) {
+		const char *value = strings_text(&defs->strings, defs->metas.at[i].value);
+		size_t len = strings_len(&defs->strings, defs->metas.at[i].value);
+
+		fprintf(d->r->out.file, "meta %s =", strings_text(&defs->strings, defs->metas.at[i].key));
+		for (size_t at = 0; at < len || at == 0; at += strlen(value + at) + 1)
+			fprintf(d->r->out.file, " %s", format_printable(safe, sizeof safe, value + at));
+		fputc('\n', d->r->out.file);
+	}
+}
+
+static void dump_defs(struct dump *d)
+{
+	static const char *const tables[] = {"none", "lnotab", "3.10", "3.11"};
+	const struct defs *defs = &d->t->trace.defs;
+	FILE *f = d->r->out.file;
+	char safe[4200], file[4200];
+
+	dump_meta(d);
+	for (size_t i = 1; i < defs->codes.n; i++) {
+		const struct code *c = &defs->codes.at[i];
+
+		fprintf(f, "code %" PRIu64 " line %" PRIu32 " table %s %" PRIu32 "/%" PRIu32 " %s %s\n", c->id,
+			c->first_line, tables[c->linetable & 3], c->table_got, c->table_bytes,
+			format_printable(file, sizeof file, strings_text(&defs->strings, c->file)),
+			format_printable(safe, sizeof safe, strings_text(&defs->strings, c->name)));
+	}
+	for (uint32_t id = 1; id < defs->n_stacks; id++) {
+		const struct node *n = &defs->nodes.at[defs->node_of[id]];
+
+		if (defs->node_of[id] == NODE_UNKNOWN)
+			continue;
+		fprintf(f, "stack #%" PRIu32 " = node %" PRIu32 " on %" PRIu32 ", code %" PRIu64 " offset ", id,
+			defs->node_of[id], n->parent, defs->codes.at[n->code].id);
+		if (n->offset == PT_OFFSET_NONE)
+			fputs("none", f);
+		else
+			fprintf(f, "%" PRIu32, n->offset);
+		print_stack(d, defs->node_of[id]);
+		fputc('\n', f);
+	}
+}
+
+static void dump_trace(struct dump *d)
+{
+	if (d->r->n_traces > 1 && !d->r->common.json)
+		fprintf(d->r->out.file, "trace %s\n", d->t->trace.file);
+	if (d->own->defs && !d->r->common.json)
+		dump_defs(d);
+	else
+		dump_events(d);
+}
+
+/* The list of events may be longer than memory: the document is written around it as text. */
+static void json_start(struct report *r)
+{
+	fputs("{\n\"schema\": \"pytrace.dump/1\",\n\"trace\": ", r->out.file);
+	json_dumpf(json_object_get(r->json, "trace"), r->out.file, JSON_COMPACT);
+	fputs(",\n\"events\": [", r->out.file);
+	json_decref(r->json);
+	r->json = NULL;
+}
+
+static int run(int argc, char **argv)
+{
+	struct dump_options own = {.first = 1};
+	struct report r;
+	int code = report_begin(&r, &command_dump, &own, 0, argc, argv);
+
+	if (code != REPORT_GO)
+		return code;
+	if (r.common.json)
+		json_start(&r);
+	for (size_t i = 0; i < r.n_traces; i++)
+		dump_trace(&(struct dump){&r, r.traces[i], &own, i > 0});
+	if (r.common.json)
+		fputs("\n]\n}\n", r.out.file);
+	return report_end(&r);
+}
+
+static const struct option_row rows[] = {
+	{'s', "stacks", OPTION_FLAG, offsetof(struct dump_options, stacks), NULL, "the Python frames of each event"},
+	{'d', "defs", OPTION_FLAG, offsetof(struct dump_options, defs), NULL,
+	 "definitions (facts, code objects, stacks) instead of events"},
+	{0, "first", OPTION_NUMBER, offsetof(struct dump_options, first), "N", "start at event number N"},
+	{'n', "count", OPTION_NUMBER, offsetof(struct dump_options, count), "N", "at most N events"},
+	{0},
+};
+
+static const struct option_example examples[] = {
+	{"dump app.71.pytrace", "every event: number, time, thread, run, what, where, how much, stack"},
+	{"dump --stacks --first 1000 --count 20 app.71.pytrace", "twenty events with their frames"},
+	{0},
+};
+
+const struct command command_dump = {
+	.page = {
+		.name = "dump",
+		.summary = "the raw events, one a line",
+		.operands = "TRACE...",
+		.details = "Each line: number of the event in the order of the process, time in seconds, thread, number "
+			   "of the run, what happened, and for events on memory the layer, the address (hexadecimal), "
+			   "the size in bytes and the id of the stack.",
+		.rows = rows,
+		.examples = examples,
+		.groups = OPTIONS_REPORT,
+	},
+	.run = run,
+};

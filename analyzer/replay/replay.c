@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replay: events to births and deaths
+ *
+ * The inner loop takes each event through one switch and leaves at most two changes in a buffer; models see the buffer
+ * when it is full, when the time changes, and before every event that is not about memory.
+ */
+#include "analyzer/replay/replay.h"
+#include "analyzer/replay/live.h"
+#include "analyzer/replay/order.h"
+#include "analyzer/replay/ranges.h"
+
+#include <string.h>
+
+enum {
+	CHANGES = 512,
+	PROGRESS_EVENTS = 1 << 20, /* how often the watcher is called */
+	MAX_GENERATIONS = 64,      /* forks of forks whose traces are looked for */
+	TEMPORARY_OTHERS = 1,      /* blocks made during the life of a temporary one, at most */
+};
+
+/* What an op asks for, looked up once per event. The first eight are enum pt_memory_kind. */
+enum action { ACT_PAIR = 8, ACT_CLOCK, ACT_THREAD, ACT_UNKNOWN };
+
+/* A thread between two moments. */
+struct in_flight {
+	bool moving;             /* a realloc has begun ... */
+	bool moving_known;       /* ... of a block that we know: */
+	struct live_entry moved; /* it */
+	ARRAY(struct cut) cuts;  /* of the last munmap: to be restored if it failed */
+};
+
+struct replay {
+	struct trace *t;
+	struct live live;    /* blocks */
+	struct live overlay; /* blocks of the layer arena, in which other blocks lie */
+	struct ranges ranges;
+	struct in_flight *threads;
+	uint8_t action[256];
+	struct replay_now now;
+	struct replay_counts counts;
+	bool stop; /* a model has seen enough */
+	struct model *const *models;
+	size_t n_models;
+	size_t n_changes;
+	struct change changes[CHANGES];
+};
+
+/* ---- telling the models ---- */
+
+static void flush(struct replay *r)
+{
+	for (size_t i = 0; i < r->n_models && r->n_changes; i++)
+		if (r->models[i]->changes)
+			r->models[i]->changes(r->models[i]->self, r->changes, r->n_changes, &r->now);
+	r->n_changes = 0;
+}
+
+static inline struct change *next_change(struct replay *r)
+{
+	if (r->n_changes == CHANGES)
+		flush(r);
+	return &r->changes[r->n_changes++];
+}
+
+static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
+{
+	*next_change(r) = (struct change){
+		.addr = e->addr, .bytes = e->bytes, .born_ns = e->born_ns, .first_ns = e->first_ns, .number = e->number,
+		.node = e->node, .thread = e->thread, .kind = BLOCK_BORN, .layer = e->layer, .moved = moved, .whole = true,
+	};
+}
+
+static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
+{
+	if (e->flags & LIVE_INHERITED) {
+		r->counts.inherited_freed++;
+		return;
+	}
+	*next_change(r) = (struct change){
+		.addr = e->addr, .bytes = e->bytes, .born_ns = e->born_ns, .first_ns = e->first_ns, .number = e->number,
+		.node = e->node, .thread = e->thread, .kind = BLOCK_DIED, .layer = e->layer, .moved = moved, .whole = true,
+		.temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS,
+	};
+}
+
+static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kind, bool whole)
+{
+	const struct mapping *m = &r->ranges.mappings.at[c->range.mapping];
+
+	if (m->inherited) {
+		r->counts.inherited_freed += kind == BLOCK_DIED && whole;
+		return;
+	}
+	*next_change(r) = (struct change){
+		.addr = c->range.start, .bytes = c->range.end - c->range.start, .born_ns = m->born_ns,
+		.first_ns = m->born_ns,
+		.number = m->number, .node = m->node, .thread = m->thread, .kind = (uint8_t)kind, .layer = m->layer,
+		.whole = whole,
+		.temporary = kind == BLOCK_DIED && r->counts.allocations - m->number <= TEMPORARY_OTHERS,
+	};
+}
+
+/* ---- blocks ---- */
+
+static inline struct live *table_of(struct replay *r, uint8_t layer)
+{
+	return layer == PT_LAYER_ARENA ? &r->overlay : &r->live;
+}
+
+static inline uint64_t event_addr(const struct pt_event *ev) { return ev->addr & PT_ADDRESS_MASK; }
+
+/* Somebody had this address, and we never saw it given back. */
+static void drop_lost(struct replay *r, struct live *l, uint32_t *place)
+{
+	struct live_entry old = *live_at(l, *place);
+
+	r->counts.lost_frees++;
+	live_remove(l, place);
+	tell_died(r, &old, true);
+}
+
+static inline void on_made(struct replay *r, const struct pt_event *ev, const struct in_flight *old)
+{
+	uint8_t layer = pt_op_layer(ev->op);
+	struct live *l = table_of(r, layer);
+	uint32_t *place = live_place(l, event_addr(ev));
+	struct live_entry *e;
+
+	if (*place)
+		drop_lost(r, l, place);
+	r->counts.allocations++;
+	e = live_add(l, place);
+	*e = (struct live_entry){
+		.addr = event_addr(ev), .layer = layer, .bytes = ev->size, .number = r->counts.allocations,
+		.born_ns = r->now.ns, .first_ns = old && old->moving_known ? old->moved.first_ns : r->now.ns,
+		.node = defs_node(&r->t->defs, ev->stack), .thread = r->now.thread,
+	};
+	tell_born(r, e, old != NULL);
+}
+
+static inline void on_free(struct replay *r, const struct pt_event *ev)
+{
+	struct live *l = table_of(r, pt_op_layer(ev->op));
+	uint32_t *place = live_find(l, event_addr(ev));
+
+	r->counts.frees++;
+	if (!place || !*place) {
+		r->counts.unknown_frees++;
+		return;
+	}
+	tell_died(r, live_at(l, *place), false);
+	live_remove(l, place);
+}
+
+/* ---- realloc ---- */
+
+/* The end of a realloc was lost: most likely it succeeded. */
+static void move_is_lost(struct replay *r, struct in_flight *f)
+{
+	r->counts.unmatched_moves++;
+	if (f->moving_known)
+		tell_died(r, &f->moved, true);
+	f->moving = f->moving_known = false;
+}
+
+static void on_move_begin(struct replay *r, const struct pt_event *ev, struct in_flight *f)
+{
+	struct live *l = table_of(r, pt_op_layer(ev->op));
+	uint32_t *place = live_find(l, event_addr(ev));
+
+	if (f->moving)
+		move_is_lost(r, f);
+	f->moving = true;
+	f->moving_known = place && *place;
+	if (f->moving_known) {
+		f->moved = *live_at(l, *place);
+		live_remove(l, place);
+	} else {
+		r->counts.unknown_frees++;
+	}
+}
+
+static void on_move_end(struct replay *r, const struct pt_event *ev, struct in_flight *f)
+{
+	if (!f->moving)
+		r->counts.unmatched_moves++;
+	if (f->moving_known)
+		tell_died(r, &f->moved, true);
+	on_made(r, ev, f);
+	f->moving = f->moving_known = false;
+}
+
+static void on_move_fail(struct replay *r, const struct pt_event *ev, struct in_flight *f)
+{
+	struct live *l = table_of(r, pt_op_layer(ev->op));
+
+	if (!f->moving)
+		r->counts.unmatched_moves++;
+	if (f->moving_known) {
+		uint32_t *place = live_place(l, f->moved.addr);
+
+		if (*place)
+			drop_lost(r, l, place);
+		*live_add(l, place) = f->moved;
+	}
+	f->moving = f->moving_known = false;
+}
+
+/* ---- mappings ---- */
+
+/* Where the pages that an event names end: the kernel rounds up. */
+static uint64_t range_end(const struct replay *r, const struct pt_event *ev, bool round)
+{
+	uint64_t addr = event_addr(ev), top = PT_ADDRESS_MASK + 1, page = r->t->front.page_bytes;
+	uint64_t end = ev->size < top - addr ? addr + ev->size : top;
+
+	if (round && page >= 4096 && !(page & (page - 1)))
+		end = (end + page - 1) & ~(page - 1);
+	return end;
+}
+
+static void forget_cuts(struct replay *r, struct in_flight *f)
+{
+	for (size_t i = 0; i < f->cuts.n; i++)
+		ranges_forget(&r->ranges, &f->cuts.at[i]);
+	f->cuts.n = 0;
+}
+
+static void on_map(struct replay *r, const struct pt_event *ev)
+{
+	struct ranges *m = &r->ranges;
+	uint64_t start = event_addr(ev), end = range_end(r, ev, false);
+	struct live_entry e;
+
+	ranges_cut(m, start, range_end(r, ev, true));
+	for (size_t i = 0; i < m->cuts.n; i++) {
+		tell_cut(r, &m->cuts.at[i], BLOCK_DIED, m->cuts.at[i].last);
+		ranges_forget(m, &m->cuts.at[i]);
+	}
+	if (start >= end)
+		return;
+	r->counts.allocations++;
+	e = (struct live_entry){
+		.addr = start, .layer = pt_op_layer(ev->op), .bytes = end - start, .number = r->counts.allocations,
+		.born_ns = r->now.ns, .first_ns = r->now.ns, .node = defs_node(&r->t->defs, ev->stack),
+		.thread = r->now.thread,
+	};
+	ranges_add(m, start, end, &(struct mapping){ .number = e.number, .born_ns = e.born_ns, .node = e.node,
+						     .thread = e.thread, .layer = e.layer });
+	tell_born(r, &e, false);
+}
+
+static void on_unmap(struct replay *r, const struct pt_event *ev, struct in_flight *f)
+{
+	struct ranges *m = &r->ranges;
+
+	r->counts.frees++;
+	forget_cuts(r, f);
+	ranges_cut(m, event_addr(ev), range_end(r, ev, true));
+	for (size_t i = 0; i < m->cuts.n; i++) {
+		tell_cut(r, &m->cuts.at[i], BLOCK_DIED, m->cuts.at[i].last);
+		*array_push(&f->cuts) = m->cuts.at[i];
+	}
+}
+
+static void on_unmap_fail(struct replay *r, struct in_flight *f)
+{
+	for (size_t i = f->cuts.n; i-- > 0;)
+		if (ranges_restore(&r->ranges, &f->cuts.at[i]))
+			tell_cut(r, &f->cuts.at[i], BLOCK_BACK, f->cuts.at[i].last);
+	f->cuts.n = 0;
+}
+
+/* ---- everything else ---- */
+
+static void on_pair(struct replay *r, const struct pt_event *ev)
+{
+	flush(r);
+	for (size_t i = 0; i < r->n_models; i++)
+		if (r->models[i]->event)
+			r->models[i]->event(r->models[i]->self, ev, &r->now, r);
+}
+
+static void play_batch(struct replay *r, const struct batch *b)
+{
+	struct in_flight *f = &r->threads[b->thread];
+
+	if (r->now.ns != b->ns)
+		flush(r);
+	r->now = (struct replay_now){ b->ns, b->first, b->thread };
+	if (b->after_gap && f->moving)
+		move_is_lost(r, f);
+	if (b->after_gap)
+		forget_cuts(r, f);
+	for (const struct pt_event *ev = b->events, *end = ev + b->n; ev < end; ev++) {
+		r->now.number++;
+		switch (r->action[ev->op]) {
+		case PT_ALLOC: on_made(r, ev, NULL); break;
+		case PT_FREE: on_free(r, ev); break;
+		case PT_MOVE_BEGIN: on_move_begin(r, ev, f); break;
+		case PT_MOVE_END: on_move_end(r, ev, f); break;
+		case PT_MOVE_FAIL: on_move_fail(r, ev, f); break;
+		case PT_MAP: on_map(r, ev); break;
+		case PT_UNMAP: on_unmap(r, ev, f); break;
+		case PT_UNMAP_FAIL: on_unmap_fail(r, f); break;
+		case ACT_CLOCK: break;
+		case ACT_THREAD:
+			r->t->threads.at[b->thread].tid = (uint32_t)ev->addr;
+			on_pair(r, ev);
+			break;
+		case ACT_PAIR: on_pair(r, ev); break;
+		default: r->counts.unknown_events++;
+		}
+	}
+	r->counts.events += b->n;
+}
+
+static void set_actions(struct replay *r)
+{
+	const struct defs *d = &r->t->defs;
+
+	for (unsigned op = 0; op < 256; op++)
+		r->action[op] = !d->knows[op] ? ACT_UNKNOWN : op < PT_OP_MEMORY_END ? pt_op_kind((uint8_t)op) : ACT_PAIR;
+	r->action[PT_OP_RUN] = r->action[PT_OP_RUN] == ACT_PAIR ? ACT_CLOCK : ACT_UNKNOWN;
+	r->action[PT_OP_TIME] = r->action[PT_OP_TIME] == ACT_PAIR ? ACT_CLOCK : ACT_UNKNOWN;
+	r->action[PT_OP_THREAD] = r->action[PT_OP_THREAD] == ACT_PAIR ? ACT_THREAD : ACT_UNKNOWN;
+}
+
+static void replay_init(struct replay *r, struct trace *t, struct model *const models[], size_t n_models)
+{
+	*r = (struct replay){ .t = t, .models = models, .n_models = n_models,
+			      .threads = mem_zero(t->threads.n, sizeof *r->threads) };
+	live_init(&r->live);
+	live_init(&r->overlay);
+	set_actions(r);
+}
+
+static void replay_done(struct replay *r)
+{
+	for (size_t i = 0; i < r->t->threads.n; i++)
+		array_free(&r->threads[i].cuts);
+	free(r->threads);
+	live_free(&r->live);
+	live_free(&r->overlay);
+	ranges_free(&r->ranges);
+}
+
+/* ---- what is alive ---- */
+
+typedef void each_fn(void *self, const struct live_block *b);
+
+static void each_entry(const struct live_entry *e, each_fn *each, void *self)
+{
+	each(self, &(struct live_block){
+		.addr = e->addr, .bytes = e->bytes, .born_ns = e->born_ns, .first_ns = e->first_ns, .number = e->number,
+		.node = e->node, .thread = e->thread, .layer = e->layer,
+		.inherited = (e->flags & LIVE_INHERITED) != 0, .whole = true,
+	});
+}
+
+static void each_range(const struct ranges *r, each_fn *each, void *self)
+{
+	bool *seen = mem_zero(r->mappings.n, sizeof *seen);
+
+	for (size_t i = 0; i < r->at.n; i++) {
+		const struct range *p = &r->at.at[i];
+		const struct mapping *m = &r->mappings.at[p->mapping];
+
+		each(self, &(struct live_block){
+			.addr = p->start, .bytes = p->end - p->start, .born_ns = m->born_ns, .first_ns = m->born_ns,
+			.number = m->number, .node = m->node, .thread = m->thread, .layer = m->layer,
+			.inherited = m->inherited, .mapping = true, .whole = !seen[p->mapping],
+		});
+		seen[p->mapping] = true;
+	}
+	free(seen);
+}
+
+void replay_each_live(struct replay *r, each_fn *each, void *self)
+{
+	const struct live *const tables[] = { &r->live, &r->overlay };
+
+	for (int k = 0; k < 2; k++)
+		for (size_t i = 1; i < tables[k]->entries.n; i++)
+			if (!(tables[k]->entries.at[i].flags & LIVE_FREE_ENTRY))
+				each_entry(&tables[k]->entries.at[i], each, self);
+	for (size_t i = 0; i < r->t->threads.n; i++)
+		if (r->threads[i].moving_known)
+			each_entry(&r->threads[i].moved, each, self);
+	each_range(&r->ranges, each, self);
+}
+
+/* ---- the process that forked this one ---- */
+
+static void play(struct replay *r, const struct replay_options *options, int generation);
+
+/* Stops the replay of a parent at the fork. */
+struct fork_model {
+	uint64_t serial;
+	struct replay *child;
+	bool found;
+};
+
+static void inherit(void *self, const struct live_block *b)
+{
+	struct replay *r = self;
+
+	r->counts.inherited_blocks += b->whole && pt_layer_counted((enum pt_layer)b->layer);
+	r->counts.inherited_bytes += pt_layer_counted((enum pt_layer)b->layer) ? b->bytes : 0;
+	if (b->mapping) {
+		ranges_add(&r->ranges, b->addr, b->addr + b->bytes, &(struct mapping){ .layer = b->layer, .inherited = true });
+	} else {
+		struct live *l = table_of(r, b->layer);
+		uint32_t *place = live_place(l, b->addr);
+
+		if (!*place)
+			*live_add(l, place) = (struct live_entry){ .addr = b->addr, .layer = b->layer, .bytes = b->bytes,
+								   .flags = LIVE_INHERITED };
+	}
+}
+
+static void fork_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
+{
+	struct fork_model *f = self;
+
+	(void)now;
+	if (ev->op != PT_OP_FORK || ev->addr != f->serial || f->found)
+		return;
+	f->found = true;
+	replay_each_live(r, inherit, f->child);
+	r->stop = true;
+}
+
+/* The path of a file beside the trace. */
+static char *beside(const struct trace *t, const char *name)
+{
+	const char *slash = strrchr(t->file, '/');
+	int dir = slash ? (int)(slash + 1 - t->file) : 0;
+	char *path = mem_alloc((size_t)dir + strlen(name) + 1);
+
+	memcpy(path, t->file, (size_t)dir);
+	strcpy(path + dir, name);
+	return path;
+}
+
+/* Fills the table with what was alive in the parent when it forked. Without its trace, releases of such blocks count
+ * as unknown. */
+static void inherit_from_parent(struct replay *r, const struct replay_options *options, int generation)
+{
+	const struct pt_front *front = &r->t->front;
+	struct fork_model fork = { .serial = front->fork_serial, .child = r };
+	struct model model = { .self = &fork, .event = fork_event };
+	struct model *const models[] = { &model };
+	struct trace parent = { 0 };
+	struct replay *pr = mem_alloc(sizeof *pr);
+	char *path = beside(r->t, front->parent_file);
+
+	if (!strchr(front->parent_file, '/') && !trace_open(&parent, path, NULL) && parent.front.id == front->parent_id) {
+		replay_init(pr, &parent, models, 1);
+		play(pr, options, generation + 1);
+		replay_done(pr);
+	}
+	r->counts.parent_missing = !fork.found;
+	trace_close(&parent);
+	free(path);
+	free(pr);
+}
+
+static void play(struct replay *r, const struct replay_options *options, int generation)
+{
+	struct order *o;
+	struct batch b;
+	uint64_t watched = 0;
+
+	if (r->t->front.parent_id && r->t->front_is_sound && !options->no_parent && generation < MAX_GENERATIONS)
+		inherit_from_parent(r, options, generation);
+	o = order_new(r->t, options->n_workers);
+	while (!r->stop && order_next(o, &b)) {
+		play_batch(r, &b);
+		if (options->progress && b.first - watched > PROGRESS_EVENTS && generation == 0) {
+			options->progress(options->progress_self, order_bytes_done(o), order_bytes_total(o));
+			watched = b.first;
+		}
+	}
+	flush(r);
+	if (options->progress && generation == 0)
+		options->progress(options->progress_self, order_bytes_total(o), order_bytes_total(o));
+	order_free(o);
+}
+
+void replay_run(struct trace *t, const struct replay_options *options, struct model *const models[], size_t n_models,
+		struct replay_counts *ret_counts)
+{
+	struct replay *r = mem_alloc(sizeof *r);
+
+	replay_init(r, t, models, n_models);
+	play(r, options, 0);
+	for (size_t i = 0; i < n_models; i++)
+		if (models[i]->finish)
+			models[i]->finish(models[i]->self, &r->now, r);
+	*ret_counts = r->counts;
+	replay_done(r);
+	free(r);
+}
