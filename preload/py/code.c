@@ -3,7 +3,7 @@
  * code: numbers for code objects, their definitions, their deaths
  *
  * How:   one hash table for the process, address -> number. Look-ups take no lock: an entry's address never changes, its
- *        number is written last. Inserts, deaths and growth take a lock; outgrown tables stay mapped, for there may be
+ *        number is written last. Inserts and growth take a lock; outgrown tables stay mapped, for there may be
  *        readers in them (all of them together are smaller than the one in use).
  * Lives: an address is used again soon after its code object died. The hooks tell of each block that dies (py_block_dies);
  *        and because a block may die unseen (hooks replaced for a moment, an event lost), a number holds only for the
@@ -85,6 +85,17 @@ static void put(struct table *t, const char *code, uint32_t id)
 	atomic_store_explicit(&e->code, code, memory_order_release);
 }
 
+/* Deaths take no lock, so one may have come between the copy and the publication of the new table. */
+static void bury(struct table *old, struct table *new)
+{
+	for (size_t i = 0; i <= new->mask; i++) {
+		struct entry *to = &new->entries[i];
+
+		if (to->code && !atomic_load(&find(old, to->code)->id))
+			atomic_store(&to->id, 0);
+	}
+}
+
 /* A table with room for one more, live entries moved over; NULL when there is no memory. With the lock. */
 static struct table *with_room(void)
 {
@@ -111,7 +122,9 @@ static struct table *with_room(void)
 		*to = *e;
 		n_used++;
 	}
-	atomic_store_explicit(&codes, new, memory_order_release);
+	atomic_store(&codes, new);
+	if (old)
+		bury(old, new);
 	return new;
 }
 
@@ -207,21 +220,26 @@ uint32_t py_code_id(struct thread *t, const char *code)
 	return id;
 }
 
+/* Called outside of the tracer's own hooks, where a signal handler may come in between: no lock. A table that grows at
+ * this moment has published its successor (then the loop goes round), or will look for the dead (bury). */
 void py_code_dies(const void *block)
 {
 	const char *code = (const char *)block + py_state.block_type - py_layout.object_type;
-	struct table *t = atomic_load_explicit(&codes, memory_order_acquire);
-	struct entry *e;
+	struct table *t = atomic_load(&codes), *seen = NULL;
+	bool died = false;
 
-	if (!t)
-		return;
-	lock_take(&lock);
-	e = find(atomic_load_explicit(&codes, memory_order_relaxed), code);
-	if (atomic_load_explicit(&e->id, memory_order_relaxed)) {
-		atomic_store_explicit(&e->id, 0, memory_order_release);
-		__atomic_add_fetch(&py_state.deaths, 1, __ATOMIC_RELEASE);
+	while (t && t != seen) {
+		struct entry *e = find(t, code);
+
+		if (atomic_load_explicit(&e->id, memory_order_relaxed)) {
+			atomic_store(&e->id, 0);
+			died = true;
+		}
+		seen = t;
+		t = atomic_load(&codes);
 	}
-	lock_drop(&lock);
+	if (died)
+		__atomic_add_fetch(&py_state.deaths, 1, __ATOMIC_RELEASE);
 }
 
 void py_code_forget(void)

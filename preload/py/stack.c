@@ -287,7 +287,7 @@ static bool descend(struct walk *w, int i, int *stop)
 }
 
 /* Splits the stack that ends in `frame` into fresh frames above and kept entries below. */
-static bool walk(struct walk *w, const char *frame)
+static bool split(struct walk *w, const char *frame)
 {
 	while (frame) {
 		int i = find(w->p, frame), stop = i;
@@ -305,6 +305,16 @@ static bool walk(struct walk *w, const char *frame)
 	}
 	w->kept = w->same = 0;
 	return true;
+}
+
+/* The same, with room for all of them among the entries. */
+static bool walk(struct walk *w, const char *top)
+{
+	bool good = split(w, top);
+
+	while (good && w->kept + w->n_fresh > w->p->capacity)
+		good = grow(w->p);
+	return good;
 }
 
 static uint32_t push_fresh(struct thread *t, struct walk *w, uint32_t stack)
