@@ -167,11 +167,12 @@ static void hand_on(int sig, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH};
+static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 #define N_HANDED_ON (sizeof handed_on / sizeof *handed_on)
 
 struct signals {
 	struct sigaction before[N_HANDED_ON];
+	struct sigaction child_before; /* of SIGCHLD: a command that is ignored when it ends can't be waited for */
 	sigset_t mask;
 };
 
@@ -186,6 +187,7 @@ static void take_signals(struct signals *s)
 	for (size_t i = 0; i < N_HANDED_ON; i++)
 		sigaddset(&set, handed_on[i]);
 	sigprocmask(SIG_BLOCK, &set, &s->mask);
+	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &s->child_before);
 	for (size_t i = 0; i < N_HANDED_ON; i++) {
 		sigaction(handed_on[i], NULL, &s->before[i]);
 		if (s->before[i].sa_handler != SIG_IGN)
@@ -197,6 +199,7 @@ static void give_signals_back(const struct signals *s)
 {
 	for (size_t i = 0; i < N_HANDED_ON; i++)
 		sigaction(handed_on[i], &s->before[i], NULL);
+	sigaction(SIGCHLD, &s->child_before, NULL);
 	sigprocmask(SIG_SETMASK, &s->mask, NULL);
 }
 
