@@ -19,12 +19,16 @@ enum { MIN_HEADER_BYTES = sizeof(struct pt_front), MAX_HEADER_BYTES = 65520 };
 void trace_trouble(struct trace *t, uint64_t offset, const char *text, ...)
 {
 	va_list args;
+	char cause[512], where[40] = "";
 	char *made = NULL;
 
 	va_start(args, text);
-	if (vasprintf(&made, text, args) < 0)
-		made = mem_text("out of memory", 13);
+	vsnprintf(cause, sizeof cause, text, args);
 	va_end(args);
+	if (offset != FAULT_NOWHERE)
+		snprintf(where, sizeof where, " (at byte %" PRIu64 ")", offset);
+	if (asprintf(&made, "%s%s", cause, where) < 0)
+		made = mem_text(cause, strlen(cause));
 	*array_push(&t->troubles) = (struct trouble){ offset, made };
 }
 

@@ -37,7 +37,7 @@ struct trace_thread {
 	uint64_t n_events, first_ns, last_ns, next_slot;
 };
 
-/* What is wrong with a trace, one sentence each ("block of 3100 events at byte 8192 is damaged"). */
+/* What is wrong with a trace, one sentence each: "a block of 3100 events has a wrong checksum (at byte 8192)". */
 struct trouble {
 	uint64_t offset; /* or FAULT_NOWHERE */
 	char *text;

@@ -132,7 +132,7 @@ static void note_hole(struct walk *w, uint64_t from, uint64_t to)
 		return;
 	if (header_at(t, from, &b) && !fits(t, from, &b) && to == t->file_bytes) {
 		t->cut_at = t->file_bytes;
-		trace_trouble(t, from, "the trace is cut at byte %" PRIu64 ", in the middle of a block", t->file_bytes);
+		trace_trouble(t, from, "the trace is cut at byte %" PRIu64 ", in the middle of this block", t->file_bytes);
 		return;
 	}
 	if (to - from < sizeof b && to == t->file_bytes) {

@@ -57,8 +57,9 @@ static void decode(const struct trace *t, struct unpacker *u, size_t index, stru
 	const struct part *p = &t->parts.at[index];
 
 	if (d->cap < p->n_events) {
+		/* Parts differ a little in size: some more room spares the next one new pages. */
 		free(d->events);
-		d->cap = p->n_events;
+		d->cap = p->n_events + p->n_events / 4;
 		d->events = mem_alloc(d->cap * sizeof *d->events);
 	}
 	d->fault = unpack_part(u, t, p, d->events, &d->n);

@@ -121,12 +121,12 @@ static void open_part(struct order *o)
 		o->gap[p->thread] = true;
 }
 
-/* Opens what may hold the next event. */
+/* Opens what may hold the next event. A part of the very run that is going on is its continuation: it can wait. */
 static void open_parts(struct order *o)
 {
 	const struct trace *t = o->t;
 
-	while (o->next_part < t->parts.n && (!o->heap.n || t->parts.at[o->next_part].first_run <= o->heap.at[0].run))
+	while (o->next_part < t->parts.n && (!o->heap.n || t->parts.at[o->next_part].first_run < o->heap.at[0].run))
 		open_part(o);
 }
 
