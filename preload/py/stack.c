@@ -490,24 +490,34 @@ uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p)
 
 /* ---- the oracle ---- */
 
+static uint32_t frames_below(const char **frames, const char *top)
+{
+	uint32_t n = 0;
+
+	for (const char *f = top; f && n < FRAMES_MAX; f = previous_of(f), n++)
+		if (frames)
+			frames[n] = f;
+	return n;
+}
+
 uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil)
 {
 	bool held;
-	const char *tstate = has_gil ? py_state.current() : own_tstate(p, &held), **frames;
-	uint32_t depth = 0, n = 0, stack = 0;
+	const char *tstate = has_gil ? py_state.current() : own_tstate(p, &held), *few[64], **frames = few;
+	uint32_t depth, stack = 0;
 
-	if (!tstate || py_trust == PY_TRUST_NONE || (py_trust != PY_TRUST_FULL && !py_selftest(tstate)))
+	if (!tstate || (py_trust != PY_TRUST_FULL && !py_selftest(tstate)))
 		return 0;
-	for (const char *f = py_top_frame(tstate); f && depth < FRAMES_MAX; f = previous_of(f))
-		depth++;
-	frames = arena_map((depth + 1) * sizeof *frames);
+	depth = frames_below(NULL, py_top_frame(tstate));
+	if (depth > sizeof few / sizeof *few)
+		frames = arena_map(depth * sizeof *frames);
 	if (!frames)
 		return 0;
-	for (const char *f = py_top_frame(tstate); f && n < depth; f = previous_of(f))
-		frames[n++] = f;
-	while (n--)
+	frames_below(frames, py_top_frame(tstate));
+	for (uint32_t n = depth; n--;)
 		stack = frame_id(t, frames[n], stack);
-	arena_unmap(frames, (depth + 1) * sizeof *frames);
+	if (frames != few)
+		arena_unmap(frames, depth * sizeof *frames);
 	return stack;
 }
 
