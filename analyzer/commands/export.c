@@ -16,9 +16,9 @@ struct export_options {
 extern const struct command command_export;
 
 /* A form of output, by its place in the words of --format. */
-static const struct export_form {
+struct export_form {
 	void (*write)(struct report *r, const struct fold *f, const struct export_options *own);
-} forms[];
+};
 
 /* Frames of the folded form end at a semicolon, stacks at the last space, records at a line's end. */
 static void put_folded_text(FILE *f, const char *text)
