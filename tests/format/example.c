@@ -133,7 +133,7 @@ static uint64_t add_events(uint64_t op_counts[256])
 
 static void add_footer(const uint64_t op_counts[256], uint64_t n)
 {
-	uint64_t words[6 + 2 * 256] = {(uint32_t)n, n >> 32, 3, 1, 2000, 0};
+	uint64_t words[6 + 2 * 256] = {(uint32_t)n, n >> 32, 2, 1, 2000, 0};
 	size_t at = 6;
 
 	for (unsigned op = 0; op < 256; op++) {

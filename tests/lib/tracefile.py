@@ -403,12 +403,16 @@ class TraceFile:
                 at += 16
                 continue
             if hole is not None:
-                self.holes.append((hole, at))
+                self.add_hole(hole, at)
                 hole = None
             self.add_block(b)
             at = (at + 80 + b.stored_bytes + 15) & ~15
         if hole is not None:
-            self.holes.append((hole, end))
+            self.add_hole(hole, end)
+
+    def add_hole(self, start, end):
+        if any(self.data[start:end]):
+            self.holes.append((start, end))
 
     def add_block(self, b):
         stored = self.data[b.at + 80:b.at + 80 + b.stored_bytes]

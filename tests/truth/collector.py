@@ -8,6 +8,7 @@ class Node:
 
 
 gc.disable()
+a = i = size = None
 kept = drain_free_lists()
 
 

@@ -12,8 +12,8 @@ for i in numbers:
     l.append(i)
 alive('mem', getsizeof(l) - l0, line=-1)
 
-d = {}
-d0 = getsizeof(d)
+d = dict.fromkeys(range(20))
+d0 = getsizeof({})
 for i in numbers:
     d[i] = None
 alive(table, getsizeof(d) - d0, line=-1)
@@ -33,5 +33,5 @@ e.clear()
 b = bytearray(100)
 for i in numbers:
     b.append(7)
-alive('object', b.__alloc__(), line=-1)
+alive(table, b.__alloc__(), line=-1)
 done()

@@ -1,6 +1,8 @@
 """What a child inherits is the parent's: freed in the child, still there in the parent, and the other way round."""
 from truth import *
 
+a = b = c = d = pid = objects = None
+
 a = helper.truth_malloc(2001); alive('malloc', 2001)
 b = helper.truth_malloc(2002); gone('malloc', 2002)
 objects = [bytes(3000) for _ in range(50)]
