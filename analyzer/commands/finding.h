@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * finding: the groups of models/growth.h as reports show them, all traces together
+ * finding: the groups of models/growth.h as people should see them, all traces together
  *
- * Who:   leaks, summary, run. Order: findings, undecided, held; in each the worst first.
+ * What:  groups that one function of the user's own code made are one finding, whatever library functions did the
+ *        work for it; what grows beside in step with it (the keys of a cache whose values are the leak) joins it. The
+ *        lines are kept as parts.
+ * Who:   leaks, summary, run. Order: findings, undecided, held; in each the worst first. Held groups stay apart.
  */
 #pragma once
 #include "analyzer/commands/report.h"
 
 struct finding {
 	struct report_trace *trace;
-	const struct growth_group *group; /* borrowed from the trace */
+	struct growth_group sum; /* verdict, doubt and stack of the worst group; amounts and evidence of all together */
+	node_id blame;           /* the frame to look at first: the innermost of the user's own code */
+	uint32_t *groups;        /* indexes in trace->growth.groups */
+	size_t n_groups;
+};
+
+/* What of a finding was made on one line of the user's code. */
+struct finding_part {
+	const struct place *place;
+	struct amount live;
 };
 
 struct finding_list {
@@ -20,23 +32,31 @@ struct finding_list {
 void finding_list_init(struct finding_list *l, const struct report *r);
 void finding_list_free(struct finding_list *l);
 
+/* The parts of a finding, most bytes first. free() them. */
+struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);
+
 /* "growth", "undecided", "held". */
 const char *finding_verdict(const struct finding *f);
 
 /* One sentence on what the verdict rests on. Written into buf, which is returned. */
 char *finding_why(const struct finding *f, char *buf, size_t cap);
 
+/* Stable across runs and machines: the verdict and a number made of the stack's functions and base file names. */
+char *finding_fingerprint(const struct finding *f, char *buf, size_t cap);
+
 /* Bytes by which it grows in a second, over the windows after the warm-up; 0 when it does not. */
 double finding_rate(const struct finding *f);
 
-/* The frame to look at first: the innermost of the user's own code. */
 const struct place *finding_place(const struct finding *f);
 
 /* The object of DESIGN 2.3. */
-json_t *finding_json(struct report *r, const struct finding *f);
+json_t *finding_json(const struct finding *f);
 
 /* Prints a finding with its evidence, its line and its stack. */
 void finding_print(struct report *r, const struct finding *f, size_t number);
+
+/* Prints the text of the finding's line, when it can be read. */
+void finding_print_source(const struct output *o, const struct finding *f, unsigned indent);
 
 /* A row: bytes, blocks, first, last, where, function. */
 void finding_cells(struct report *r, const struct finding *f, struct table *t);

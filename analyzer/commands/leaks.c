@@ -38,12 +38,12 @@ static json_t *summary_json(struct report *r, const struct finding_list *list)
 
 static void write_json(struct report *r, const struct finding_list *list, uint64_t top)
 {
-	json_t *lists[] = {json_array(), json_array(), json_array()};
+	json_t *lists[] = { json_array(), json_array(), json_array() };
 	size_t held = list->n_found + list->n_undecided;
 	size_t n = top && list->n - held > top ? held + (size_t)top : list->n;
 
 	for (size_t i = 0; i < n; i++)
-		json_add(lists[list->at[i].group->verdict], finding_json(r, &list->at[i]));
+		json_add(lists[list->at[i].sum.verdict], finding_json(&list->at[i]));
 	json_put(r->json, "findings", lists[GROWTH_FOUND]);
 	json_put(r->json, "undecided", lists[GROWTH_UNDECIDED]);
 	json_put(r->json, "unfreed", lists[GROWTH_HELD]);
@@ -55,7 +55,7 @@ static void write_json(struct report *r, const struct finding_list *list, uint64
 static void print_verdict(struct report *r, const struct finding_list *list)
 {
 	const struct output *o = &r->out;
-	struct amount live = {0};
+	struct amount live = { 0 };
 
 	for (size_t i = 0; i < r->n_traces; i++) {
 		live.bytes += r->traces[i]->account.at[ACCOUNT_END].bytes;
@@ -81,12 +81,12 @@ static void print_findings(struct report *r, const struct finding_list *list, si
 static void print_held(struct report *r, const struct finding_list *list, uint64_t top)
 {
 	static const struct table_column columns[] = {
-		{.title = "bytes", .right = true, .style = STYLE_STRONG},
-		{.title = "blocks", .right = true},
-		{.title = "first", .right = true},
-		{.title = "last", .right = true},
-		{.title = "where", .elastic = true},
-		{.title = "function", .style = STYLE_FAINT},
+		{ .title = "bytes", .right = true, .style = STYLE_STRONG },
+		{ .title = "blocks", .right = true },
+		{ .title = "first", .right = true },
+		{ .title = "last", .right = true },
+		{ .title = "where", .elastic = true },
+		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
 	size_t from = list->n_found + list->n_undecided, held = list->n - from;
 	size_t n = top && top < held ? (size_t)top : held;
@@ -122,7 +122,7 @@ static void print_text(struct report *r, const struct finding_list *list, uint64
 
 static int run(int argc, char **argv)
 {
-	struct leaks_options own = {.top = TOP_NOT_SET};
+	struct leaks_options own = { .top = TOP_NOT_SET };
 	struct finding_list list;
 	struct report r;
 	int code = report_begin(&r, &command_leaks, &own, REPORT_ACCOUNT | REPORT_GROWTH, argc, argv);
@@ -141,16 +141,16 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_row rows[] = {
-	{'n', "top", OPTION_NUMBER, offsetof(struct leaks_options, top), "N",
-	 "rows of what is held without growing (10; in JSON 100), 0 for all"},
-	{0},
+	{ 'n', "top", OPTION_NUMBER, offsetof(struct leaks_options, top), "N",
+	  "rows of what is held without growing (10; in JSON 100), 0 for all" },
+	{ 0 },
 };
 
 static const struct option_example examples[] = {
-	{"leaks app.71.pytrace", "is there a leak, and on which line?"},
-	{"leaks --full app.71.pytrace", "the same with every frame and the whole paths"},
-	{"leaks --json app.71.pytrace | jq '.findings[].why'", "for scripts"},
-	{0},
+	{ "leaks app.71.pytrace", "is there a leak, and on which line?" },
+	{ "leaks --full app.71.pytrace", "the same with every frame and the whole paths" },
+	{ "leaks --json app.71.pytrace | jq '.findings[].why'", "for scripts" },
+	{ 0 },
 };
 
 const struct command command_leaks = {

@@ -11,17 +11,14 @@
 
 /* ---- opening ---- */
 
-static void on_progress(void *self, uint64_t done, uint64_t total)
-{
-	progress_update(self, done, total);
-}
+static void on_progress(void *self, uint64_t done, uint64_t total) { progress_update(self, done, total); }
 
 static void replay(struct report_trace *t, unsigned needs)
 {
 	struct progress progress;
 	struct model *more[1];
 	struct account_options options = {
-		.replay = {.n_workers = -1, .progress = on_progress, .progress_self = &progress},
+		.replay = { .n_workers = -1, .progress = on_progress, .progress_self = &progress },
 		.by_thread = needs & REPORT_THREADS,
 		.more = more,
 	};
@@ -81,7 +78,7 @@ static void load_all(struct report *r, unsigned needs)
 {
 	r->traces = mem_zero((size_t)r->common.n_operands, sizeof *r->traces);
 	for (int i = 0; i < r->common.n_operands; i++) {
-		struct fault fault = {0};
+		struct fault fault = { 0 };
 		struct report_trace *t = report_load(r->common.operands[i], needs, &fault);
 
 		if (t) {
@@ -105,7 +102,7 @@ static void free_traces(struct report *r)
 
 int report_parse(struct report *r, const struct command *command, void *own, int argc, char **argv)
 {
-	*r = (struct report){.command = command};
+	*r = (struct report){ .command = command };
 	switch (options_parse(&command->page, own, &r->common, argc, argv)) {
 	case OPTIONS_GO: return REPORT_GO;
 	case OPTIONS_DONE: return EXIT_FINE;
@@ -205,10 +202,7 @@ void report_missing(const struct report_trace *t, void (*each)(const char *sente
 	}
 }
 
-static void add_sentence(const char *sentence, void *arg)
-{
-	json_add(arg, json_text(sentence));
-}
+static void add_sentence(const char *sentence, void *arg) { json_add(arg, json_text(sentence)); }
 
 json_t *report_trace_list(struct report_trace *const traces[], size_t n)
 {
@@ -270,7 +264,7 @@ void report_heading(struct report *r, const struct report_trace *t)
 	const struct output *o = &r->out;
 	const char *implementation = defs_meta(&t->trace.defs, "python.implementation", NULL);
 	const char *version = defs_meta(&t->trace.defs, "python.version", NULL);
-	struct missing_printer printer = {.out = o};
+	struct missing_printer printer = { .out = o };
 	char program[PT_PROGRAM_BYTES * 4], python[200], safe[200], ended[200];
 
 	format_printable(program, sizeof program, t->trace.front.program);
@@ -316,4 +310,15 @@ char *report_layers(unsigned layers, char *buf, size_t cap)
 			used += (size_t)snprintf(buf + used, cap - used, "%s%s", used ? ", " : "", name);
 	}
 	return buf;
+}
+
+json_t *report_layers_json(unsigned layers)
+{
+	json_t *list = json_array();
+
+	for (unsigned layer = 0; layer < PT_LAYERS; layer++) {
+		if (layers >> layer & 1)
+			json_add(list, json_text(pt_layer_name((enum pt_layer)layer)));
+	}
+	return list;
 }

@@ -77,3 +77,4 @@ char *report_thread(const struct report_trace *t, uint32_t thread, char *buf, si
 
 /* "object, raw" from a set of layers. */
 char *report_layers(unsigned layers, char *buf, size_t cap);
+json_t *report_layers_json(unsigned layers);

@@ -29,7 +29,7 @@ static json_t *site_json(const struct fold_row *row, const struct place *place, 
 	if (by == FOLD_LAYER || by == FOLD_THREAD)
 		return json_null();
 	if (by == FOLD_FUNCTION || by == FOLD_FILE)
-		p.at = (struct position){0, 0, -1, -1};
+		p.at = (struct position){ 0, 0, -1, -1 };
 	if (by == FOLD_FILE && p.origin != ORIGIN_NONE)
 		p.function = NULL;
 	if (row->many_columns)
@@ -42,34 +42,23 @@ static json_t *layer_json(unsigned layers)
 	return layers & (layers - 1) ? json_null() : json_text(pt_layer_name((enum pt_layer)__builtin_ctz(layers)));
 }
 
-static json_t *layers_json(unsigned layers)
-{
-	json_t *list = json_array();
-
-	for (unsigned layer = 0; layer < PT_LAYERS; layer++) {
-		if (layers >> layer & 1)
-			json_add(list, json_text(pt_layer_name((enum pt_layer)layer)));
-	}
-	return list;
-}
-
 static void put_amounts(json_t *o, const struct fold_row *row)
 {
 	const struct {
 		const char *key;
 		uint64_t n;
 	} numbers[] = {
-		{"bytes", row->chosen.bytes},
-		{"blocks", row->chosen.blocks},
-		{"live_bytes", row->live.bytes},
-		{"live_blocks", row->live.blocks},
-		{"peak_bytes", row->peak.bytes},
-		{"peak_blocks", row->peak.blocks},
-		{"total_bytes", row->total.bytes},
-		{"total_blocks", row->total.blocks},
-		{"temporary_bytes", row->temporary.bytes},
-		{"temporary_blocks", row->temporary.blocks},
-		{"stacks", row->n_stacks},
+		{ "bytes", row->chosen.bytes },
+		{ "blocks", row->chosen.blocks },
+		{ "live_bytes", row->live.bytes },
+		{ "live_blocks", row->live.blocks },
+		{ "peak_bytes", row->peak.bytes },
+		{ "peak_blocks", row->peak.blocks },
+		{ "total_bytes", row->total.bytes },
+		{ "total_blocks", row->total.blocks },
+		{ "temporary_bytes", row->temporary.bytes },
+		{ "temporary_blocks", row->temporary.blocks },
+		{ "stacks", row->n_stacks },
 	};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -85,7 +74,7 @@ static json_t *row_json(struct report *r, const struct fold_row *row, enum fold_
 	json_put(o, "site", site_json(row, place_find(&t->places, row->node), by));
 	json_put(o, "stack", by == FOLD_STACK ? place_stack_json(&t->places, row->node) : json_null());
 	json_put(o, "layer", layer_json(row->layers));
-	json_put(o, "layers", layers_json(row->layers));
+	json_put(o, "layers", report_layers_json(row->layers));
 	json_put(o, "thread",
 		 row->thread == ACCOUNT_MANY ? json_null()
 					     : json_text(report_thread(t, row->thread, thread, sizeof thread)));
@@ -144,11 +133,11 @@ static void function_cell(struct table *t, struct report *r, const struct fold_r
 static void print_table(struct report *r, const struct fold *f, const struct sites_options *own, size_t n)
 {
 	static const struct table_column columns[] = {
-		{.title = "bytes", .right = true, .style = STYLE_STRONG},
-		{.title = "share", .right = true},
-		{.title = "blocks", .right = true},
-		{.title = "where", .elastic = true},
-		{.title = "function", .style = STYLE_FAINT},
+		{ .title = "bytes", .right = true, .style = STYLE_STRONG },
+		{ .title = "share", .right = true },
+		{ .title = "blocks", .right = true },
+		{ .title = "where", .elastic = true },
+		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
 	enum fold_by by = (enum fold_by)own->fold.by;
 	struct table t;
@@ -207,7 +196,7 @@ static void print_text(struct report *r, const struct fold *f, const struct site
 
 static int run(int argc, char **argv)
 {
-	struct sites_options own = {.fold.layer = FOLD_ALL_LAYERS, .top = TOP_DEFAULT};
+	struct sites_options own = { .fold.layer = FOLD_ALL_LAYERS, .top = TOP_DEFAULT };
 	struct report r;
 	struct fold f;
 	int code = report_parse(&r, &command_sites, &own, argc, argv);
@@ -227,22 +216,22 @@ static int run(int argc, char **argv)
 
 static const struct option_row rows[] = {
 	FOLD_METRIC_ROW(struct sites_options, fold),
-	{'b', "by", OPTION_CHOICE, offsetof(struct sites_options, fold.by), "line|function|file|stack|layer|thread",
-	 "what makes a row (line, the default)"},
+	{ 'b', "by", OPTION_CHOICE, offsetof(struct sites_options, fold.by), "line|function|file|stack|layer|thread",
+	  "what makes a row (line, the default)" },
 	FOLD_LAYER_ROW(struct sites_options, fold),
 	FOLD_END_ROW(struct sites_options, fold),
-	{'n', "top", OPTION_NUMBER, offsetof(struct sites_options, top), "N", "rows to print (20), 0 for all"},
-	{0},
+	{ 'n', "top", OPTION_NUMBER, offsetof(struct sites_options, top), "N", "rows to print (20), 0 for all" },
+	{ 0 },
 };
 
 static const struct option_example examples[] = {
-	{"sites app.71.pytrace", "the lines that hold most at the end"},
-	{"sites --metric peak --by function app.71.pytrace", "which functions make the peak"},
-	{"sites --metric temporary app.71.pytrace", "lines that allocate and free at once: churn"},
-	{"sites --metric total --by stack --top 5 --full app.71.pytrace",
-	 "the five busiest stacks, every frame of them"},
-	{"sites --by layer *.pytrace", "all processes of a tree taken together, by allocator"},
-	{0},
+	{ "sites app.71.pytrace", "the lines that hold most at the end" },
+	{ "sites --metric peak --by function app.71.pytrace", "which functions make the peak" },
+	{ "sites --metric temporary app.71.pytrace", "lines that allocate and free at once: churn" },
+	{ "sites --metric total --by stack --top 5 --full app.71.pytrace",
+	  "the five busiest stacks, every frame of them" },
+	{ "sites --by layer *.pytrace", "all processes of a tree taken together, by allocator" },
+	{ 0 },
 };
 
 const struct command command_sites = {

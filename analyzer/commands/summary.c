@@ -2,7 +2,6 @@
 /* summary: one page on a process or a tree of processes, and what to look at next */
 #include "analyzer/commands/finding.h"
 #include "analyzer/commands/fold.h"
-#include "analyzer/out/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,17 +55,17 @@ struct layer_sum {
 
 static struct layer_sum layer_sum(const struct report *r, enum pt_layer layer)
 {
-	struct layer_sum sum = {0};
+	struct layer_sum sum = { 0 };
 
 	for (size_t i = 0; i < r->n_traces; i++) {
 		const struct account_layer *l = &r->traces[i]->account.layers[layer];
 		const struct {
 			struct amount *to;
 			const struct amount *from;
-		} parts[] = {{&sum.live, &l->at[ACCOUNT_END]},
-			     {&sum.peak, &l->at[ACCOUNT_PEAK]},
-			     {&sum.total, &l->total},
-			     {&sum.temporary, &l->temporary}};
+		} parts[] = { { &sum.live, &l->at[ACCOUNT_END] },
+			      { &sum.peak, &l->at[ACCOUNT_PEAK] },
+			      { &sum.total, &l->total },
+			      { &sum.temporary, &l->temporary } };
 
 		for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
 			parts[p].to->bytes += parts[p].from->bytes;
@@ -106,7 +105,7 @@ static json_t *layers_json(const struct report *r)
 
 static json_t *sites_json(struct report *r, enum fold_metric metric)
 {
-	struct fold_options options = {.metric = (int)metric, .layer = FOLD_ALL_LAYERS};
+	struct fold_options options = { .metric = (int)metric, .layer = FOLD_ALL_LAYERS };
 	json_t *list = json_array();
 	struct fold f;
 
@@ -130,7 +129,7 @@ static void write_json(struct report *r, const struct finding_list *findings)
 	for (size_t i = 0; i < r->n_traces; i++)
 		json_add(processes, process_json(r->traces[i]));
 	for (size_t i = 0; i < findings->n_found; i++)
-		json_add(list, finding_json(r, &findings->at[i]));
+		json_add(list, finding_json(&findings->at[i]));
 	json_put(r->json, "processes", processes);
 	json_put(r->json, "layers", layers_json(r));
 	json_put(r->json, "findings", list);
@@ -144,7 +143,7 @@ static void write_json(struct report *r, const struct finding_list *findings)
 static void print_spark(const struct output *o, const struct account *a)
 {
 	static const char shades[] = " .:-=+*#%@";
-	uint64_t cells[SPARK_CELLS] = {0}, top = a->at[ACCOUNT_PEAK].bytes;
+	uint64_t cells[SPARK_CELLS] = { 0 }, top = a->at[ACCOUNT_PEAK].bytes;
 
 	if (a->samples.n < 2 || !top)
 		return;
@@ -188,10 +187,14 @@ static void print_process(struct report *r, const struct report_trace *t)
 static void print_processes(struct report *r)
 {
 	static const struct table_column columns[] = {
-		{.title = "pid", .right = true},        {.title = "program", .elastic = true, .style = STYLE_STRONG},
-		{.title = "time", .right = true},       {.title = "peak", .right = true},
-		{.title = "at the end", .right = true}, {.title = "blocks", .right = true},
-		{.title = "findings", .right = true},   {.title = "ended"},
+		{ .title = "pid", .right = true },
+		{ .title = "program", .elastic = true, .style = STYLE_STRONG },
+		{ .title = "time", .right = true },
+		{ .title = "peak", .right = true },
+		{ .title = "at the end", .right = true },
+		{ .title = "blocks", .right = true },
+		{ .title = "findings", .right = true },
+		{ .title = "ended" },
 	};
 	struct table t;
 
@@ -218,13 +221,13 @@ static void print_processes(struct report *r)
 static void print_layers(struct report *r)
 {
 	static const struct table_column columns[] = {
-		{.title = "layer"},
-		{.title = "at the end", .right = true},
-		{.title = "blocks", .right = true},
-		{.title = "at the peak", .right = true},
-		{.title = "ever made", .right = true},
-		{.title = "blocks", .right = true},
-		{.title = "freed at once", .right = true},
+		{ .title = "layer" },
+		{ .title = "at the end", .right = true },
+		{ .title = "blocks", .right = true },
+		{ .title = "at the peak", .right = true },
+		{ .title = "ever made", .right = true },
+		{ .title = "blocks", .right = true },
+		{ .title = "freed at once", .right = true },
 	};
 	struct table t;
 
@@ -255,24 +258,17 @@ static void print_finding(struct report *r, const struct finding *f)
 {
 	const struct output *o = &r->out;
 	const struct place *p = finding_place(f);
-	char where[4096], safe[4096], path[4096], text[300];
-	bool changed = false;
+	char where[4096], safe[4096];
 
 	format_printable(safe, sizeof safe, place_where(p, false, where, sizeof where));
 	fprintf(o->file, "  %s%s%s %s, growing by %s: %s", output_style(o, STYLE_BAD), finding_verdict(f),
-		output_style(o, STYLE_PLAIN), format_bytes(f->group->bytes).text, format_rate(finding_rate(f)).text,
-		safe);
+		output_style(o, STYLE_PLAIN), format_bytes(f->sum.bytes).text, format_rate(finding_rate(f)).text, safe);
 	if (p->origin != ORIGIN_NONE)
 		fprintf(o->file, " in %s", format_printable(where, sizeof where, p->function));
 	if (r->n_traces > 1)
 		fprintf(o->file, ", pid %u", f->trace->trace.front.pid);
-	place_path(&f->trace->places, p, path, sizeof path);
 	fputc('\n', o->file);
-	if (!source_line(path, p->at.line, f->trace->trace.front.start_real_ns, text, sizeof text, &changed) || changed)
-		return;
-	fprintf(o->file, "      %s", output_style(o, STYLE_CODE));
-	format_elide(o->file, text, o->width - 6);
-	fprintf(o->file, "%s\n", output_style(o, STYLE_PLAIN));
+	finding_print_source(o, f, 6);
 }
 
 static void print_findings(struct report *r, const struct finding_list *l)
@@ -312,13 +308,13 @@ static void site_cells(struct report *r, const struct fold *f, const struct fold
 static void print_sites(struct report *r, const char *title, enum fold_metric metric)
 {
 	static const struct table_column columns[] = {
-		{.title = "bytes", .right = true, .style = STYLE_STRONG},
-		{.title = "share", .right = true},
-		{.title = "blocks", .right = true},
-		{.title = "where", .elastic = true},
-		{.title = "function", .style = STYLE_FAINT},
+		{ .title = "bytes", .right = true, .style = STYLE_STRONG },
+		{ .title = "share", .right = true },
+		{ .title = "blocks", .right = true },
+		{ .title = "where", .elastic = true },
+		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
-	struct fold_options options = {.metric = (int)metric, .layer = FOLD_ALL_LAYERS};
+	struct fold_options options = { .metric = (int)metric, .layer = FOLD_ALL_LAYERS };
 	struct table t;
 	struct fold f;
 
@@ -358,11 +354,11 @@ static void print_next(struct report *r, const struct finding_list *l)
 		bool useful;
 		const char *command, *why;
 	} steps[] = {
-		{l->n_found > 0, "leaks", "the evidence for each finding, with its stack"},
-		{!l->n_found, "leaks", "what stays, and why it is no leak"},
-		{sum_at(r, ACCOUNT_PEAK) > sum_at(r, ACCOUNT_END) + sum_at(r, ACCOUNT_END) / 8, "sites --metric peak",
-		 "what makes the peak"},
-		{true, "sites --metric total --by function", "what allocates most"},
+		{ l->n_found > 0, "leaks", "the evidence for each finding, with its stack" },
+		{ !l->n_found, "leaks", "what stays, and why it is no leak" },
+		{ sum_at(r, ACCOUNT_PEAK) > sum_at(r, ACCOUNT_END) + sum_at(r, ACCOUNT_END) / 8, "sites --metric peak",
+		  "what makes the peak" },
+		{ true, "sites --metric total --by function", "what allocates most" },
 	};
 
 	fputc('\n', r->out.file);
@@ -409,9 +405,9 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_example examples[] = {
-	{"summary app.71.pytrace", "the first thing to look at"},
-	{"summary *.pytrace", "a process tree: a row for each process, sites and findings of all"},
-	{0},
+	{ "summary app.71.pytrace", "the first thing to look at" },
+	{ "summary *.pytrace", "a process tree: a row for each process, sites and findings of all" },
+	{ 0 },
 };
 
 const struct command command_summary = {

@@ -37,7 +37,8 @@ static struct curve *curve_of(struct curves *c, node_id node, uint8_t layer)
 
 	if (!*number) {
 		*array_push(&c->curves) = (struct curve){
-			.node = node, .layer = layer, .slice = (uint32_t)c->slices.n - 1, .first_ns = UINT64_MAX};
+			.node = node, .layer = layer, .slice = (uint32_t)c->slices.n - 1, .first_ns = UINT64_MAX
+		};
 		*number = (uint32_t)c->curves.n;
 	}
 	return &c->curves.at[*number - 1];
@@ -46,7 +47,7 @@ static struct curve *curve_of(struct curves *c, node_id node, uint8_t layer)
 static void push_step(struct curves *c, struct curve *curve, uint32_t slice)
 {
 	*array_push(&c->steps) =
-		(struct curve_step){curve->bytes, curve->blocks, curve->slice, (uint32_t)(curve - c->curves.at)};
+		(struct curve_step){ curve->bytes, curve->blocks, curve->slice, (uint32_t)(curve - c->curves.at) };
 	curve->slice = slice;
 }
 
@@ -54,7 +55,7 @@ static void open_slice(struct curves *c, const struct replay_now *now)
 {
 	if (c->slices.n)
 		c->slices.at[c->slices.n - 1].end_ns = now->ns;
-	*array_push(&c->slices) = (struct slice){.end_ns = now->ns};
+	*array_push(&c->slices) = (struct slice){ .end_ns = now->ns };
 	c->last_ns = now->ns;
 	c->last_number = now->number;
 }
@@ -67,6 +68,15 @@ static void count_birth(struct curves *c, const struct change *change)
 	s->work += change->node != NODE_EMPTY && !c->importing[change->node];
 }
 
+/* Whether a block lived through several slices before it was given back (not moved, and not at the end). */
+static bool is_late(const struct curves *c, const struct change *change)
+{
+	size_t n = c->slices.n;
+
+	return !c->ended && change->whole && !change->moved && n > CURVES_LATE + 1 &&
+	       change->born_ns < c->slices.at[n - 2 - CURVES_LATE].end_ns;
+}
+
 static void apply(struct curves *c, const struct change *change)
 {
 	struct curve *curve = curve_of(c, change->node, change->layer);
@@ -77,6 +87,7 @@ static void apply(struct curves *c, const struct change *change)
 	if (change->kind == BLOCK_DIED) {
 		curve->bytes -= change->bytes;
 		curve->blocks -= change->whole;
+		curve->late_deaths += is_late(c, change);
 		return;
 	}
 	curve->bytes += change->bytes;
@@ -146,13 +157,13 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 
 void curves_init(struct curves *c, struct trace *t)
 {
-	*c = (struct curves){.trace = t};
-	c->model = (struct model){c, on_changes, on_event, on_finish};
+	*c = (struct curves){ .trace = t };
+	c->model = (struct model){ c, on_changes, on_event, on_finish };
 	c->importing = find_imports(&t->defs);
 	c->of_node = mem_map((t->defs.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	c->every_ns = t->end_ns / SLICES_PER_CLOCK + 1;
 	c->every_events = t->n_events / SLICES_PER_CLOCK + 1;
-	*array_push(&c->slices) = (struct slice){0};
+	*array_push(&c->slices) = (struct slice){ 0 };
 }
 
 /* Steps come in the order of time; a counting sort makes them the curves' own, still in the order of time. */
@@ -212,5 +223,5 @@ void curves_free(struct curves *c)
 	array_free(&c->slices);
 	array_free(&c->curves);
 	array_free(&c->steps);
-	*c = (struct curves){0};
+	*c = (struct curves){ 0 };
 }

@@ -6,7 +6,7 @@
  *        certain share of all events has passed, so that a phase that matters by either clock gets many. Each pair of
  *        stack and layer has a curve: what was alive at the end of each slice. Only counted layers are looked at.
  * Who:   a model of replay_run() (account_options.more); models/growth.c judges what it kept.
- * Memory: 64 bytes for each curve, 24 for each slice in which a curve changed.
+ * Memory: 72 bytes for each curve, 24 for each slice in which a curve changed.
  * End:   the moment before the interpreter takes itself down (see models/account.h), else the end of the trace.
  */
 #pragma once
@@ -29,9 +29,12 @@ struct curve {
 	uint64_t first_ns, last_ns; /* when the oldest and the newest of these was made */
 	size_t first_step, n_steps; /* in curves.steps */
 	node_id node;
-	uint32_t slice; /* of the last change; private */
+	uint64_t late_deaths; /* blocks that were given back CURVES_LATE slices or more after they were made */
+	uint32_t slice;       /* of the last change; private */
 	uint8_t layer;
 };
+
+#define CURVES_LATE 8
 
 struct curves {
 	struct trace *trace;

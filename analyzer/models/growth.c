@@ -14,8 +14,12 @@
  * idle night between two requests is no evidence, and a start-up of a million events does not push the ten thousand
  * that matter into the last window.
  *
- * A stack may grow too rarely to be judged alone while its innermost function, called from many places, grows in every
- * window: groups that were not found are judged once more by function.
+ * Stacks are judged alone first, so that a table that was built once and lies in the same function does not hide a leak
+ * beside it. What was not found is judged by the functions of the stack (recursion of any depth, several lines of one
+ * function), then by the innermost function alone: it may be called from many places, from each too rarely to tell.
+ *
+ * CPython has caches of its own that keep whatever happens to come by (attribute names of 4096 lookups): a little
+ * growth of which old blocks are given back for new ones all the time is taken for such a cache.
  *
  * Whatever is not clear is "undecided", with the doubt; it is never a finding.
  */
@@ -26,22 +30,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_MIN     11    /* fewer show no trend: 8 are left after the warm-up */
-#define WARM_SHARE      4     /* the first quarter of the windows is warm-up */
-#define WORK_SHARE      4     /* a slice is work when at least a quarter of its blocks are */
-#define STEADY_PERCENT  75    /* of the windows in which a group of many blocks must grow */
-#define STEADY_FEW      50    /* the same for a few large blocks, which can't grow in each window */
-#define FEW_BYTES       65536 /* few blocks must be large to count */
-#define SMALL_BYTES     1024  /* less is noise: a handful of interned names, a resized table */
-#define UNDECIDED_BYTES 16384 /* doubtful growth below this is not worth a line */
-#define SHARE_PERCENT   10    /* growth of less than this share of the group is noise on something that is held */
-#define SLOWING_PERCENT 60    /* the last half must bring at least this much of what the first half brought */
+#define WINDOWS_MIN      11     /* fewer show no trend: 8 are left after the warm-up */
+#define WARM_SHARE       4      /* the first quarter of the windows is warm-up */
+#define WORK_SHARE       4      /* a slice is work when at least a quarter of its blocks are */
+#define STEADY_PERCENT   75     /* of the windows in which a group of many blocks must grow */
+#define STEADY_FEW       50     /* the same for a few large blocks, which can't grow in each window */
+#define FEW_BYTES        65536  /* few blocks must be large to count */
+#define SMALL_BYTES      1024   /* less is noise: a handful of interned names, a resized table */
+#define UNDECIDED_BYTES  16384  /* doubtful growth below this is not worth a line */
+#define SHARE_PERCENT    10     /* growth of less than this share of the group is noise on something that is held */
+#define EVICTING_PERCENT 2      /* old blocks given back, of those that stayed: more is eviction ... */
+#define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
+#define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
 
-/* A grouping under construction. */
+/* A grouping under construction: curves that are not taken yet, by some key. */
 struct grouping {
 	struct growth *g;
 	struct map by_key;
-	uint32_t *group_of; /* by curve: index of its group, MAP_NONE */
+	uint32_t *group_of; /* by curve: index in groups; MAP_NONE */
 	ARRAY(struct growth_group) groups;
 };
 
@@ -115,23 +121,23 @@ static void lower_envelope(int64_t *level, uint32_t n)
 	}
 }
 
-static void measure(struct growth_group *group, const struct growth *g, const uint64_t *blocks)
+static void measure(const struct growth *g, struct growth_group *group)
 {
 	struct growth_evidence *e = &group->evidence;
 	uint32_t n = g->n_windows, warm = g->n_warm, half = warm + (n - warm) / 2, last = n - (n - warm) / WARM_SHARE;
 	int64_t level[GROWTH_WINDOWS_MAX + 1];
 
+	*e = (struct growth_evidence){ .windows = n - warm, .late_deaths = e->late_deaths };
 	for (uint32_t w = 0; w <= n; w++)
-		level[w] = (int64_t)group->curve[w];
+		level[w] = (int64_t)group->curve_bytes[w];
 	lower_envelope(level, n);
-	e->windows = n - warm;
 	for (uint32_t w = warm + 1; w <= n; w++) {
 		e->growing += level[w] > level[w - 1];
 		e->growing_last += w > last && level[w] > level[w - 1];
 	}
-	e->warm_bytes = group->curve[warm];
+	e->warm_bytes = group->curve_bytes[warm];
 	e->grown_bytes = level[n] - level[warm];
-	e->grown_blocks = (int64_t)blocks[n] - (int64_t)blocks[warm];
+	e->grown_blocks = (int64_t)group->curve_blocks[n] - (int64_t)group->curve_blocks[warm];
 	e->first_half_bytes = level[half] - level[warm];
 	e->last_half_bytes = level[n] - level[half];
 	e->warm_ns = g->curves->slices.at[g->borders[warm]].end_ns;
@@ -158,10 +164,12 @@ static enum growth_doubt doubt_of(const struct growth_evidence *e)
 		return GROWTH_GAPS;
 	if (e->last_half_bytes * 100 < e->first_half_bytes * SLOWING_PERCENT)
 		return GROWTH_SLOWING;
+	if (e->grown_bytes < EVICTING_BYTES && (int64_t)e->late_deaths * 100 > e->grown_blocks * EVICTING_PERCENT)
+		return GROWTH_EVICTING;
 	return GROWTH_NO_DOUBT;
 }
 
-static void judge(struct growth_group *group, const struct growth *g, const uint64_t *blocks)
+static void judge(const struct growth *g, struct growth_group *group)
 {
 	bool importing = g->curves->importing[group->node];
 
@@ -172,7 +180,7 @@ static void judge(struct growth_group *group, const struct growth *g, const uint
 			group->verdict = GROWTH_UNDECIDED;
 		return;
 	}
-	measure(group, g, blocks);
+	measure(g, group);
 	if (is_noise(group))
 		return;
 	group->doubt = doubt_of(&group->evidence);
@@ -187,7 +195,42 @@ static void judge(struct growth_group *group, const struct growth *g, const uint
 
 /* ---- grouping ---- */
 
-static void add_curve(struct grouping *p, uint32_t number, uint64_t key, uint64_t fingerprint)
+static bool key_by_node(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
+{
+	(void)g;
+	*ret_key = curve->node;
+	return curve->bytes > 0;
+}
+
+static bool key_by_stack(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
+{
+	*ret_key = g->fingerprints[curve->node];
+	return true;
+}
+
+/* Imports come by many paths and grow by each: they are left out. */
+static bool key_by_function(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
+{
+	const struct defs *d = &g->curves->trace->defs;
+
+	if (curve->node <= NODE_UNKNOWN || g->curves->importing[curve->node])
+		return false;
+	*ret_key = map_mix(code_hash(d, &d->codes.at[d->nodes.at[curve->node].code]));
+	return true;
+}
+
+/* How curves are brought together, one after the other; of all but the last only what was found is kept. */
+static const struct level {
+	bool (*key)(const struct growth *g, const struct curve *curve, uint64_t *ret_key);
+	bool found_only;
+} levels[] = {
+	{ key_by_node, true },
+	{ key_by_stack, true },
+	{ key_by_function, true },
+	{ key_by_stack, false },
+};
+
+static void add_curve(struct grouping *p, uint32_t number, uint64_t key)
 {
 	const struct curve *curve = &p->g->curves->curves.at[number];
 	uint32_t *at = map_at(&p->by_key, key);
@@ -195,12 +238,13 @@ static void add_curve(struct grouping *p, uint32_t number, uint64_t key, uint64_
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)p->groups.n;
-		*array_push(&p->groups) = (struct growth_group){.first_ns = UINT64_MAX};
+		*array_push(&p->groups) = (struct growth_group){ .first_ns = UINT64_MAX };
 	}
 	p->group_of[number] = *at;
 	group = &p->groups.at[*at];
 	group->bytes += curve->bytes;
 	group->blocks += curve->blocks;
+	group->evidence.late_deaths += curve->late_deaths;
 	group->layers |= (uint16_t)(curve->bytes ? 1u << curve->layer : 0);
 	if (curve->first_ns < group->first_ns)
 		group->first_ns = curve->first_ns;
@@ -210,134 +254,133 @@ static void add_curve(struct grouping *p, uint32_t number, uint64_t key, uint64_
 	if (curve->bytes >= group->node_bytes) {
 		group->node = curve->node;
 		group->node_bytes = curve->bytes;
-		group->fingerprint = fingerprint;
 	}
+	if (p->g->n_windows)
+		curves_sum(p->g->curves, curve, p->g->borders, p->g->n_windows + 1, group->curve_bytes,
+			   group->curve_blocks);
 }
 
-/* Sums the curves of each group at the windows' borders and judges it. */
-static void judge_groups(struct grouping *p)
+/* Takes over the groups that are kept, and their curves. */
+static void keep(struct grouping *p, bool found_only)
 {
-	const struct curves *c = p->g->curves;
-	size_t row = GROWTH_WINDOWS_MAX + 1;
-	uint64_t *blocks = mem_zero(p->groups.n * row + 1, sizeof *blocks);
+	struct growth *g = p->g;
+	uint32_t *new_index = mem_alloc((p->groups.n + 1) * sizeof *new_index);
 
-	for (uint32_t i = 0; p->g->n_windows && i < c->curves.n; i++) {
-		uint32_t group = p->group_of[i];
-
-		if (group != MAP_NONE)
-			curves_sum(c, &c->curves.at[i], p->g->borders, p->g->n_windows + 1, p->groups.at[group].curve,
-				   blocks + group * row);
-	}
 	for (size_t i = 0; i < p->groups.n; i++) {
-		if (p->groups.at[i].blocks)
-			judge(&p->groups.at[i], p->g, blocks + i * row);
-		else
-			p->groups.at[i].verdict = GROWTH_HELD;
-	}
-	free(blocks);
-}
+		const struct growth_group *group = &p->groups.at[i];
 
-static void begin(struct grouping *p, struct growth *g)
-{
-	*p = (struct grouping){.g = g};
-	p->group_of = mem_alloc((g->curves->curves.n + 1) * sizeof *p->group_of);
-	memset(p->group_of, 0xff, g->curves->curves.n * sizeof *p->group_of);
-}
-
-static void end(struct grouping *p)
-{
-	map_free(&p->by_key);
-	array_free(&p->groups);
-	free(p->group_of);
-}
-
-/* Stacks by the functions in them; curves of `taken` groups are passed over. */
-static void group_by_stack(struct grouping *p, const uint64_t *hashes, const struct grouping *taken)
-{
-	const struct curves *c = p->g->curves;
-
-	for (uint32_t i = 0; i < c->curves.n; i++) {
-		uint64_t hash = hashes[c->curves.at[i].node];
-		uint32_t in = taken ? taken->group_of[i] : MAP_NONE;
-
-		if (in == MAP_NONE || taken->groups.at[in].verdict != GROWTH_FOUND)
-			add_curve(p, i, hash, hash);
-	}
-	judge_groups(p);
-}
-
-/* What `stacks` did not find, by the innermost function alone. Imports come by many paths: they are left out. */
-static void group_by_function(struct grouping *p, const uint64_t *hashes, const struct grouping *stacks)
-{
-	const struct curves *c = p->g->curves;
-	const struct defs *d = &c->trace->defs;
-
-	for (uint32_t i = 0; i < c->curves.n; i++) {
-		node_id node = c->curves.at[i].node;
-
-		if (stacks->groups.at[stacks->group_of[i]].verdict == GROWTH_FOUND || node <= NODE_UNKNOWN ||
-		    c->importing[node])
+		new_index[i] = MAP_NONE;
+		if (!group->bytes || (found_only && group->verdict != GROWTH_FOUND))
 			continue;
-		add_curve(p, i, map_mix(code_hash(d, &d->codes.at[d->nodes.at[node].code])), hashes[node]);
+		new_index[i] = (uint32_t)g->groups.n;
+		*array_push(&g->groups) = *group;
 	}
-	judge_groups(p);
-	for (size_t i = 0; i < p->groups.n; i++) {
-		p->groups.at[i].by_function = true;
-		p->groups.at[i].fingerprint = code_hash(d, &d->codes.at[d->nodes.at[p->groups.at[i].node].code]);
+	for (size_t i = 0; i < g->curves->curves.n; i++) {
+		if (g->group_of[i] == MAP_NONE && p->group_of[i] != MAP_NONE)
+			g->group_of[i] = new_index[p->group_of[i]];
 	}
+	free(new_index);
+}
+
+static void judge_level(struct growth *g, const struct level *level)
+{
+	const struct curves *c = g->curves;
+	struct grouping p = { .g = g, .group_of = mem_alloc((c->curves.n + 1) * sizeof *p.group_of) };
+	uint64_t key;
+
+	for (uint32_t i = 0; i < c->curves.n; i++) {
+		p.group_of[i] = MAP_NONE;
+		if (g->group_of[i] == MAP_NONE && level->key(g, &c->curves.at[i], &key))
+			add_curve(&p, i, key);
+	}
+	for (size_t i = 0; i < p.groups.n; i++)
+		judge(g, &p.groups.at[i]);
+	keep(&p, level->found_only);
+	map_free(&p.by_key);
+	array_free(&p.groups);
+	free(p.group_of);
+}
+
+/* ---- the order ---- */
+
+struct ranked {
+	struct growth_group group;
+	uint32_t index;
+};
+
+static int64_t weight(const struct growth_group *group)
+{
+	return group->verdict == GROWTH_FOUND ? group->evidence.grown_bytes : (int64_t)group->bytes;
 }
 
 static int compare(const void *left, const void *right)
 {
-	const struct growth_group *a = left, *b = right;
-	int64_t grown_a = a->verdict == GROWTH_FOUND ? a->evidence.grown_bytes : (int64_t)a->bytes;
-	int64_t grown_b = b->verdict == GROWTH_FOUND ? b->evidence.grown_bytes : (int64_t)b->bytes;
+	const struct growth_group *a = &((const struct ranked *)left)->group,
+				  *b = &((const struct ranked *)right)->group;
 
 	if (a->verdict != b->verdict)
 		return a->verdict < b->verdict ? -1 : 1;
-	if (grown_a != grown_b)
-		return grown_a > grown_b ? -1 : 1;
+	if (weight(a) != weight(b))
+		return weight(a) > weight(b) ? -1 : 1;
 	return a->node < b->node ? -1 : a->node > b->node;
 }
 
-static void collect(struct growth *g, const struct grouping *p, bool found_only)
+static void sort_groups(struct growth *g)
 {
-	for (size_t i = 0; i < p->groups.n; i++) {
-		const struct growth_group *group = &p->groups.at[i];
+	struct ranked *ranked = mem_alloc((g->groups.n + 1) * sizeof *ranked);
+	uint32_t *new_index = mem_alloc((g->groups.n + 1) * sizeof *new_index);
 
-		if (!group->blocks || (found_only && group->verdict != GROWTH_FOUND))
-			continue;
-		*array_push(&g->groups) = *group;
-		g->n_found += group->verdict == GROWTH_FOUND;
-		g->n_undecided += group->verdict == GROWTH_UNDECIDED;
+	for (uint32_t i = 0; i < g->groups.n; i++)
+		ranked[i] = (struct ranked){ g->groups.at[i], i };
+	qsort(ranked, g->groups.n, sizeof *ranked, compare);
+	for (uint32_t i = 0; i < g->groups.n; i++) {
+		g->groups.at[i] = ranked[i].group;
+		new_index[ranked[i].index] = i;
+		g->n_found += ranked[i].group.verdict == GROWTH_FOUND;
+		g->n_undecided += ranked[i].group.verdict == GROWTH_UNDECIDED;
 	}
+	for (size_t i = 0; i < g->curves->curves.n; i++) {
+		if (g->group_of[i] != MAP_NONE)
+			g->group_of[i] = new_index[g->group_of[i]];
+	}
+	free(ranked);
+	free(new_index);
 }
+
+/* ---- public ---- */
 
 void growth_judge(struct growth *g, const struct curves *c)
 {
-	uint64_t *hashes = node_hashes(&c->trace->defs);
-	struct grouping stacks, functions, rest;
-
-	*g = (struct growth){.curves = c};
+	*g = (struct growth){ .curves = c, .fingerprints = node_hashes(&c->trace->defs) };
+	g->group_of = mem_alloc((c->curves.n + 1) * sizeof *g->group_of);
+	memset(g->group_of, 0xff, (c->curves.n + 1) * sizeof *g->group_of);
 	cut_windows(g, c);
-	begin(&stacks, g);
-	group_by_stack(&stacks, hashes, NULL);
-	begin(&functions, g);
-	group_by_function(&functions, hashes, &stacks);
-	begin(&rest, g);
-	group_by_stack(&rest, hashes, &functions);
-	collect(g, &functions, true);
-	collect(g, &rest, false);
-	if (g->groups.n)
-		qsort(g->groups.at, g->groups.n, sizeof *g->groups.at, compare);
-	end(&stacks);
-	end(&functions);
-	end(&rest);
-	free(hashes);
+	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+		judge_level(g, &levels[i]);
+	sort_groups(g);
+}
+
+void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more)
+{
+	group->bytes += more->bytes;
+	group->blocks += more->blocks;
+	group->n_stacks += more->n_stacks;
+	group->layers |= more->layers;
+	group->first_ns = more->first_ns < group->first_ns ? more->first_ns : group->first_ns;
+	group->last_ns = more->last_ns > group->last_ns ? more->last_ns : group->last_ns;
+	group->evidence.late_deaths += more->evidence.late_deaths;
+	for (uint32_t w = 0; w <= g->n_windows; w++) {
+		group->curve_bytes[w] += more->curve_bytes[w];
+		group->curve_blocks[w] += more->curve_blocks[w];
+	}
+	if (g->n_windows)
+		measure(g, group);
 }
 
 void growth_free(struct growth *g)
 {
 	array_free(&g->groups);
-	*g = (struct growth){0};
+	free(g->group_of);
+	free(g->fingerprints);
+	*g = (struct growth){ 0 };
 }

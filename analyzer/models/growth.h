@@ -23,6 +23,7 @@ enum growth_doubt {
 	GROWTH_SLOWING,   /* it grew less and less: perhaps a cache that fills up */
 	GROWTH_GAPS,      /* it grew in some windows only, or not in the last ones */
 	GROWTH_IMPORTING, /* it grew while modules were being imported */
+	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
 	GROWTH_DOUBTS,
 };
 
@@ -36,11 +37,12 @@ struct growth_evidence {
 	uint64_t warm_bytes;               /* alive at the end of the warm-up */
 	int64_t grown_bytes, grown_blocks; /* from then to the end */
 	uint64_t warm_ns, end_ns;          /* the time that the windows after the warm-up cover */
-	int64_t first_half_bytes,
-		last_half_bytes; /* what of it grew in the first and in the last half of the windows */
+	int64_t first_half_bytes, last_half_bytes; /* of it, in the first and in the last half of the windows */
+	uint64_t late_deaths;                      /* blocks given back long after they were made, in all the run */
 };
 
-/* Blocks alive at the end whose stacks have the same functions: stacks that differ only in lines are one group. */
+/* Blocks alive at the end that belong together: by their stack, by the functions of their stack, or by their innermost
+ * function, whichever showed the growth first. */
 struct growth_group {
 	enum growth_verdict verdict;
 	enum growth_doubt doubt;
@@ -49,16 +51,17 @@ struct growth_group {
 	uint64_t bytes, blocks;     /* alive at the end */
 	uint64_t node_bytes;        /* of these by `node` alone */
 	uint64_t first_ns, last_ns; /* when the oldest and the newest of these blocks was made */
-	uint64_t fingerprint;       /* of the functions and base file names of the stack; no lines, no folders */
 	uint16_t layers;            /* bit per enum pt_layer */
-	bool by_function;           /* stacks of many callers, taken together by their innermost function */
 	struct growth_evidence evidence;
-	uint64_t curve[GROWTH_WINDOWS_MAX + 1]; /* live bytes at the windows' borders, warm-up included */
+	uint64_t curve_bytes[GROWTH_WINDOWS_MAX + 1]; /* alive at the windows' borders, warm-up included */
+	uint64_t curve_blocks[GROWTH_WINDOWS_MAX + 1];
 };
 
 struct growth {
 	const struct curves *curves;
 	ARRAY(struct growth_group) groups; /* found, undecided, held; in each the worst first */
+	uint32_t *group_of;                /* by curve: index of its group; MAP_NONE: nothing of it was alive */
+	uint64_t *fingerprints; /* by node: of its stack's functions and base file names; no lines, no folders */
 	uint32_t n_found, n_undecided;
 	uint32_t n_windows;                       /* warm-up included; 0: the run is too short to judge */
 	uint32_t n_warm;                          /* windows of the warm-up */
@@ -67,3 +70,6 @@ struct growth {
 
 void growth_judge(struct growth *g, const struct curves *c);
 void growth_free(struct growth *g);
+
+/* Adds the amounts of `more` to `group` and takes its evidence anew. The verdict stays. */
+void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more);

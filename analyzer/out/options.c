@@ -19,38 +19,38 @@
 #define OPTIONS_MAX 64 /* rows of one page, all groups together */
 
 static const struct option_row output_rows[] = {
-	{'o', "output", OPTION_TEXT, offsetof(struct options_common, output), "FILE",
-	 "write to FILE instead of the terminal"},
-	{'f', "force", OPTION_FLAG, offsetof(struct options_common, force), NULL, "overwrite FILE if it exists"},
-	{0},
+	{ 'o', "output", OPTION_TEXT, offsetof(struct options_common, output), "FILE",
+	  "write to FILE instead of the terminal" },
+	{ 'f', "force", OPTION_FLAG, offsetof(struct options_common, force), NULL, "overwrite FILE if it exists" },
+	{ 0 },
 };
 static const struct option_row json_rows[] = {
-	{0, "json", OPTION_FLAG, offsetof(struct options_common, json), NULL,
-	 "print JSON for programs instead of text"},
-	{0},
+	{ 0, "json", OPTION_FLAG, offsetof(struct options_common, json), NULL,
+	  "print JSON for programs instead of text" },
+	{ 0 },
 };
 static const struct option_row complete_rows[] = {
-	{0, "require-complete", OPTION_FLAG, offsetof(struct options_common, require_complete), NULL,
-	 "exit with 4 when a trace is incomplete"},
-	{0},
+	{ 0, "require-complete", OPTION_FLAG, offsetof(struct options_common, require_complete), NULL,
+	  "exit with 4 when a trace is incomplete" },
+	{ 0 },
 };
 static const struct option_row full_rows[] = {
-	{0, "full", OPTION_FLAG, offsetof(struct options_common, full), NULL,
-	 "whole stacks and paths, nothing folded or left out"},
-	{0},
+	{ 0, "full", OPTION_FLAG, offsetof(struct options_common, full), NULL,
+	  "whole stacks and paths, nothing folded or left out" },
+	{ 0 },
 };
 static const struct option_row help_rows[] = {
-	{'h', "help", OPTION_FLAG, 0, NULL, "print this text"},
-	{0},
+	{ 'h', "help", OPTION_FLAG, 0, NULL, "print this text" },
+	{ 0 },
 };
 static const struct {
 	unsigned group;
 	const struct option_row *rows;
 } groups[] = {
-	{OPTIONS_FULL, full_rows},
-	{OPTIONS_JSON, json_rows},
-	{OPTIONS_OUTPUT, output_rows},
-	{OPTIONS_COMPLETE, complete_rows},
+	{ OPTIONS_FULL, full_rows },
+	{ OPTIONS_JSON, json_rows },
+	{ OPTIONS_OUTPUT, output_rows },
+	{ OPTIONS_COMPLETE, complete_rows },
 };
 #define N_GROUPS (sizeof groups / sizeof *groups)
 
@@ -74,7 +74,7 @@ struct parse {
 static void bind_rows(struct parse *p, const struct option_row *rows, void *base)
 {
 	for (; rows && rows->name && p->n_rows < OPTIONS_MAX; rows++)
-		p->rows[p->n_rows++] = (struct bound_row){rows, base};
+		p->rows[p->n_rows++] = (struct bound_row){ rows, base };
 }
 
 static void bind_page(struct parse *p, void *own, struct options_common *common)
@@ -89,7 +89,7 @@ static void bind_page(struct parse *p, void *own, struct options_common *common)
 
 void options_each(const struct option_page *page, void (*fn)(const struct option_row *row, void *arg), void *arg)
 {
-	struct parse p = {.page = page};
+	struct parse p = { .page = page };
 
 	bind_page(&p, NULL, NULL);
 	for (size_t i = 0; i < p.n_rows; i++)
@@ -340,7 +340,7 @@ static enum options_result parse_words(struct parse *p)
 enum options_result options_parse(const struct option_page *page, void *own, struct options_common *common, int argc,
 				  char **argv)
 {
-	struct parse p = {.page = page, .argc = argc, .argv = argv};
+	struct parse p = { .page = page, .argc = argc, .argv = argv };
 	enum options_result result;
 
 	bind_page(&p, own, common);
@@ -364,8 +364,8 @@ static void help_row(const struct option_row *row, void *arg)
 
 	if (row->letter)
 		snprintf(letter, sizeof letter, "-%c, ", row->letter);
-	column = fprintf(f, "  %s--%s%s%s ", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
-	if (column > HELP_INDENT) {
+	column = fprintf(f, "  %s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
+	if (column >= HELP_INDENT) {
 		fputc('\n', f);
 		column = 0;
 	}

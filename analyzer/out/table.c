@@ -14,7 +14,7 @@
 
 void table_init(struct table *t, const struct table_column *columns, size_t n_columns)
 {
-	*t = (struct table){.columns = columns, .n_columns = n_columns < COLUMNS_MAX ? n_columns : COLUMNS_MAX};
+	*t = (struct table){ .columns = columns, .n_columns = n_columns < COLUMNS_MAX ? n_columns : COLUMNS_MAX };
 }
 
 void table_free(struct table *t)
@@ -22,7 +22,7 @@ void table_free(struct table *t)
 	for (size_t i = 0; i < t->n_cells; i++)
 		free(t->cells[i]);
 	free(t->cells);
-	*t = (struct table){0};
+	*t = (struct table){ 0 };
 }
 
 void table_cell(struct table *t, const char *format, ...)
@@ -41,19 +41,29 @@ void table_cell(struct table *t, const char *format, ...)
 	t->cells[t->n_cells++] = mem_text(safe, strlen(safe));
 }
 
-void table_bytes(struct table *t, uint64_t bytes)
-{
-	table_cell(t, "%s", bytes ? format_bytes(bytes).text : "-");
-}
+void table_bytes(struct table *t, uint64_t bytes) { table_cell(t, "%s", bytes ? format_bytes(bytes).text : "-"); }
 
-void table_count(struct table *t, uint64_t n)
+void table_count(struct table *t, uint64_t n) { table_cell(t, "%s", n ? format_count(n).text : "-"); }
+
+/* Takes columns from the widest elastic one until the line fits. */
+static void give_way(const struct table *t, size_t widths[COLUMNS_MAX], size_t too_much)
 {
-	table_cell(t, "%s", n ? format_count(n).text : "-");
+	while (too_much--) {
+		size_t widest = COLUMNS_MAX;
+
+		for (size_t c = 0; c < t->n_columns; c++) {
+			if (t->columns[c].elastic && (widest == COLUMNS_MAX || widths[c] > widths[widest]))
+				widest = c;
+		}
+		if (widest == COLUMNS_MAX || widths[widest] <= ELASTIC_MIN)
+			return;
+		widths[widest]--;
+	}
 }
 
 static void measure(const struct table *t, size_t widths[COLUMNS_MAX], size_t room)
 {
-	size_t whole = 0, elastic = COLUMNS_MAX;
+	size_t whole = 0;
 
 	for (size_t c = 0; c < t->n_columns; c++) {
 		widths[c] = format_width(t->columns[c].title);
@@ -63,14 +73,9 @@ static void measure(const struct table *t, size_t widths[COLUMNS_MAX], size_t ro
 			widths[c] = width > widths[c] ? width : widths[c];
 		}
 		whole += widths[c] + (c ? GAP : 0);
-		elastic = t->columns[c].elastic ? c : elastic;
 	}
-	if (whole <= room || elastic == COLUMNS_MAX)
-		return;
-	if (widths[elastic] < whole - room + ELASTIC_MIN)
-		widths[elastic] = ELASTIC_MIN;
-	else
-		widths[elastic] -= whole - room;
+	if (whole > room)
+		give_way(t, widths, whole - room);
 }
 
 /* One line of cells. The last column is not padded, so that lines have no spaces at their ends. */

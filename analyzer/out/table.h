@@ -3,7 +3,7 @@
  * table: aligned columns for people
  *
  * What:  rows of text cells under described columns; widths are those of the content. When the line is too long, the
- *        elastic column gives way: its cells lose their middle.
+ *        elastic columns give way: their cells lose their middle.
  * How:   add cells left to right, row after row; table_print() at the end. Cells are made printable as they come in.
  */
 #pragma once
@@ -15,7 +15,7 @@
 struct table_column {
 	const char *title;
 	bool right;              /* numbers: aligned to the right */
-	bool elastic;            /* at most one column of a table */
+	bool elastic;            /* may be made narrower */
 	enum output_style style; /* of its cells */
 };
 
