@@ -6,6 +6,7 @@ import subprocess
 
 import harness
 import tracefile
+import truths
 
 
 def example(tmp):
@@ -52,6 +53,9 @@ def test_worked_example_read_by_the_independent_reader(tmp):
 def test_worked_example_read_by_the_analyzer(tmp):
     doc = harness.report('info', example(tmp))
     assert doc['complete'] and doc['process']['pid'] == 4242 and doc['ended'] == 'exit', doc
-    rows = {(r['layer'], (r['site'] or {}).get('line')): (r['bytes'], r['blocks'])
-            for r in harness.report('sites', example(tmp))['rows']}
-    assert rows == {('object', 2): (128, 2), ('malloc', 2): (1 << 32, 1), ('mmap', None): (8192, 1)}, rows
+    rows = {}
+    for layer in 'object', 'malloc', 'mmap':
+        for r in truths.analyzer_rows(example(tmp), layer):
+            rows[layer, r.stack[0] if r.stack else None] = r.live
+    serve = ('app.py', 2, 4, 'serve')
+    assert rows == {('object', serve): (128, 2), ('malloc', serve): (1 << 32, 1), ('mmap', None): (8192, 1)}, rows
