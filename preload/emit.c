@@ -21,7 +21,9 @@ static void read_clock(struct thread *t)
 			    : t->clock_interval < CLOCK_MAX ? t->clock_interval * 2
 							    : CLOCK_MAX;
 	t->clock_ns = now;
-	t->until_clock = t->clock_interval;
+	t->look_at = t->head + t->clock_interval;
+	if (t->look_at > t->n_slots - RING_SPARE + 1)
+		t->look_at = t->n_slots - RING_SPARE + 1;
 	atomic_store_explicit(&order.now_ns, now, memory_order_relaxed);
 }
 
@@ -49,7 +51,7 @@ bool emit_slow(struct thread *t)
 
 	if (t->head + RING_SPARE > t->n_slots && !ring_pack(t))
 		return false;
-	if (!t->until_clock) {
+	if (t->head >= t->look_at) {
 		read_clock(t);
 		lifecycle_tick(t);
 		if (t->head + RING_SPARE > t->n_slots && !ring_pack(t))

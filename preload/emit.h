@@ -2,8 +2,8 @@
 /*
  * emit: one event into the ring of its thread
  *
- * The fast path compares two words (is the run still ours? is there room?), counts one down (the clock), stores 16
- * bytes and the new head. No lock, no system call, no clock. Everything rare is behind emit_slow.
+ * The fast path makes two compares (is the run still ours? is it time to look at the clock or the ring's end?), stores
+ * 16 bytes and the new head. No lock, no system call, no clock. Everything rare is behind emit_slow.
  * Who: the owner thread, with depth DEPTH_OWN.
  */
 #pragma once
@@ -19,8 +19,7 @@ void emit_pair(struct thread *t, uint8_t op, uint64_t a, uint64_t b);
 
 static inline bool emit_room(struct thread *t)
 {
-	if (likely(t->head + RING_SPARE <= t->n_slots &&
-		   atomic_load_explicit(&order.run, memory_order_acquire) == t->run && --t->until_clock))
+	if (likely(t->head < t->look_at && atomic_load_explicit(&order.run, memory_order_acquire) == t->run))
 		return true;
 	return emit_slow(t);
 }

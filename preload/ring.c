@@ -20,7 +20,7 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
-enum { ZSTD_LEVEL = 1, PACK_LEAST_FOR_ZSTD = 64 };
+enum { ZSTD_LEVEL = -3, PACK_LEAST_FOR_ZSTD = 64 };
 
 struct packer {
 	struct packer *next;
@@ -156,6 +156,7 @@ static void start_anew(struct thread *t)
 {
 	struct pt_ring *r = t->shared;
 
+	t->look_at = 0;
 	__atomic_store_n(&r->x_head, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&r->x_base_slot, t->base_slot, __ATOMIC_RELEASE);
 	__atomic_store_n(&r->x_run, t->run, __ATOMIC_RELEASE);

@@ -86,7 +86,6 @@ static void reset(struct thread *t)
 	t->depth = DEPTH_OWN;
 	t->tid = os_tid();
 	t->dying = is_over;
-	t->until_clock = 1; /* its first event looks at the clock */
 	t->number = ++n_threads;
 }
 

@@ -22,7 +22,7 @@ struct ring;
 struct thread {
 	/* hot: one cache line */
 	_Atomic(uint32_t) depth;
-	uint32_t until_clock; /* events until the clock is read again */
+	uint32_t look_at; /* head at which emit_slow looks at the clock and at the ring's end */
 	struct pt_slot *slots;
 	struct pt_ring *shared; /* the ring's page in the file: head, base */
 	uint32_t head, n_slots; /* filled, capacity */
