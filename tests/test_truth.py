@@ -133,7 +133,7 @@ def test_embedded_twice(python, tmp, case):
     assert os.path.exists(library), library
     script = os.path.join(tmp, 'script.py')
     with open(script, 'w') as f:
-        f.write('import sys, _ctypes\nkept = [bytes(12345) for i in range(%d)]\n'
+        f.write('import sys\nkept = [bytes(12345) for i in range(%d)]\n'
                 'sys.setswitchinterval(0.005)\nprint(len(kept))\n' % 11)
     env = {'PYTHONHOME': python.prefix, 'PYTRACE_PROGRAMS': 'embed'}
     done = harness.run_traced([harness.built('truth/embed'), library, case, script, script], tmp, env).check()

@@ -9,8 +9,9 @@ count = 0
 def handler(number, frame):
     global count
     count += 1
-    if count <= 50:
-        p = helper.truth_malloc(10 + count); alive('malloc', 10 + count); stack_alive('malloc', 10 + count)
+    size = 10 + count  # a handler can interrupt a handler
+    if size <= 60:
+        p = helper.truth_malloc(size); alive('malloc', size); stack_alive('malloc', size)
 
 
 def busy():
