@@ -13,9 +13,10 @@
 #include <string.h>
 
 #define NO_FINDING    UINT32_MAX
-#define JOIN_PERCENT  25 /* a companion is smaller than this share of what it joins */
+#define JOIN_PERCENT  40 /* a companion is smaller than this share of what it joins */
 #define JOIN_MULTIPLE 16 /* blocks of the one for a block of the other, at most */
 #define JOIN_EXACT    0.02
+#define JOIN_DISTANCE 2 /* calls between a library's function and the caller that it shares with the leak */
 #define CURVE_POINTS  5 /* moments at which the text shows how much was alive */
 #define PARTS_SHOWN   4
 
@@ -62,15 +63,33 @@ static int compare(const void *left, const void *right)
 
 static uint64_t fingerprint_of(const struct finding *f) { return f->trace->growth.fingerprints[f->blame]; }
 
-/* Whether one function is the other's caller, at any distance. */
-static bool are_related(const struct finding *a, const struct finding *b)
+/* Whether the function at `caller` is among the callers of f's, at any distance. */
+static bool is_caller(node_id caller, const struct finding *f)
 {
-	const struct defs *d = &a->trace->trace.defs;
-	node_id low = a->blame < b->blame ? a->blame : b->blame, high = a->blame < b->blame ? b->blame : a->blame;
-	uint64_t wanted = a->trace->growth.fingerprints[low];
+	const struct defs *d = &f->trace->trace.defs;
+	const uint64_t *fingerprints = f->trace->growth.fingerprints;
 
-	for (; high > NODE_UNKNOWN; high = d->nodes.at[high].parent) {
-		if (a->trace->growth.fingerprints[high] == wanted)
+	for (node_id at = f->blame; at > NODE_UNKNOWN; at = d->nodes.at[at].parent) {
+		if (fingerprints[at] == fingerprints[caller])
+			return true;
+	}
+	return false;
+}
+
+/* Whether one called the other; or a library made `f` for a caller that both share: no line of the user's is to blame
+ * for it anyway. */
+static bool are_related(const struct finding *leader, const struct finding *f)
+{
+	const struct defs *d = &f->trace->trace.defs;
+	node_id at = f->blame;
+
+	if (is_caller(leader->blame, f) || is_caller(at, leader))
+		return true;
+	if (finding_place(f)->origin == ORIGIN_USER)
+		return false;
+	for (int i = 0; i < JOIN_DISTANCE && at > NODE_UNKNOWN; i++) {
+		at = d->nodes.at[at].parent;
+		if (at > NODE_UNKNOWN && is_caller(at, leader))
 			return true;
 	}
 	return false;
@@ -92,10 +111,25 @@ static bool same_function(const struct finding *leader, const struct finding *f)
 	return fingerprint_of(leader) == fingerprint_of(f);
 }
 
+static bool is_same(const struct finding *leader, const struct finding *f)
+{
+	return leader->sum.verdict == f->sum.verdict && same_function(leader, f);
+}
+
 static bool is_companion(const struct finding *leader, const struct finding *f)
 {
-	return f->sum.verdict == GROWTH_FOUND && weight(f) * 100 < weight(leader) * JOIN_PERCENT &&
-	       in_step(leader, f) && are_related(leader, f);
+	return f->sum.verdict == GROWTH_FOUND && leader->sum.verdict == GROWTH_FOUND &&
+	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && in_step(leader, f) && are_related(leader, f);
+}
+
+/* What stays without enough evidence of its own, beside what has it: made by the same function, on the same line when
+ * it was not even doubtful. */
+static bool is_remainder(const struct finding *leader, const struct finding *f)
+{
+	if (leader->sum.verdict != GROWTH_FOUND || f->sum.verdict == GROWTH_FOUND || !same_function(leader, f) ||
+	    f->sum.doubt == GROWTH_IMPORTING)
+		return false;
+	return f->sum.verdict == GROWTH_UNDECIDED || finding_place(leader)->at.line == finding_place(f)->at.line;
 }
 
 static void take_over(struct finding *leader, struct finding *f)
@@ -107,67 +141,27 @@ static void take_over(struct finding *leader, struct finding *f)
 	free(f->groups);
 }
 
-/* Joins findings by a rule and sorts anew. Held groups stay apart: there may be very many. */
+/* Joins findings by a rule and sorts anew. Held groups, of which there may be very many, never lead. */
 static void join(struct finding_list *l, bool (*belongs)(const struct finding *leader, const struct finding *f))
 {
-	size_t n = 0;
+	size_t n = 0, leaders = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		struct finding f = l->at[i];
-		size_t j = f.sum.verdict == GROWTH_HELD ? n : 0;
+		size_t j = 0;
 
-		while (j < n &&
-		       (l->at[j].trace != f.trace || l->at[j].sum.verdict != f.sum.verdict || !belongs(&l->at[j], &f)))
+		while (j < leaders && (l->at[j].trace != f.trace || !belongs(&l->at[j], &f)))
 			j++;
-		if (j < n)
+		if (j < leaders) {
 			take_over(&l->at[j], &f);
-		else
-			l->at[n++] = f;
+			continue;
+		}
+		l->at[n++] = f;
+		leaders += f.sum.verdict != GROWTH_HELD;
 	}
 	l->n = n;
 	qsort(l->at, l->n, sizeof *l->at, compare);
 }
-
-static struct finding from_group(struct report_trace *t, uint32_t group)
-{
-	struct finding f = { .trace = t, .sum = t->growth.groups.at[group], .n_groups = 1 };
-
-	f.blame = place_blame(&t->places, f.sum.node);
-	f.groups = mem_alloc(sizeof *f.groups);
-	f.groups[0] = group;
-	return f;
-}
-
-void finding_list_init(struct finding_list *l, const struct report *r)
-{
-	size_t n = 0;
-
-	*l = (struct finding_list){ 0 };
-	for (size_t i = 0; i < r->n_traces; i++)
-		n += r->traces[i]->growth.groups.n;
-	l->at = mem_zero(n + 1, sizeof *l->at);
-	for (size_t i = 0; i < r->n_traces; i++) {
-		for (uint32_t j = 0; j < r->traces[i]->growth.groups.n; j++)
-			l->at[l->n++] = from_group(r->traces[i], j);
-	}
-	qsort(l->at, l->n, sizeof *l->at, compare);
-	join(l, same_function);
-	join(l, is_companion);
-	for (size_t i = 0; i < l->n; i++) {
-		l->n_found += l->at[i].sum.verdict == GROWTH_FOUND;
-		l->n_undecided += l->at[i].sum.verdict == GROWTH_UNDECIDED;
-	}
-}
-
-void finding_list_free(struct finding_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->at[i].groups);
-	free(l->at);
-	*l = (struct finding_list){ 0 };
-}
-
-/* ---- parts ---- */
 
 static int compare_parts(const void *left, const void *right)
 {
@@ -192,6 +186,10 @@ static void add_part(struct finding_part **parts, size_t *n, const struct place 
 	if (i == *n) {
 		*parts = mem_resize(*parts, *n + 1, sizeof **parts);
 		(*parts)[(*n)++] = (struct finding_part){ .place = place };
+	}
+	if (curve->bytes > (*parts)[i].node_bytes) {
+		(*parts)[i].node = curve->node;
+		(*parts)[i].node_bytes = curve->bytes;
 	}
 	(*parts)[i].live.bytes += curve->bytes;
 	(*parts)[i].live.blocks += curve->blocks;
@@ -219,9 +217,66 @@ struct finding_part *finding_parts(const struct finding *f, size_t *ret_n)
 	return parts;
 }
 
+/* The stack to show is that of the line that holds most, not of the group that does. */
+static void look_at_worst_line(struct finding *f)
+{
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+
+	if (n) {
+		f->sum.node = parts[0].node;
+		f->blame = place_blame(&f->trace->places, f->sum.node);
+	}
+	free(parts);
+}
+
+static struct finding from_group(struct report_trace *t, uint32_t group)
+{
+	struct finding f = { .trace = t, .sum = t->growth.groups.at[group], .n_groups = 1 };
+
+	f.blame = place_blame(&t->places, f.sum.node);
+	f.groups = mem_alloc(sizeof *f.groups);
+	f.groups[0] = group;
+	return f;
+}
+
+void finding_list_init(struct finding_list *l, const struct report *r)
+{
+	size_t n = 0;
+
+	*l = (struct finding_list){ 0 };
+	for (size_t i = 0; i < r->n_traces; i++)
+		n += r->traces[i]->growth.groups.n;
+	l->at = mem_zero(n + 1, sizeof *l->at);
+	for (size_t i = 0; i < r->n_traces; i++) {
+		for (uint32_t j = 0; j < r->traces[i]->growth.groups.n; j++)
+			l->at[l->n++] = from_group(r->traces[i], j);
+	}
+	qsort(l->at, l->n, sizeof *l->at, compare);
+	join(l, is_same);
+	join(l, is_remainder);
+	join(l, is_companion);
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->at[i].n_groups > 1 || l->at[i].sum.n_stacks > 1)
+			look_at_worst_line(&l->at[i]);
+		l->n_found += l->at[i].sum.verdict == GROWTH_FOUND;
+		l->n_undecided += l->at[i].sum.verdict == GROWTH_UNDECIDED;
+	}
+}
+
+void finding_list_free(struct finding_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->at[i].groups);
+	free(l->at);
+	*l = (struct finding_list){ 0 };
+}
+
 /* ---- what is said of one ---- */
 
 const char *finding_verdict(const struct finding *f) { return verdict_names[f->sum.verdict]; }
+
+const struct place *finding_place(const struct finding *f) { return place_find(&f->trace->places, f->blame); }
 
 double finding_rate(const struct finding *f)
 {
@@ -270,8 +325,6 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 			 e->growing, e->windows, grown);
 	return buf;
 }
-
-const struct place *finding_place(const struct finding *f) { return place_find(&f->trace->places, f->blame); }
 
 static double seconds(uint64_t ns) { return (double)ns / 1e9; }
 
@@ -485,16 +538,14 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 
 void finding_cells(struct report *r, const struct finding *f, struct table *t)
 {
-	const struct place *p = place_find(&f->trace->places, f->sum.node);
-	char where[4096], layers[100];
+	struct place p = *place_find(&f->trace->places, f->sum.node);
+	char where[4096];
 
+	p.at.column = -1;
 	table_bytes(t, f->sum.bytes);
 	table_count(t, f->sum.blocks);
 	table_cell(t, "%s", format_seconds(seconds(f->sum.first_ns)).text);
 	table_cell(t, "%s", format_seconds(seconds(f->sum.last_ns)).text);
-	if (p->origin == ORIGIN_NONE)
-		table_cell(t, "%s (%s)", p->function, report_layers(f->sum.layers, layers, sizeof layers));
-	else
-		table_cell(t, "%s", place_where(p, r->common.full, where, sizeof where));
-	table_cell(t, "%s", p->origin == ORIGIN_NONE ? "" : p->function);
+	table_cell(t, "%s", place_where(&p, r->common.full, where, sizeof where));
+	table_cell(t, "%s", p.origin == ORIGIN_NONE ? report_layers(f->sum.layers, where, sizeof where) : p.function);
 }

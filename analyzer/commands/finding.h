@@ -12,15 +12,18 @@
 
 struct finding {
 	struct report_trace *trace;
-	struct growth_group sum; /* verdict, doubt and stack of the worst group; amounts and evidence of all together */
-	node_id blame;           /* the frame to look at first: the innermost of the user's own code */
-	uint32_t *groups;        /* indexes in trace->growth.groups */
+	struct growth_group
+		sum;   /* verdict and doubt of the worst group; amounts and evidence of all; `node` in the worst line */
+	node_id blame; /* the frame to look at first: the innermost of the user's own code */
+	uint32_t *groups; /* indexes in trace->growth.groups */
 	size_t n_groups;
 };
 
 /* What of a finding was made on one line of the user's code. */
 struct finding_part {
 	const struct place *place;
+	node_id node; /* the stack of it that holds most */
+	uint64_t node_bytes;
 	struct amount live;
 };
 

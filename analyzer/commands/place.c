@@ -11,7 +11,7 @@
 
 void place_table_init(struct place_table *t, const struct trace *trace)
 {
-	*t = (struct place_table){.trace = trace, .cwd = defs_meta(&trace->defs, "cwd", NULL)};
+	*t = (struct place_table){ .trace = trace, .cwd = defs_meta(&trace->defs, "cwd", NULL) };
 	t->cwd = t->cwd ? t->cwd : "";
 	t->cwd_len = strlen(t->cwd);
 	t->places = mem_zero(trace->defs.nodes.n + 2, sizeof *t->places);
@@ -20,7 +20,7 @@ void place_table_init(struct place_table *t, const struct trace *trace)
 void place_table_free(struct place_table *t)
 {
 	free(t->places);
-	*t = (struct place_table){0};
+	*t = (struct place_table){ 0 };
 }
 
 /* What follows "/python3.11/" when that stands in the standard library's path. NULL when it does not. */
@@ -38,7 +38,7 @@ static const char *after_stdlib(const char *file)
 
 static const char *after_packages(const char *file)
 {
-	static const char *const folders[] = {"/site-packages/", "/dist-packages/"};
+	static const char *const folders[] = { "/site-packages/", "/dist-packages/" };
 
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
 		const char *at = strstr(file, folders[i]);
@@ -76,15 +76,15 @@ const struct place *place_find(struct place_table *t, node_id node)
 	if (p->origin != ORIGIN_UNSEEN)
 		return p;
 	if (node <= NODE_UNKNOWN) {
-		*p = (struct place){"",
-				    "",
-				    node == NODE_EMPTY ? "<no python frame>" : "<unknown frame>",
-				    {0, 0, -1, -1},
-				    ORIGIN_NONE};
+		*p = (struct place){ "",
+				     "",
+				     node == NODE_EMPTY ? "<no python frame>" : "<unknown frame>",
+				     { 0, 0, -1, -1 },
+				     ORIGIN_NONE };
 		return p;
 	}
 	site = lines_site(&t->trace->defs, node);
-	*p = (struct place){.file = site.file, .function = site.function, .at = site.at};
+	*p = (struct place){ .file = site.file, .function = site.function, .at = site.at };
 	classify(t, p);
 	return p;
 }
@@ -99,6 +99,8 @@ node_id place_blame(struct place_table *t, node_id node)
 
 		if (origin == ORIGIN_USER)
 			return at;
+		if (origin == ORIGIN_IMPORT)
+			break;
 		if (origin == ORIGIN_PACKAGE && package == NODE_EMPTY)
 			package = at;
 	}
@@ -129,10 +131,7 @@ char *place_path(const struct place_table *t, const struct place *p, char *buf, 
 	return buf;
 }
 
-static json_t *number_or_null(int32_t n, int32_t least)
-{
-	return n < least ? json_null() : json_integer(n);
-}
+static json_t *number_or_null(int32_t n, int32_t least) { return n < least ? json_null() : json_integer(n); }
 
 json_t *place_json(const struct place *p)
 {

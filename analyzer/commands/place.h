@@ -36,7 +36,8 @@ void place_table_free(struct place_table *t);
 
 const struct place *place_find(struct place_table *t, node_id node);
 
-/* The innermost frame of the user's own code; failing that of a package; failing that `node` itself. */
+/* The innermost frame of the user's own code; failing that of a package; failing that `node` itself. What a module
+ * makes while it is imported is not its importer's: the search ends at the import. */
 node_id place_blame(struct place_table *t, node_id node);
 
 /* "app.py:12:8": line and column count from 1, as editors do. Written into buf, which is returned. */

@@ -36,7 +36,7 @@
 #define STEADY_PERCENT   75     /* of the windows in which a group of many blocks must grow */
 #define STEADY_FEW       50     /* the same for a few large blocks, which can't grow in each window */
 #define FEW_BYTES        65536  /* few blocks must be large to count */
-#define SMALL_BYTES      1024   /* less is noise: a handful of interned names, a resized table */
+#define SMALL_BYTES      4096   /* less is noise: a handful of interned names, a resized table */
 #define UNDECIDED_BYTES  16384  /* doubtful growth below this is not worth a line */
 #define SHARE_PERCENT    10     /* growth of less than this share of the group is noise on something that is held */
 #define EVICTING_PERCENT 2      /* old blocks given back, of those that stayed: more is eviction ... */
