@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOP = os.path.dirname(HERE)
 BUILD = LIBRARY = PYTRACE = None
 FULL, KEEP, KILLS = False, False, 20
+PYTHONS = []  # all interpreters that the tests run with
 
 
 class Skip(Exception):

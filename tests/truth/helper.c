@@ -87,3 +87,28 @@ API int truth_c_thread(size_t size, int n, int keep, void **out)
 API int truth_call(int (*callback)(int), int arg) { return callback(arg); }
 
 API size_t truth_usable(void *p) { return malloc_usable_size(p); }
+
+/*
+ * What a thread writes down for test_kill.py, in a file that it shares with the test: before each call `started`, after
+ * it `finished` and, for an allocation, the address. Call 2i makes block i, call 2i + 1 frees block i - KEEP.
+ */
+enum { KEEP = 3 };
+
+struct diary {
+	volatile uint64_t started, finished;
+	volatile uint64_t addr[];
+};
+
+/* Makes the blocks first to first + n - 1; block i has `base` + i bytes. */
+API void truth_diary(struct diary *d, uint64_t first, uint64_t n, size_t base)
+{
+	for (uint64_t i = first; i < first + n; i++) {
+		d->started = 2 * i + 1;
+		d->addr[i] = (uintptr_t)malloc(base + i);
+		d->finished = 2 * i + 1;
+		d->started = 2 * i + 2;
+		if (i >= KEEP)
+			free((void *)(uintptr_t)d->addr[i - KEEP]);
+		d->finished = 2 * i + 2;
+	}
+}
