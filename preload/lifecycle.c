@@ -139,6 +139,13 @@ void lifecycle_fini_changed(struct thread *t)
 	thread_depth(t, DEPTH_REAL);
 }
 
+/* Before it is initialised, so nothing of its is missed. The facts follow with PY_INIT. */
+void lifecycle_look_at(void *handle)
+{
+	if (!py_info()->implementation && py_start(handle))
+		py_install(&pymem_hooks);
+}
+
 /* ---- start ---- */
 
 /* strerror may allocate. */

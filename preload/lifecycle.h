@@ -20,6 +20,8 @@ bool lifecycle_adopt(void);
 void lifecycle_tick(struct thread *t);
 /* The end. `how` and `status` go into the front page. Only the process that owns the file ends it. */
 void lifecycle_end(enum pt_ended how, int status);
+/* After dlopen: whether an interpreter came with it. */
+void lifecycle_look_at(void *handle);
 /* Around an exec. */
 void lifecycle_exec_begin(void);
 void lifecycle_exec_failed(void);
