@@ -84,10 +84,11 @@ static void json_event(struct dump *d, const struct batch *b, const struct pt_ev
 	FILE *f = d->r->out.file;
 	const char *layer;
 
-	fprintf(f, "%s\n  {\"number\": %" PRIu64 ", \"t_s\": %" PRIu64 ".%09" PRIu64 ", \"thread\": %" PRIu32
-		", \"run\": %" PRIu64 ", \"op\": ", d->separator ? "," : "",
-		b->first + (uint64_t)(ev - b->events) + 1, b->ns / 1000000000, b->ns % 1000000000,
-		d->t->trace.threads.at[b->thread].number, b->run);
+	fprintf(f,
+		"%s\n  {\"number\": %" PRIu64 ", \"t_s\": %" PRIu64 ".%09" PRIu64 ", \"thread\": %" PRIu32
+		", \"run\": %" PRIu64 ", \"op\": ",
+		d->separator ? "," : "", b->first + (uint64_t)(ev - b->events) + 1, b->ns / 1000000000,
+		b->ns % 1000000000, d->t->trace.threads.at[b->thread].number, b->run);
 	d->separator = true;
 	if (!defs->knows[ev->op]) {
 		fprintf(f, "%u, \"a\": %" PRIu64 ", \"b\": %" PRIu64 "}", ev->op, ev->addr, ev->size);
@@ -150,7 +151,7 @@ static void dump_meta(struct dump *d)
 
 static void dump_defs(struct dump *d)
 {
-	static const char *const tables[] = {"none", "lnotab", "3.10", "3.11"};
+	static const char *const tables[] = { "none", "lnotab", "3.10", "3.11" };
 	const struct defs *defs = &d->t->trace.defs;
 	FILE *f = d->r->out.file;
 	char safe[4200], file[4200];
@@ -202,7 +203,7 @@ static void json_start(struct report *r)
 
 static int run(int argc, char **argv)
 {
-	struct dump_options own = {.first = 1};
+	struct dump_options own = { .first = 1 };
 	struct report r;
 	int code = report_begin(&r, &command_dump, &own, 0, argc, argv);
 
@@ -211,25 +212,25 @@ static int run(int argc, char **argv)
 	if (r.common.json)
 		json_start(&r);
 	for (size_t i = 0; i < r.n_traces; i++)
-		dump_trace(&(struct dump){&r, r.traces[i], &own, i > 0});
+		dump_trace(&(struct dump){ &r, r.traces[i], &own, i > 0 });
 	if (r.common.json)
 		fputs("\n]\n}\n", r.out.file);
 	return report_end(&r);
 }
 
 static const struct option_row rows[] = {
-	{'s', "stacks", OPTION_FLAG, offsetof(struct dump_options, stacks), NULL, "the Python frames of each event"},
-	{'d', "defs", OPTION_FLAG, offsetof(struct dump_options, defs), NULL,
-	 "definitions (facts, code objects, stacks) instead of events"},
-	{0, "first", OPTION_NUMBER, offsetof(struct dump_options, first), "N", "start at event number N"},
-	{'n', "count", OPTION_NUMBER, offsetof(struct dump_options, count), "N", "at most N events"},
-	{0},
+	{ 's', "stacks", OPTION_FLAG, offsetof(struct dump_options, stacks), NULL, "the Python frames of each event" },
+	{ 'd', "defs", OPTION_FLAG, offsetof(struct dump_options, defs), NULL,
+	  "definitions (facts, code objects, stacks) instead of events" },
+	{ 0, "first", OPTION_NUMBER, offsetof(struct dump_options, first), "N", "start at event number N" },
+	{ 'n', "count", OPTION_NUMBER, offsetof(struct dump_options, count), "N", "at most N events" },
+	{ 0 },
 };
 
 static const struct option_example examples[] = {
-	{"dump app.71.pytrace", "every event: number, time, thread, run, what, where, how much, stack"},
-	{"dump --stacks --first 1000 --count 20 app.71.pytrace", "twenty events with their frames"},
-	{0},
+	{ "dump app.71.pytrace", "every event: number, time, thread, run, what, where, how much, stack" },
+	{ "dump --stacks --first 1000 --count 20 app.71.pytrace", "twenty events with their frames" },
+	{ 0 },
 };
 
 const struct command command_dump = {

@@ -49,7 +49,7 @@ static void put_folded_frame(FILE *f, const struct place *p, bool lines)
 static void put_folded_stack(FILE *f, struct place_table *places, node_id node, bool lines)
 {
 	const struct defs *d = &places->trace->defs;
-	ARRAY(node_id) chain = {0};
+	ARRAY(node_id) chain = { 0 };
 
 	for (node_id at = node; at > NODE_UNKNOWN; at = d->nodes.at[at].parent)
 		*array_push(&chain) = at;
@@ -81,7 +81,7 @@ static void write_folded(struct report *r, const struct fold *f, const struct ex
 }
 
 static const struct export_form forms[] = {
-	{write_folded},
+	{ write_folded },
 };
 
 static void warn_missing(const char *sentence, void *arg)
@@ -93,7 +93,7 @@ static void warn_missing(const char *sentence, void *arg)
 
 static int run(int argc, char **argv)
 {
-	struct export_options own = {.fold = {.layer = FOLD_ALL_LAYERS, .by = FOLD_STACK}};
+	struct export_options own = { .fold = { .layer = FOLD_ALL_LAYERS, .by = FOLD_STACK } };
 	struct report r;
 	struct fold f;
 	int code = report_begin(&r, &command_export, &own, REPORT_ACCOUNT, argc, argv);
@@ -110,24 +110,24 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_row rows[] = {
-	{0, "format", OPTION_CHOICE, offsetof(struct export_options, format), "folded",
-	 "the form: folded (a line for each stack, root first, frames between semicolons, then the value; the "
-	 "default)"},
+	{ 0, "format", OPTION_CHOICE, offsetof(struct export_options, format), "folded",
+	  "the form: folded (a line for each stack, root first, frames between semicolons, then the value; the "
+	  "default)" },
 	FOLD_METRIC_ROW(struct export_options, fold),
 	FOLD_LAYER_ROW(struct export_options, fold),
 	FOLD_END_ROW(struct export_options, fold),
-	{0, "blocks", OPTION_FLAG, offsetof(struct export_options, blocks), NULL, "values are blocks, not bytes"},
-	{0, "lines", OPTION_FLAG, offsetof(struct export_options, lines), NULL, "frames show their line"},
-	{0},
+	{ 0, "blocks", OPTION_FLAG, offsetof(struct export_options, blocks), NULL, "values are blocks, not bytes" },
+	{ 0, "lines", OPTION_FLAG, offsetof(struct export_options, lines), NULL, "frames show their line" },
+	{ 0 },
 };
 
 static const struct option_example examples[] = {
-	{"export --format folded app.71.pytrace | flamegraph.pl > live.svg",
-	 "a flame graph of what is alive at the end"},
-	{"export --metric peak -o peak.folded app.71.pytrace", "the peak, for speedscope.app"},
-	{"export --metric total --blocks --lines app.71.pytrace | sort -t' ' -k2",
-	 "allocations counted by stack, lines shown"},
-	{0},
+	{ "export --format folded app.71.pytrace | flamegraph.pl > live.svg",
+	  "a flame graph of what is alive at the end" },
+	{ "export --metric peak -o peak.folded app.71.pytrace", "the peak, for speedscope.app" },
+	{ "export --metric total --blocks --lines app.71.pytrace | sort -t' ' -k2",
+	  "allocations counted by stack, lines shown" },
+	{ 0 },
 };
 
 const struct command command_export = {

@@ -37,6 +37,8 @@ static const struct {
 	[GROWTH_GAPS] = { "it grew in a part of the windows only", "trace a longer run with steady work" },
 	[GROWTH_IMPORTING] = { "it grew while modules were being imported, which ends when all are",
 			       "trace a run that goes on after the last import" },
+	[GROWTH_LITTLE] = { "it grew by too little to tell a leak from a small cache that fills up",
+			    "trace a run with several times the work" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };
@@ -256,6 +258,9 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	join(l, is_same);
 	join(l, is_remainder);
 	join(l, is_companion);
+	for (size_t i = 0; i < l->n; i++)
+		growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
+	qsort(l->at, l->n, sizeof *l->at, compare);
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->at[i].n_groups > 1 || l->at[i].sum.n_stacks > 1)
 			look_at_worst_line(&l->at[i]);
@@ -446,17 +451,20 @@ static void print_head(struct report *r, const struct finding *f, size_t number)
 	fputc('\n', o->file);
 }
 
-static void print_blame(struct report *r, const struct finding *f)
+void finding_print_place(const struct output *o, const struct finding *f, bool full)
 {
-	const struct output *o = &r->out;
-	const struct place *p = finding_place(f);
-	char where[4096], safe[4096], function[1000];
+	const struct place *blame = finding_place(f), *inner = place_find(&f->trace->places, f->sum.node);
+	char where[4096], safe[4096];
 
-	format_printable(safe, sizeof safe, place_where(p, r->common.full, where, sizeof where));
-	format_printable(function, sizeof function, p->function);
-	fprintf(o->file, "   %s%s%s", output_style(o, STYLE_STRONG), safe, output_style(o, STYLE_PLAIN));
-	fprintf(o->file, p->origin == ORIGIN_NONE ? "\n" : " in %s\n", function);
-	finding_print_source(o, f, 7);
+	format_printable(safe, sizeof safe, place_where(blame, full, where, sizeof where));
+	fprintf(o->file, "%s%s%s", output_style(o, STYLE_STRONG), safe, output_style(o, STYLE_PLAIN));
+	if (blame->origin != ORIGIN_NONE)
+		fprintf(o->file, " in %s", format_printable(safe, sizeof safe, blame->function));
+	if (f->blame == f->sum.node)
+		return;
+	format_printable(safe, sizeof safe, place_where(inner, full, where, sizeof where));
+	fprintf(o->file, ", by %s", safe);
+	fprintf(o->file, " %s", format_printable(safe, sizeof safe, inner->function));
 }
 
 static void print_curve(const struct output *o, const struct finding *f)
@@ -487,10 +495,15 @@ static void print_parts(struct report *r, const struct finding *f)
 	const struct output *o = &r->out;
 	size_t n;
 	struct finding_part *parts = finding_parts(f, &n);
+	size_t shown = 0;
 
+	while (shown < n && shown < PARTS_SHOWN && parts[shown].live.bytes * 100 >= f->sum.bytes)
+		shown++;
+	if (!r->common.full && shown < 2)
+		n = 0;
 	if (n > 1)
 		fputs("   By line:\n", o->file);
-	for (size_t i = 0; n > 1 && i < n && (i < PARTS_SHOWN || r->common.full); i++) {
+	for (size_t i = 0; n > 1 && i < n && (i < shown || r->common.full); i++) {
 		struct place place = *parts[i].place;
 		char where[4096], safe[4096];
 
@@ -500,8 +513,8 @@ static void print_parts(struct report *r, const struct finding *f)
 			format_count(parts[i].live.blocks).text, safe,
 			format_printable(where, sizeof where, place.function));
 	}
-	if (n > PARTS_SHOWN && !r->common.full)
-		fprintf(o->file, "      and %s\n", format_plural(n - PARTS_SHOWN, "more line", "more lines").text);
+	if (n > shown && !r->common.full)
+		fprintf(o->file, "      and %s\n", format_plural(n - shown, "more line", "more lines").text);
 	free(parts);
 }
 
@@ -525,7 +538,10 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 	char fingerprint[64];
 
 	print_head(r, f, number);
-	print_blame(r, f);
+	fputs("   ", r->out.file);
+	finding_print_place(&r->out, f, r->common.full);
+	fputc('\n', r->out.file);
+	finding_print_source(&r->out, f, 7);
 	print_why(&r->out, f);
 	print_curve(&r->out, f);
 	print_times(&r->out, f);

@@ -58,6 +58,9 @@ json_t *finding_json(const struct finding *f);
 /* Prints a finding with its evidence, its line and its stack. */
 void finding_print(struct report *r, const struct finding *f, size_t number);
 
+/* Prints "app.py:12:8 in main, by json/decoder.py:353:20 raw_decode", without a line's end. */
+void finding_print_place(const struct output *o, const struct finding *f, bool full);
+
 /* Prints the text of the finding's line, when it can be read. */
 void finding_print_source(const struct output *o, const struct finding *f, unsigned indent);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const fold_metric_names[FOLD_METRICS] = {"live", "peak", "total", "temporary"};
-const char *const fold_by_names[] = {"line", "function", "file", "stack", "layer", "thread"};
+const char *const fold_metric_names[FOLD_METRICS] = { "live", "peak", "total", "temporary" };
+const char *const fold_by_names[] = { "line", "function", "file", "stack", "layer", "thread" };
 
 struct folding {
 	struct fold *f;
@@ -16,10 +16,7 @@ struct folding {
 	uint32_t trace; /* index of the one that is folded now */
 };
 
-static uint64_t mix_text(uint64_t key, const char *text)
-{
-	return map_mix(key ^ pt_xxh3(text, strlen(text)));
-}
+static uint64_t mix_text(uint64_t key, const char *text) { return map_mix(key ^ pt_xxh3(text, strlen(text))); }
 
 /* Stacks of several traces are equal when their frames are: numbers mean nothing beyond their trace. */
 static uint64_t stack_key(struct place_table *places, node_id node)
@@ -36,24 +33,29 @@ static uint64_t stack_key(struct place_table *places, node_id node)
 	return key;
 }
 
+static node_id node_of(struct folding *p, const struct account_row *row)
+{
+	return p->options->importers ? place_importer(&p->r->traces[p->trace]->places, row->node) : row->node;
+}
+
 /* Blocks without a Python frame have nothing but their layer to be known by. */
-static uint64_t key_of(struct folding *p, const struct account_row *row)
+static uint64_t key_of(struct folding *p, const struct account_row *row, node_id node)
 {
 	struct place_table *places = &p->r->traces[p->trace]->places;
 	enum fold_by by = (enum fold_by)p->options->by;
-	const struct place *place = place_find(places, row->node);
+	const struct place *place = place_find(places, node);
 	uint64_t key = (uint64_t)by;
 
 	if (by == FOLD_LAYER)
 		return row->layer;
 	if (by == FOLD_THREAD)
 		return map_mix((uint64_t)p->trace << 32 | row->thread);
-	if (row->node <= NODE_UNKNOWN)
-		return map_mix(UINT64_C(1) << 40 | (uint64_t)row->layer << 8 | row->node);
+	if (node <= NODE_UNKNOWN)
+		return map_mix(UINT64_C(1) << 40 | (uint64_t)row->layer << 8 | node);
 	if (by == FOLD_STACK && p->r->n_traces == 1)
-		return map_mix(UINT64_C(2) << 40 | row->node);
+		return map_mix(UINT64_C(2) << 40 | node);
 	if (by == FOLD_STACK)
-		return stack_key(places, row->node);
+		return stack_key(places, node);
 	key = mix_text(key, place->file);
 	if (by != FOLD_FILE)
 		key = mix_text(key, place->function);
@@ -88,14 +90,13 @@ static bool is_wanted(const struct folding *p, const struct account_row *row)
 	return chosen_of(p, row)->blocks || chosen_of(p, row)->bytes;
 }
 
-static struct fold_row *row_of(struct folding *p, const struct account_row *row)
+static struct fold_row *row_of(struct folding *p, const struct account_row *row, node_id node)
 {
-	uint32_t *at = map_at(&p->by_key, key_of(p, row));
+	uint32_t *at = map_at(&p->by_key, key_of(p, row, node));
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)p->f->rows.n;
-		*array_push(&p->f->rows) =
-			(struct fold_row){.trace = p->trace, .node = row->node, .thread = row->thread};
+		*array_push(&p->f->rows) = (struct fold_row){ .trace = p->trace, .node = node, .thread = row->thread };
 	}
 	return &p->f->rows.at[*at];
 }
@@ -111,15 +112,17 @@ static bool same_column(struct folding *p, const struct fold_row *to, node_id no
 static void add_row(struct folding *p, const struct account_row *row)
 {
 	const struct amount *chosen = chosen_of(p, row);
-	struct fold_row *to = row_of(p, row);
+	node_id node = node_of(p, row);
+	struct fold_row *to = row_of(p, row, node);
 
-	to->many_columns |= !same_column(p, to, row->node);
+	to->many_columns |= !same_column(p, to, node);
+	to->importing |= node != row->node;
 	to->many_threads |= to->thread != row->thread || to->trace != p->trace;
 	to->layers |= (uint16_t)(1u << row->layer);
 	to->n_stacks++;
 	if (chosen->bytes > to->node_bytes) {
 		to->trace = p->trace;
-		to->node = row->node;
+		to->node = node;
 		to->node_bytes = chosen->bytes;
 	}
 	add_amount(&to->chosen, chosen);
@@ -145,9 +148,9 @@ static int compare(const void *left, const void *right)
 
 void fold_run(struct fold *f, struct report *r, const struct fold_options *options)
 {
-	struct folding p = {.f = f, .r = r, .options = options};
+	struct folding p = { .f = f, .r = r, .options = options };
 
-	*f = (struct fold){0};
+	*f = (struct fold){ 0 };
 	for (; p.trace < r->n_traces; p.trace++) {
 		const struct account *a = &r->traces[p.trace]->account;
 
@@ -163,7 +166,4 @@ void fold_run(struct fold *f, struct report *r, const struct fold_options *optio
 	map_free(&p.by_key);
 }
 
-void fold_free(struct fold *f)
-{
-	array_free(&f->rows);
-}
+void fold_free(struct fold *f) { array_free(&f->rows); }

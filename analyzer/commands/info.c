@@ -48,7 +48,8 @@ static enum kinship kinship_of(const struct trace *t, const struct pt_front *f)
 		return f->parent_id == t->front.id ? FORKED : NO_KIN;
 	return f->ppid == t->front.pid && f->start_real_ns >= t->front.start_real_ns &&
 			       f->start_real_ns <= t->front.start_real_ns + t->end_ns + 1000000000
-		       ? STARTED : NO_KIN;
+		       ? STARTED
+		       : NO_KIN;
 }
 
 static const char *extension(const char *name)
@@ -76,7 +77,8 @@ static void find_children(struct children *c, const struct trace *t)
 	struct child child;
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
-		if (strcmp(extension(e->d_name), extension(t->file)) || !read_front(dirfd(dir), e->d_name, &child.front))
+		if (strcmp(extension(e->d_name), extension(t->file)) ||
+		    !read_front(dirfd(dir), e->d_name, &child.front))
 			continue;
 		child.front.program[PT_PROGRAM_BYTES - 1] = 0;
 		child.kinship = kinship_of(t, &child.front);
@@ -186,7 +188,10 @@ static json_t *python_json(const struct trace *t)
 static json_t *events_json(const struct report_trace *t)
 {
 	static const char *const causes[PT_LOST_KINDS] = {
-		[PT_LOST_BUSY] = "busy", [PT_LOST_MEMORY] = "memory", [PT_LOST_OUTPUT] = "output", [PT_LOST_UNKNOWN] = "unknown",
+		[PT_LOST_BUSY] = "busy",
+		[PT_LOST_MEMORY] = "memory",
+		[PT_LOST_OUTPUT] = "output",
+		[PT_LOST_UNKNOWN] = "unknown",
 	};
 	const struct replay_counts *c = &t->account.counts;
 	json_t *o = json_object(), *by_cause = json_object();
@@ -298,7 +303,7 @@ static json_t *layers_json(const struct report_trace *t)
 static void put_trace(json_t *o, const struct report_trace *t)
 {
 	const struct trace *tr = &t->trace;
-	struct children children = {0};
+	struct children children = { 0 };
 	char started[64];
 
 	find_children(&children, tr);
@@ -377,7 +382,8 @@ static void print_python(struct report *r, const struct trace *t)
 		return;
 	}
 	snprintf(line, sizeof line, "%.40s %.*s%s%s%s", implementation ? implementation : "Python",
-		 (int)strcspn(version, " "), version, meta_is_true(t, "python.shared") ? ", shared library" : ", static",
+		 (int)strcspn(version, " "), version,
+		 meta_is_true(t, "python.shared") ? ", shared library" : ", static",
 		 meta_is_true(t, "python.free_threaded") ? ", free-threaded" : "",
 		 meta_is_true(t, "python.debug") ? ", debug build" : "");
 	print_fact(r, "python", format_printable(safe, sizeof safe, line));
@@ -399,8 +405,8 @@ static void print_events(struct report *r, const struct report_trace *t)
 	char line[400];
 
 	snprintf(line, sizeof line, "%s recorded, %s lost; %s allocations, %s frees (%s of blocks not seen being made)",
-		 format_count(c->events).text, format_count(t->trace.lost_events).text, format_count(c->allocations).text,
-		 format_count(c->frees).text, format_count(c->unknown_frees).text);
+		 format_count(c->events).text, format_count(t->trace.lost_events).text,
+		 format_count(c->allocations).text, format_count(c->frees).text, format_count(c->unknown_frees).text);
 	print_fact(r, "events", line);
 	snprintf(line, sizeof line, "%s, %.2f bytes an event", format_bytes(t->trace.file_bytes).text,
 		 c->events ? (double)t->trace.file_bytes / (double)c->events : 0.0);
@@ -434,15 +440,16 @@ static void print_inherited(struct report *r, const struct report_trace *t)
 	if (c->parent_missing)
 		snprintf(line, sizeof line, "forked by the process of %s, which is not here", safe);
 	else
-		snprintf(line, sizeof line, "forked by the process of %s; it inherited %s in %s and freed %s of them", safe,
-			 format_bytes(c->inherited_bytes).text,
-			 format_plural(c->inherited_blocks, "block", "blocks").text, format_count(c->inherited_freed).text);
+		snprintf(line, sizeof line, "forked by the process of %s; it inherited %s in %s and freed %s of them",
+			 safe, format_bytes(c->inherited_bytes).text,
+			 format_plural(c->inherited_blocks, "block", "blocks").text,
+			 format_count(c->inherited_freed).text);
 	print_fact(r, "parent", line);
 }
 
 static void print_children(struct report *r, const struct trace *t)
 {
-	struct children c = {0};
+	struct children c = { 0 };
 	char line[700], safe[300], file[300];
 
 	find_children(&c, t);
@@ -469,7 +476,7 @@ static void print_sentence(const char *sentence, void *arg)
 
 static void print_trace(struct report *r, const struct report_trace *t)
 {
-	struct printer p = {r, 0};
+	struct printer p = { r, 0 };
 	char line[700], safe[300];
 
 	snprintf(line, sizeof line, "%s, pid %" PRIu32, format_printable(safe, sizeof safe, t->trace.front.program),
@@ -511,9 +518,9 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_example examples[] = {
-	{"info app.71.pytrace", "process, Python, times, events, and whether the trace is complete"},
-	{"info --json --require-complete app.71.pytrace", "for scripts: exit code 4 when something is missing"},
-	{0},
+	{ "info app.71.pytrace", "process, Python, times, events, and whether the trace is complete" },
+	{ "info --json --require-complete app.71.pytrace", "for scripts: exit code 4 when something is missing" },
+	{ 0 },
 };
 
 const struct command command_info = {

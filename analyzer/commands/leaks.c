@@ -78,6 +78,47 @@ static void print_findings(struct report *r, const struct finding_list *list, si
 	}
 }
 
+/* What stays of imports is much and tells little: one row for all of it. */
+static void import_cells(struct table *t, const struct amount *imports)
+{
+	if (!imports->blocks)
+		return;
+	table_bytes(t, imports->bytes);
+	table_count(t, imports->blocks);
+	table_cell(t, "%s", "");
+	table_cell(t, "%s", "");
+	table_cell(t, "modules that were imported");
+	table_cell(t, "%s", "");
+}
+
+/* Rows of what is held: `top` of them, imports taken together unless everything is wanted. Returns how many are left.
+ */
+static size_t held_rows(struct report *r, const struct finding_list *list, uint64_t top, struct table *t)
+{
+	struct amount imports = { 0 };
+	size_t rows = 0, from = list->n_found + list->n_undecided;
+
+	for (size_t i = from; i < list->n; i++) {
+		const struct finding *f = &list->at[i];
+
+		if (r->common.full || !f->trace->curves.importing[f->sum.node])
+			continue;
+		imports.bytes += f->sum.bytes;
+		imports.blocks += f->sum.blocks;
+	}
+	import_cells(t, &imports);
+	for (size_t i = from; i < list->n; i++) {
+		const struct finding *f = &list->at[i];
+
+		if (!r->common.full && f->trace->curves.importing[f->sum.node])
+			continue;
+		if (!top || rows < top)
+			finding_cells(r, f, t);
+		rows++;
+	}
+	return top && rows > top ? rows - (size_t)top : 0;
+}
+
 static void print_held(struct report *r, const struct finding_list *list, uint64_t top)
 {
 	static const struct table_column columns[] = {
@@ -88,22 +129,20 @@ static void print_held(struct report *r, const struct finding_list *list, uint64
 		{ .title = "where", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
-	size_t from = list->n_found + list->n_undecided, held = list->n - from;
-	size_t n = top && top < held ? (size_t)top : held;
 	struct table t;
+	size_t left;
 
-	if (!held)
-		return;
 	table_init(&t, columns, sizeof columns / sizeof *columns);
-	for (size_t i = from; i < from + n; i++)
-		finding_cells(r, &list->at[i], &t);
-	fputc('\n', r->out.file);
-	output_title(&r->out, "Not given back, and not growing (no leak)");
-	table_print(&t, &r->out, 0);
+	left = held_rows(r, list, top, &t);
+	if (t.n_cells) {
+		fputc('\n', r->out.file);
+		output_title(&r->out, "Not given back, and not growing (no leak)");
+		table_print(&t, &r->out, 0);
+	}
 	table_free(&t);
-	if (n < held)
+	if (left)
 		fprintf(r->out.file, "and %s (--top 0 for all)\n",
-			format_plural(held - n, "more stack", "more stacks").text);
+			format_plural(left, "more stack", "more stacks").text);
 }
 
 static void print_text(struct report *r, const struct finding_list *list, uint64_t top)

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STACK_HEAD 6 /* frames of a short stack that are never folded away: the innermost ... */
-#define STACK_TAIL 2 /* ... and the outermost */
+#define BLAME_DISTANCE 10 /* frames between a block and the user's line that still is to blame for it */
+#define STACK_HEAD     6  /* frames of a short stack that are never folded away: the innermost ... */
+#define STACK_TAIL     2  /* ... and the outermost */
 
 void place_table_init(struct place_table *t, const struct trace *trace)
 {
@@ -92,9 +93,9 @@ const struct place *place_find(struct place_table *t, node_id node)
 node_id place_blame(struct place_table *t, node_id node)
 {
 	const struct defs *d = &t->trace->defs;
-	node_id package = NODE_EMPTY;
+	node_id package = NODE_EMPTY, at = node;
 
-	for (node_id at = node; at > NODE_UNKNOWN; at = d->nodes.at[at].parent) {
+	for (int i = 0; i < BLAME_DISTANCE && at > NODE_UNKNOWN; i++, at = d->nodes.at[at].parent) {
 		enum origin origin = place_find(t, at)->origin;
 
 		if (origin == ORIGIN_USER)
@@ -105,6 +106,15 @@ node_id place_blame(struct place_table *t, node_id node)
 			package = at;
 	}
 	return package == NODE_EMPTY ? node : package;
+}
+
+node_id place_importer(struct place_table *t, node_id node)
+{
+	node_id at = node;
+
+	while (at > NODE_UNKNOWN && place_find(t, at)->origin == ORIGIN_IMPORT)
+		at = t->trace->defs.nodes.at[at].parent;
+	return at > NODE_UNKNOWN ? at : node;
 }
 
 char *place_where(const struct place *p, bool full, char *buf, size_t cap)

@@ -36,9 +36,12 @@ void place_table_free(struct place_table *t);
 
 const struct place *place_find(struct place_table *t, node_id node);
 
-/* The innermost frame of the user's own code; failing that of a package; failing that `node` itself. What a module
- * makes while it is imported is not its importer's: the search ends at the import. */
+/* The frame to look at first: the innermost of the user's own code, when it is near; else of a package; else `node`
+ * itself. What a module makes while it is imported is not its importer's: the search ends at the import. */
 node_id place_blame(struct place_table *t, node_id node);
+
+/* For a frame of the import machinery, the one that imports; any other frame is its own. */
+node_id place_importer(struct place_table *t, node_id node);
 
 /* "app.py:12:8": line and column count from 1, as editors do. Written into buf, which is returned. */
 char *place_where(const struct place *p, bool full, char *buf, size_t cap);

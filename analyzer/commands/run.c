@@ -140,9 +140,9 @@ static void set_environment(const struct run_options *own, const char *library, 
 	const struct {
 		const char *name, *value;
 	} variables[] = {
-		{"PYTRACE_MODE", own->mode},         {"PYTRACE_FOLLOW", own->follow},
-		{"PYTRACE_PROGRAMS", own->programs}, {"PYTRACE_MAX_SIZE", own->max_size},
-		{"PYTRACE_OUTPUT", pattern},
+		{ "PYTRACE_MODE", own->mode },         { "PYTRACE_FOLLOW", own->follow },
+		{ "PYTRACE_PROGRAMS", own->programs }, { "PYTRACE_MAX_SIZE", own->max_size },
+		{ "PYTRACE_OUTPUT", pattern },
 	};
 
 	for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
@@ -167,7 +167,7 @@ static void hand_on(int sig, siginfo_t *info, void *context)
 	errno = error;
 }
 
-static const int handed_on[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+static const int handed_on[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
 #define N_HANDED_ON (sizeof handed_on / sizeof *handed_on)
 
 struct signals {
@@ -179,7 +179,7 @@ struct signals {
 /* Blocks them until the child is known; what was ignored stays ignored, for the child inherits that. */
 static void take_signals(struct signals *s)
 {
-	struct sigaction ours = {.sa_sigaction = hand_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+	struct sigaction ours = { .sa_sigaction = hand_on, .sa_flags = SA_SIGINFO | SA_RESTART };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -187,7 +187,7 @@ static void take_signals(struct signals *s)
 	for (size_t i = 0; i < N_HANDED_ON; i++)
 		sigaddset(&set, handed_on[i]);
 	sigprocmask(SIG_BLOCK, &set, &s->mask);
-	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &s->child_before);
+	sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, &s->child_before);
 	for (size_t i = 0; i < N_HANDED_ON; i++) {
 		sigaction(handed_on[i], NULL, &s->before[i]);
 		if (s->before[i].sa_handler != SIG_IGN)
@@ -295,7 +295,7 @@ static void find_traces(struct found_list *list, const char *pattern, uint64_t s
 	while (dir && (entry = readdir(dir))) {
 		snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
 		if (is_ours(path, since_ns, &start_ns))
-			*array_push(list) = (struct found){mem_text(path, strlen(path)), start_ns};
+			*array_push(list) = (struct found){ mem_text(path, strlen(path)), start_ns };
 	}
 	if (dir)
 		closedir(dir);
@@ -346,12 +346,12 @@ static void print_worst(const struct report *r, const struct finding_list *findi
 
 static void print_verdict(const struct found_list *list)
 {
-	struct report r = {.traces = mem_zero(list->n + 1, sizeof *r.traces)};
+	struct report r = { .traces = mem_zero(list->n + 1, sizeof *r.traces) };
 	struct finding_list findings;
 	uint64_t peak = 0, live = 0;
 
 	for (size_t i = 0; i < list->n; i++) {
-		struct fault fault = {0};
+		struct fault fault = { 0 };
 		struct report_trace *t = report_load(list->at[i].name, REPORT_ACCOUNT | REPORT_GROWTH, &fault);
 
 		if (!t) {
@@ -375,7 +375,7 @@ static void print_verdict(const struct found_list *list)
 
 static void tell(const char *pattern, uint64_t since_ns)
 {
-	struct found_list list = {0};
+	struct found_list list = { 0 };
 
 	find_traces(&list, pattern, since_ns);
 	if (list.n) {
@@ -392,7 +392,7 @@ static void tell(const char *pattern, uint64_t since_ns)
 /* Ends as the command did, without a second core. */
 static int end_alike(int status)
 {
-	static const struct rlimit none = {0, 0};
+	static const struct rlimit none = { 0, 0 };
 	int sig;
 
 	if (WIFEXITED(status))
@@ -421,7 +421,7 @@ static uint64_t now_real_ns(void)
 
 static int run(int argc, char **argv)
 {
-	struct run_options own = {0};
+	struct run_options own = { 0 };
 	struct report r;
 	char library[PATH_MAX], pattern[PATH_MAX * 2];
 	uint64_t since_ns = now_real_ns();
@@ -447,24 +447,26 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_row rows[] = {
-	{'o', "output", OPTION_TEXT, offsetof(struct run_options, output), "PATTERN",
-	 "where traces go: %n program, %p pid, %h host, %t start time (%n.%p.pytrace)"},
-	{0, "mode", OPTION_TEXT, offsetof(struct run_options, mode), "MODE", "full (every event, the default) or off"},
-	{0, "follow", OPTION_TEXT, offsetof(struct run_options, follow), "LIST",
-	 "which children are traced too: fork, exec (both by default), none"},
-	{0, "programs", OPTION_TEXT, offsetof(struct run_options, programs), "GLOBS",
-	 "names of programs to trace, between commas (Python interpreters by default)"},
-	{0, "max-size", OPTION_TEXT, offsetof(struct run_options, max_size), "SIZE",
-	 "stop recording, never the program, when a trace has this size (500M)"},
-	{'q', "quiet", OPTION_FLAG, offsetof(struct run_options, quiet), NULL, "say nothing at the end"},
-	{0},
+	{ 'o', "output", OPTION_TEXT, offsetof(struct run_options, output), "PATTERN",
+	  "where traces go: %n program, %p pid, %h host, %t start time (%n.%p.pytrace)" },
+	{ 0, "mode", OPTION_TEXT, offsetof(struct run_options, mode), "MODE",
+	  "full (every event, the default) or off" },
+	{ 0, "follow", OPTION_TEXT, offsetof(struct run_options, follow), "LIST",
+	  "which children are traced too: fork, exec (both by default), none" },
+	{ 0, "programs", OPTION_TEXT, offsetof(struct run_options, programs), "GLOBS",
+	  "names of programs to trace, between commas (Python interpreters by default)" },
+	{ 0, "max-size", OPTION_TEXT, offsetof(struct run_options, max_size), "SIZE",
+	  "stop recording, never the program, when a trace has this size (500M)" },
+	{ 'q', "quiet", OPTION_FLAG, offsetof(struct run_options, quiet), NULL, "say nothing at the end" },
+	{ 0 },
 };
 
 static const struct option_example examples[] = {
-	{"run -- python3 app.py --port 8000", "trace one program"},
-	{"run -o '/tmp/traces/%n.%p.pytrace' -- make test", "trace every Python that a build starts"},
-	{"run --max-size 2G -- gunicorn app:wsgi", "trace a server and its workers, each into a file of at most 2 GiB"},
-	{0},
+	{ "run -- python3 app.py --port 8000", "trace one program" },
+	{ "run -o '/tmp/traces/%n.%p.pytrace' -- make test", "trace every Python that a build starts" },
+	{ "run --max-size 2G -- gunicorn app:wsgi",
+	  "trace a server and its workers, each into a file of at most 2 GiB" },
+	{ 0 },
 };
 
 const struct command command_run = {

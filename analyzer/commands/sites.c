@@ -127,7 +127,7 @@ static void function_cell(struct table *t, struct report *r, const struct fold_r
 	else if (by == FOLD_THREAD)
 		table_cell(t, "pid %u", r->traces[row->trace]->trace.front.pid);
 	else
-		table_cell(t, "%s", p->function);
+		table_cell(t, row->importing ? "%s (import)" : "%s", p->function);
 }
 
 static void print_table(struct report *r, const struct fold *f, const struct sites_options *own, size_t n)
@@ -205,6 +205,7 @@ static int run(int argc, char **argv)
 		code = report_open(&r, REPORT_ACCOUNT | (own.fold.by == FOLD_THREAD ? REPORT_THREADS : 0));
 	if (code != REPORT_GO)
 		return code;
+	own.fold.importers = !r.json && !r.common.full && own.fold.by != FOLD_STACK;
 	fold_run(&f, &r, &own.fold);
 	if (r.json)
 		write_json(&r, &f, &own);

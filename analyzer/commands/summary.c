@@ -21,9 +21,25 @@ static uint64_t sum_at(const struct report *r, enum account_state state)
 	return bytes;
 }
 
+/* Whether the peak is another matter than the end. */
+static bool has_own_peak(const struct report *r)
+{
+	return sum_at(r, ACCOUNT_PEAK) > sum_at(r, ACCOUNT_END) + sum_at(r, ACCOUNT_END) / 8;
+}
+
 /* ---- JSON ---- */
 
-static json_t *process_json(const struct report_trace *t)
+/* Findings of one process. */
+static uint64_t count_of(const struct finding_list *l, const struct report_trace *t, enum growth_verdict verdict)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < l->n_found + l->n_undecided; i++)
+		n += l->at[i].trace == t && l->at[i].sum.verdict == verdict;
+	return n;
+}
+
+static json_t *process_json(const struct report_trace *t, const struct finding_list *l)
 {
 	const struct account *a = &t->account;
 	json_t *o = json_object();
@@ -42,8 +58,8 @@ static json_t *process_json(const struct report_trace *t)
 	json_put(o, "temporary_bytes", json_bytes(a->temporary.bytes));
 	json_put(o, "temporary_blocks", json_bytes(a->temporary.blocks));
 	json_put(o, "peak_rss_bytes", a->peak_rss_bytes ? json_bytes(a->peak_rss_bytes) : json_null());
-	json_put(o, "findings", json_integer(t->growth.n_found));
-	json_put(o, "undecided", json_integer(t->growth.n_undecided));
+	json_put(o, "findings", json_bytes(count_of(l, t, GROWTH_FOUND)));
+	json_put(o, "undecided", json_bytes(count_of(l, t, GROWTH_UNDECIDED)));
 	return o;
 }
 
@@ -127,7 +143,7 @@ static void write_json(struct report *r, const struct finding_list *findings)
 	json_t *processes = json_array(), *list = json_array();
 
 	for (size_t i = 0; i < r->n_traces; i++)
-		json_add(processes, process_json(r->traces[i]));
+		json_add(processes, process_json(r->traces[i], findings));
 	for (size_t i = 0; i < findings->n_found; i++)
 		json_add(list, finding_json(&findings->at[i]));
 	json_put(r->json, "processes", processes);
@@ -184,7 +200,7 @@ static void print_process(struct report *r, const struct report_trace *t)
 	print_spark(&r->out, a);
 }
 
-static void print_processes(struct report *r)
+static void print_processes(struct report *r, const struct finding_list *l)
 {
 	static const struct table_column columns[] = {
 		{ .title = "pid", .right = true },
@@ -209,7 +225,7 @@ static void print_processes(struct report *r)
 		table_bytes(&t, trace->account.at[ACCOUNT_PEAK].bytes);
 		table_bytes(&t, trace->account.at[ACCOUNT_END].bytes);
 		table_count(&t, trace->account.at[ACCOUNT_END].blocks);
-		table_count(&t, trace->growth.n_found);
+		table_count(&t, count_of(l, trace, GROWTH_FOUND));
 		table_cell(&t, "%s%s", report_ended(trace, ended, sizeof ended),
 			   trace_is_complete(&trace->trace) ? "" : " (incomplete)");
 	}
@@ -257,14 +273,10 @@ static void print_layers(struct report *r)
 static void print_finding(struct report *r, const struct finding *f)
 {
 	const struct output *o = &r->out;
-	const struct place *p = finding_place(f);
-	char where[4096], safe[4096];
 
-	format_printable(safe, sizeof safe, place_where(p, false, where, sizeof where));
-	fprintf(o->file, "  %s%s%s %s, growing by %s: %s", output_style(o, STYLE_BAD), finding_verdict(f),
-		output_style(o, STYLE_PLAIN), format_bytes(f->sum.bytes).text, format_rate(finding_rate(f)).text, safe);
-	if (p->origin != ORIGIN_NONE)
-		fprintf(o->file, " in %s", format_printable(where, sizeof where, p->function));
+	fprintf(o->file, "  %s%s%s %s, growing by %s: ", output_style(o, STYLE_BAD), finding_verdict(f),
+		output_style(o, STYLE_PLAIN), format_bytes(f->sum.bytes).text, format_rate(finding_rate(f)).text);
+	finding_print_place(o, f, false);
 	if (r->n_traces > 1)
 		fprintf(o->file, ", pid %u", f->trace->trace.front.pid);
 	fputc('\n', o->file);
@@ -302,7 +314,7 @@ static void site_cells(struct report *r, const struct fold *f, const struct fold
 		table_cell(t, "%s, layer %s", p.function, report_layers(row->layers, layers, sizeof layers));
 	else
 		table_cell(t, "%s", place_where(&p, false, where, sizeof where));
-	table_cell(t, "%s", p.origin == ORIGIN_NONE ? "" : p.function);
+	table_cell(t, row->importing ? "%s (import)" : "%s", p.origin == ORIGIN_NONE ? "" : p.function);
 }
 
 static void print_sites(struct report *r, const char *title, enum fold_metric metric)
@@ -314,7 +326,7 @@ static void print_sites(struct report *r, const char *title, enum fold_metric me
 		{ .title = "where", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
-	struct fold_options options = { .metric = (int)metric, .layer = FOLD_ALL_LAYERS };
+	struct fold_options options = { .metric = (int)metric, .layer = FOLD_ALL_LAYERS, .importers = true };
 	struct table t;
 	struct fold f;
 
@@ -356,8 +368,7 @@ static void print_next(struct report *r, const struct finding_list *l)
 	} steps[] = {
 		{ l->n_found > 0, "leaks", "the evidence for each finding, with its stack" },
 		{ !l->n_found, "leaks", "what stays, and why it is no leak" },
-		{ sum_at(r, ACCOUNT_PEAK) > sum_at(r, ACCOUNT_END) + sum_at(r, ACCOUNT_END) / 8, "sites --metric peak",
-		  "what makes the peak" },
+		{ has_own_peak(r), "sites --metric peak", "what makes the peak" },
 		{ true, "sites --metric total --by function", "what allocates most" },
 	};
 
@@ -378,10 +389,10 @@ static void print_text(struct report *r, const struct finding_list *l)
 	if (r->n_traces == 1)
 		print_process(r, r->traces[0]);
 	else
-		print_processes(r);
+		print_processes(r, l);
 	print_findings(r, l);
 	print_sites(r, "Alive at the end", FOLD_LIVE);
-	if (sum_at(r, ACCOUNT_PEAK) != sum_at(r, ACCOUNT_END))
+	if (has_own_peak(r))
 		print_sites(r, "Alive at the peak", FOLD_PEAK);
 	print_layers(r);
 	print_next(r, l);

@@ -21,6 +21,8 @@
  * CPython has caches of its own that keep whatever happens to come by (attribute names of 4096 lookups): a little
  * growth of which old blocks are given back for new ones all the time is taken for such a cache.
  *
+ * What grew by little in all is withdrawn (growth_weigh): small caches fill up during any run.
+ *
  * Whatever is not clear is "undecided", with the doubt; it is never a finding.
  */
 #include "analyzer/models/growth.h"
@@ -30,15 +32,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_MIN      11     /* fewer show no trend: 8 are left after the warm-up */
-#define WARM_SHARE       4      /* the first quarter of the windows is warm-up */
-#define WORK_SHARE       4      /* a slice is work when at least a quarter of its blocks are */
-#define STEADY_PERCENT   75     /* of the windows in which a group of many blocks must grow */
-#define STEADY_FEW       50     /* the same for a few large blocks, which can't grow in each window */
-#define FEW_BYTES        65536  /* few blocks must be large to count */
-#define SMALL_BYTES      4096   /* less is noise: a handful of interned names, a resized table */
-#define UNDECIDED_BYTES  16384  /* doubtful growth below this is not worth a line */
-#define SHARE_PERCENT    10     /* growth of less than this share of the group is noise on something that is held */
+#define WINDOWS_MIN      11    /* fewer show no trend: 8 are left after the warm-up */
+#define WARM_SHARE       4     /* the first quarter of the windows is warm-up */
+#define WORK_SHARE       4     /* a slice is work when at least a quarter of its blocks are */
+#define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
+#define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
+#define FEW_BYTES        65536 /* few blocks must be large to count */
+#define SMALL_BYTES      4096  /* less is noise: a handful of interned names, a resized table */
+#define UNDECIDED_BYTES  16384 /* doubtful growth below this is not worth a line */
+#define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
+#define LITTLE_BYTES     16384 /* together they must have grown by this ... */
+#define LITTLE_SHARE     1000  /* ... and by this part of all that is alive; and by this many blocks ... */
+#define LITTLE_BLOCKS    200   /* (many caches hold 128 entries), unless they are large */
+#define LARGE_BYTES      262144
 #define EVICTING_PERCENT 2      /* old blocks given back, of those that stayed: more is eviction ... */
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
 #define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
@@ -336,8 +342,7 @@ static void sort_groups(struct growth *g)
 	for (uint32_t i = 0; i < g->groups.n; i++) {
 		g->groups.at[i] = ranked[i].group;
 		new_index[ranked[i].index] = i;
-		g->n_found += ranked[i].group.verdict == GROWTH_FOUND;
-		g->n_undecided += ranked[i].group.verdict == GROWTH_UNDECIDED;
+		g->live_bytes += ranked[i].group.bytes;
 	}
 	for (size_t i = 0; i < g->curves->curves.n; i++) {
 		if (g->group_of[i] != MAP_NONE)
@@ -358,6 +363,20 @@ void growth_judge(struct growth *g, const struct curves *c)
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);
 	sort_groups(g);
+}
+
+void growth_weigh(const struct growth *g, struct growth_group *group)
+{
+	const struct growth_evidence *e = &group->evidence;
+	int64_t floor = (int64_t)(g->live_bytes / LITTLE_SHARE);
+
+	if (group->verdict != GROWTH_FOUND)
+		return;
+	floor = floor < LITTLE_BYTES ? LITTLE_BYTES : floor;
+	if (e->grown_bytes >= floor && (e->grown_blocks >= LITTLE_BLOCKS || e->grown_bytes >= LARGE_BYTES))
+		return;
+	group->doubt = GROWTH_LITTLE;
+	group->verdict = e->grown_bytes < floor ? GROWTH_HELD : GROWTH_UNDECIDED;
 }
 
 void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more)

@@ -23,6 +23,7 @@ enum growth_doubt {
 	GROWTH_SLOWING,   /* it grew less and less: perhaps a cache that fills up */
 	GROWTH_GAPS,      /* it grew in some windows only, or not in the last ones */
 	GROWTH_IMPORTING, /* it grew while modules were being imported */
+	GROWTH_LITTLE,    /* it grew by too little to tell a leak from a small cache that fills up */
 	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
 	GROWTH_DOUBTS,
 };
@@ -62,14 +63,17 @@ struct growth {
 	ARRAY(struct growth_group) groups; /* found, undecided, held; in each the worst first */
 	uint32_t *group_of;                /* by curve: index of its group; MAP_NONE: nothing of it was alive */
 	uint64_t *fingerprints; /* by node: of its stack's functions and base file names; no lines, no folders */
-	uint32_t n_found, n_undecided;
-	uint32_t n_windows;                       /* warm-up included; 0: the run is too short to judge */
-	uint32_t n_warm;                          /* windows of the warm-up */
+	uint64_t live_bytes;    /* of all groups */
+	uint32_t n_windows;     /* warm-up included; 0: the run is too short to judge */
+	uint32_t n_warm;        /* windows of the warm-up */
 	uint32_t borders[GROWTH_WINDOWS_MAX + 1]; /* slices */
 };
 
 void growth_judge(struct growth *g, const struct curves *c);
 void growth_free(struct growth *g);
+
+/* Withdraws the verdict on what was found when all that belongs together has grown by little. */
+void growth_weigh(const struct growth *g, struct growth_group *group);
 
 /* Adds the amounts of `more` to `group` and takes its evidence anew. The verdict stays. */
 void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more);
