@@ -5,18 +5,24 @@
  * What:  groups that one function of the user's own code made are one finding, whatever library functions did the
  *        work for it; what grows beside in step with it (the keys of a cache whose values are the leak) joins it. The
  *        lines are kept as parts.
- * Who:   leaks, summary, run. Order: findings, undecided, held; in each the worst first. Held groups stay apart.
+ *        The same finding in several processes (the workers of a server) is one.
+ * Who:   leaks, summary, run. Text and JSON: finding_show.c. Order: findings, undecided, held; in each the worst first.
+ * Held groups stay apart.
  */
 #pragma once
 #include "analyzer/commands/report.h"
 
 struct finding {
-	struct report_trace *trace;
+	struct report_trace *trace; /* of several processes with this finding, the one where it is worst */
 	struct growth_group
 		sum;   /* verdict and doubt of the worst group; amounts and evidence of all; `node` in the worst line */
 	node_id blame; /* the frame to look at first: the innermost of the user's own code */
 	uint32_t *groups; /* indexes in trace->growth.groups */
 	size_t n_groups;
+	uint32_t *pids; /* of all processes that have it, the worst first */
+	size_t n_pids;
+	struct amount all; /* alive at the end in all of them */
+	double all_rate;   /* bytes in a second, in all of them */
 };
 
 /* What of a finding was made on one line of the user's code. */
@@ -52,6 +58,8 @@ double finding_rate(const struct finding *f);
 
 const struct place *finding_place(const struct finding *f);
 
+bool finding_is_in(const struct finding *f, uint32_t pid);
+
 /* The object of DESIGN 2.3. */
 json_t *finding_json(const struct finding *f);
 
@@ -60,6 +68,9 @@ void finding_print(struct report *r, const struct finding *f, size_t number);
 
 /* Prints "app.py:12:8 in main, by json/decoder.py:353:20 raw_decode", without a line's end. */
 void finding_print_place(const struct output *o, const struct finding *f, bool full);
+
+/* Prints ", pid 71 72". */
+void finding_print_pids(const struct output *o, const struct finding *f);
 
 /* Prints the text of the finding's line, when it can be read. */
 void finding_print_source(const struct output *o, const struct finding *f, unsigned indent);

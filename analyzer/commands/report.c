@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MISSING_SHOWN 5 /* sentences on what is missing; the rest is counted */
 
@@ -111,8 +112,27 @@ int report_parse(struct report *r, const struct command *command, void *own, int
 	return EXIT_USAGE;
 }
 
+/* A report must not take the place of the trace that it is about. */
+static bool output_is_a_trace(const struct report *r)
+{
+	struct stat out, in;
+
+	if (!r->common.output || stat(r->common.output, &out))
+		return false;
+	for (int i = 0; i < r->common.n_operands; i++) {
+		if (!stat(r->common.operands[i], &in) && in.st_ino == out.st_ino && in.st_dev == out.st_dev)
+			return true;
+	}
+	return false;
+}
+
 int report_open(struct report *r, unsigned needs)
 {
+	if (output_is_a_trace(r)) {
+		fprintf(stderr, "pytrace: '%s' is a trace to read; the report needs a file of its own\n",
+			r->common.output);
+		return EXIT_USAGE;
+	}
 	if (!output_open(&r->out, r->common.output, r->common.force))
 		return EXIT_USAGE;
 	load_all(r, needs);

@@ -340,7 +340,7 @@ static void print_worst(const struct report *r, const struct finding_list *findi
 	format_printable(safe, sizeof safe, place_where(finding_place(f), false, where, sizeof where));
 	fprintf(stderr, "%s, %s %s at %s by %s. Next: pytrace leaks %s\n",
 		format_plural(findings->n_found, "finding", "findings").text,
-		findings->n_found > 1 ? "the worst:" : "a", finding_verdict(f), safe, format_rate(finding_rate(f)).text,
+		findings->n_found > 1 ? "the worst:" : "a", finding_verdict(f), safe, format_rate(f->all_rate).text,
 		short_path(f->trace->trace.file));
 }
 

@@ -35,7 +35,7 @@ static uint64_t count_of(const struct finding_list *l, const struct report_trace
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < l->n_found + l->n_undecided; i++)
-		n += l->at[i].trace == t && l->at[i].sum.verdict == verdict;
+		n += finding_is_in(&l->at[i], t->trace.front.pid) && l->at[i].sum.verdict == verdict;
 	return n;
 }
 
@@ -275,10 +275,10 @@ static void print_finding(struct report *r, const struct finding *f)
 	const struct output *o = &r->out;
 
 	fprintf(o->file, "  %s%s%s %s, growing by %s: ", output_style(o, STYLE_BAD), finding_verdict(f),
-		output_style(o, STYLE_PLAIN), format_bytes(f->sum.bytes).text, format_rate(finding_rate(f)).text);
+		output_style(o, STYLE_PLAIN), format_bytes(f->all.bytes).text, format_rate(f->all_rate).text);
 	finding_print_place(o, f, false);
 	if (r->n_traces > 1)
-		fprintf(o->file, ", pid %u", f->trace->trace.front.pid);
+		finding_print_pids(o, f);
 	fputc('\n', o->file);
 	finding_print_source(o, f, 6);
 }

@@ -78,21 +78,23 @@ static void measure(const struct table *t, size_t widths[COLUMNS_MAX], size_t ro
 		give_way(t, widths, whole - room);
 }
 
-/* One line of cells. The last column is not padded, so that lines have no spaces at their ends. */
+/* One line of cells, without spaces at its end. */
 static void print_line(const struct table *t, const struct output *o, unsigned indent, const size_t *widths,
 		       const char *const cells[], bool titles)
 {
-	fprintf(o->file, "%*s", (int)indent, "");
-	for (size_t c = 0; c < t->n_columns; c++) {
+	size_t n = t->n_columns, blank = indent;
+
+	while (n && !*cells[n - 1])
+		n--;
+	for (size_t c = 0; c < n; c++) {
 		enum output_style style = titles ? STYLE_FAINT : t->columns[c].style;
 		size_t width = format_width(cells[c]), pad = width < widths[c] ? widths[c] - width : 0;
 
-		fprintf(o->file, "%*s", (int)((c ? GAP : 0) + (t->columns[c].right ? pad : 0)), "");
+		fprintf(o->file, "%*s", (int)(blank + (t->columns[c].right ? pad : 0)), "");
 		fputs(style ? output_style(o, style) : "", o->file);
 		format_elide(o->file, cells[c], widths[c]);
 		fputs(style ? output_style(o, STYLE_PLAIN) : "", o->file);
-		if (!t->columns[c].right && c + 1 < t->n_columns)
-			fprintf(o->file, "%*s", (int)pad, "");
+		blank = GAP + (t->columns[c].right ? 0 : pad);
 	}
 	fputc('\n', o->file);
 }

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* finding_show: findings as text and as JSON */
+#include "analyzer/commands/finding.h"
+#include "analyzer/out/source.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CURVE_POINTS 5 /* moments at which the text shows how much was alive */
+#define PARTS_SHOWN  4
+#define PIDS_SHOWN   8
+
+static const char *const verdict_names[] = {
+	[GROWTH_FOUND] = "growth",
+	[GROWTH_UNDECIDED] = "undecided",
+	[GROWTH_HELD] = "held",
+};
+
+/* What each doubt means, and the run that would settle it. */
+static const struct {
+	const char *why, *decides;
+} doubts[GROWTH_DOUBTS] = {
+	[GROWTH_TOO_SHORT] = { "the run is too short to show whether it goes on growing",
+			       "trace a run with several times the work" },
+	[GROWTH_SLOWING] = { "it grew less and less, as a cache does that fills up",
+			     "trace a run with twice the work: a cache stays as it is, a leak doubles" },
+	[GROWTH_GAPS] = { "it grew in a part of the windows only", "trace a longer run with steady work" },
+	[GROWTH_IMPORTING] = { "it grew while modules were being imported, which ends when all are",
+			       "trace a run that goes on after the last import" },
+	[GROWTH_LITTLE] = { "it grew by too little to tell a leak from a small cache that fills up",
+			    "trace a run with several times the work" },
+	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
+			      "trace a run with several times the work: a bounded cache stops at its bound" },
+};
+
+const char *finding_verdict(const struct finding *f) { return verdict_names[f->sum.verdict]; }
+
+char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s-%016" PRIx64, finding_verdict(f), f->trace->growth.fingerprints[f->blame]);
+	return buf;
+}
+
+/* "2.50 MiB in 3,000 blocks"; no blocks when larger ones took the place of smaller. */
+static void put_grown(char *buf, size_t cap, const struct growth_evidence *e)
+{
+	uint64_t bytes = e->grown_bytes > 0 ? (uint64_t)e->grown_bytes : 0;
+
+	if (e->grown_blocks > 0)
+		snprintf(buf, cap, "%s in %s", format_bytes(bytes).text,
+			 format_plural((uint64_t)e->grown_blocks, "block", "blocks").text);
+	else
+		snprintf(buf, cap, "%s", format_bytes(bytes).text);
+}
+
+char *finding_why(const struct finding *f, char *buf, size_t cap)
+{
+	const struct growth_evidence *e = &f->sum.evidence;
+	char grown[160];
+
+	put_grown(grown, sizeof grown, e);
+	if (f->sum.verdict == GROWTH_FOUND)
+		snprintf(buf, cap,
+			 "after the warm-up it grew in %u of %u windows of work, up to the end and without slowing "
+			 "down, by %s",
+			 e->growing, e->windows, grown);
+	else if (f->sum.verdict == GROWTH_HELD)
+		snprintf(buf, cap, "it stays, but nothing shows that it grows without end");
+	else if (f->sum.doubt == GROWTH_TOO_SHORT)
+		snprintf(buf, cap, "%s", doubts[f->sum.doubt].why);
+	else
+		snprintf(buf, cap, "%s: it grew in %u of %u windows of work, by %s", doubts[f->sum.doubt].why,
+			 e->growing, e->windows, grown);
+	return buf;
+}
+
+static double seconds(uint64_t ns) { return (double)ns / 1e9; }
+
+/* ---- JSON ---- */
+
+static json_t *evidence_json(const struct finding *f)
+{
+	const struct growth_evidence *e = &f->sum.evidence;
+	const struct growth *g = &f->trace->growth;
+	json_t *o = json_object(), *curve = json_array();
+
+	json_put(o, "windows", json_integer(e->windows));
+	json_put(o, "growing_windows", json_integer(e->growing));
+	json_put(o, "growing_last_windows", json_integer(e->growing_last));
+	json_put(o, "from_s", json_seconds(e->warm_ns));
+	json_put(o, "to_s", json_seconds(e->end_ns));
+	json_put(o, "warm_bytes", json_bytes(e->warm_bytes));
+	json_put(o, "grown_bytes", json_integer(e->grown_bytes));
+	json_put(o, "grown_blocks", json_integer(e->grown_blocks));
+	json_put(o, "first_half_bytes", json_integer(e->first_half_bytes));
+	json_put(o, "last_half_bytes", json_integer(e->last_half_bytes));
+	json_put(o, "late_deaths", json_bytes(e->late_deaths));
+	for (uint32_t w = 0; g->n_windows && w <= g->n_windows; w++)
+		json_add(curve, json_bytes(f->sum.curve_bytes[w]));
+	json_put(o, "live_bytes", curve);
+	json_put(o, "first_s", json_seconds(f->sum.first_ns));
+	json_put(o, "last_s", json_seconds(f->sum.last_ns));
+	json_put(o, "stacks", json_integer(f->sum.n_stacks));
+	return o;
+}
+
+static json_t *growth_json(const struct finding *f)
+{
+	json_t *o;
+
+	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT)
+		return json_null();
+	o = json_object();
+	json_put(o, "bytes_per_s", json_number(f->all_rate));
+	json_put(o, "per_mark", json_null());
+	return o;
+}
+
+static json_t *parts_json(const struct finding *f)
+{
+	json_t *list = json_array();
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct place place = *parts[i].place;
+		json_t *o = json_object();
+
+		place.at.column = place.at.end_column = -1;
+		json_put(o, "site", place_json(&place));
+		json_put(o, "bytes", json_bytes(parts[i].live.bytes));
+		json_put(o, "blocks", json_bytes(parts[i].live.blocks));
+		json_add(list, o);
+	}
+	free(parts);
+	return list;
+}
+
+static json_t *pids_json(const struct finding *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_pids; i++)
+		json_add(list, json_integer(f->pids[i]));
+	return list;
+}
+
+json_t *finding_json(const struct finding *f)
+{
+	json_t *o = json_object();
+	char why[400], fingerprint[64];
+
+	json_put(o, "verdict", json_text(finding_verdict(f)));
+	json_put(o, "bytes", json_bytes(f->all.bytes));
+	json_put(o, "blocks", json_bytes(f->all.blocks));
+	json_put(o, "type", json_null());
+	json_put(o, "pids", pids_json(f));
+	json_put(o, "site", place_json(place_find(&f->trace->places, f->sum.node)));
+	json_put(o, "blame", place_json(finding_place(f)));
+	json_put(o, "stack", place_stack_json(&f->trace->places, f->sum.node));
+	json_put(o, "layers", report_layers_json(f->sum.layers));
+	json_put(o, "growth", growth_json(f));
+	json_put(o, "holder", json_null());
+	json_put(o, "members", json_null());
+	json_put(o, "evidence", evidence_json(f));
+	json_put(o, "why", json_text(finding_why(f, why, sizeof why)));
+	if (f->sum.verdict != GROWTH_HELD)
+		json_put(o, "parts", parts_json(f));
+	if (f->sum.verdict == GROWTH_UNDECIDED)
+		json_put(o, "decided_by", json_text(doubts[f->sum.doubt].decides));
+	json_put(o, "fingerprint", json_text(finding_fingerprint(f, fingerprint, sizeof fingerprint)));
+	return o;
+}
+
+/* ---- text ---- */
+
+void finding_print_source(const struct output *o, const struct finding *f, unsigned indent)
+{
+	const struct place *p = finding_place(f);
+	char path[4096], text[400];
+	bool changed = false;
+
+	place_path(&f->trace->places, p, path, sizeof path);
+	if (!source_line(path, p->at.line, f->trace->trace.front.start_real_ns, text, sizeof text, &changed))
+		return;
+	fprintf(o->file, "%*s%s", (int)indent, "", output_style(o, STYLE_CODE));
+	format_elide(o->file, text, o->width - indent);
+	fprintf(o->file, "%s%s\n", output_style(o, STYLE_PLAIN), changed ? "   (the file has changed since)" : "");
+}
+
+void finding_print_pids(const struct output *o, const struct finding *f)
+{
+	fprintf(o->file, ", pid %u", f->pids[0]);
+	for (size_t i = 1; i < f->n_pids && i < PIDS_SHOWN; i++)
+		fprintf(o->file, " %u", f->pids[i]);
+	if (f->n_pids > PIDS_SHOWN)
+		fprintf(o->file, " and %zu more", f->n_pids - PIDS_SHOWN);
+}
+
+static void print_head(struct report *r, const struct finding *f, size_t number)
+{
+	const struct output *o = &r->out;
+
+	fprintf(o->file, "%s%zu. %s: %s%s in %s", output_style(o, STYLE_STRONG), number, finding_verdict(f),
+		format_bytes(f->all.bytes).text, output_style(o, STYLE_PLAIN),
+		format_plural(f->all.blocks, "block", "blocks").text);
+	if (f->all_rate > 0)
+		fprintf(o->file, ", growing by %s", format_rate(f->all_rate).text);
+	if (r->n_traces > 1)
+		finding_print_pids(o, f);
+	fputc('\n', o->file);
+}
+
+void finding_print_place(const struct output *o, const struct finding *f, bool full)
+{
+	const struct place *blame = finding_place(f), *inner = place_find(&f->trace->places, f->sum.node);
+	char where[4096], safe[4096];
+
+	format_printable(safe, sizeof safe, place_where(blame, full, where, sizeof where));
+	fprintf(o->file, "%s%s%s", output_style(o, STYLE_STRONG), safe, output_style(o, STYLE_PLAIN));
+	if (blame->origin != ORIGIN_NONE)
+		fprintf(o->file, " in %s", format_printable(safe, sizeof safe, blame->function));
+	if (f->blame == f->sum.node)
+		return;
+	format_printable(safe, sizeof safe, place_where(inner, full, where, sizeof where));
+	fprintf(o->file, ", by %s", safe);
+	fprintf(o->file, " %s", format_printable(safe, sizeof safe, inner->function));
+}
+
+static void print_curve(const struct output *o, const struct finding *f)
+{
+	const struct growth *g = &f->trace->growth;
+
+	if (!g->n_windows)
+		return;
+	fputs("   Alive over the run: ", o->file);
+	for (uint32_t i = 0; i < CURVE_POINTS; i++)
+		fprintf(o->file, "%s%s", i ? ", " : "",
+			format_bytes(f->sum.curve_bytes[g->n_windows * i / (CURVE_POINTS - 1)]).text);
+	fputs(".\n", o->file);
+}
+
+static void print_times(const struct output *o, const struct finding *f)
+{
+	char layers[100];
+
+	fprintf(o->file, "   Oldest made at %s, newest at %s; layer %s.\n",
+		format_seconds(seconds(f->sum.first_ns)).text, format_seconds(seconds(f->sum.last_ns)).text,
+		report_layers(f->sum.layers, layers, sizeof layers));
+}
+
+/* Which lines it comes from, when there are several. */
+static void print_parts(struct report *r, const struct finding *f)
+{
+	const struct output *o = &r->out;
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+	size_t shown = 0;
+
+	while (shown < n && shown < PARTS_SHOWN && parts[shown].live.bytes * 100 >= f->sum.bytes)
+		shown++;
+	if (!r->common.full && shown < 2)
+		n = 0;
+	if (n > 1)
+		fputs("   By line:\n", o->file);
+	for (size_t i = 0; n > 1 && i < n && (i < shown || r->common.full); i++) {
+		struct place place = *parts[i].place;
+		char where[4096], safe[4096];
+
+		place.at.column = -1;
+		format_printable(safe, sizeof safe, place_where(&place, r->common.full, where, sizeof where));
+		fprintf(o->file, "      %10s  %8s  %s in %s\n", format_bytes(parts[i].live.bytes).text,
+			format_count(parts[i].live.blocks).text, safe,
+			format_printable(where, sizeof where, place.function));
+	}
+	if (n > shown && !r->common.full)
+		fprintf(o->file, "      and %s\n", format_plural(n - shown, "more line", "more lines").text);
+	free(parts);
+}
+
+static void print_why(const struct output *o, const struct finding *f)
+{
+	char why[400];
+	size_t len;
+
+	finding_why(f, why, sizeof why - 1);
+	if (*why >= 'a' && *why <= 'z')
+		*why = (char)(*why - 'a' + 'A');
+	len = strlen(why);
+	memcpy(why + len, ".", 2);
+	format_wrapped(o->file, why, 0, 3, o->width);
+	if (f->sum.verdict == GROWTH_UNDECIDED)
+		fprintf(o->file, "   What would decide: %s.\n", doubts[f->sum.doubt].decides);
+}
+
+void finding_print(struct report *r, const struct finding *f, size_t number)
+{
+	char fingerprint[64];
+
+	print_head(r, f, number);
+	fputs("   ", r->out.file);
+	finding_print_place(&r->out, f, r->common.full);
+	fputc('\n', r->out.file);
+	finding_print_source(&r->out, f, 7);
+	if (f->n_pids > 1)
+		fprintf(r->out.file, "   The same in %zu processes; what follows is of pid %u.\n", f->n_pids,
+			f->pids[0]);
+	print_why(&r->out, f);
+	print_curve(&r->out, f);
+	print_times(&r->out, f);
+	print_parts(r, f);
+	fputs("   Stack of the largest part:\n", r->out.file);
+	place_print_stack(&f->trace->places, f->sum.node, &r->out, 6, r->common.full);
+	if (r->common.full)
+		fprintf(r->out.file, "   Fingerprint: %s\n", finding_fingerprint(f, fingerprint, sizeof fingerprint));
+}
+
+void finding_cells(struct report *r, const struct finding *f, struct table *t)
+{
+	struct place p = *place_find(&f->trace->places, f->sum.node);
+	char where[4096];
+
+	p.at.column = -1;
+	table_bytes(t, f->sum.bytes);
+	table_count(t, f->sum.blocks);
+	table_cell(t, "%s", format_seconds(seconds(f->sum.first_ns)).text);
+	table_cell(t, "%s", format_seconds(seconds(f->sum.last_ns)).text);
+	table_cell(t, "%s", place_where(&p, r->common.full, where, sizeof where));
+	table_cell(t, "%s", p.origin == ORIGIN_NONE ? report_layers(f->sum.layers, where, sizeof where) : p.function);
+}
