@@ -5,8 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOP = os.path.dirname(HERE)
@@ -117,7 +117,9 @@ def run(argv, tmp=None, env=None, timeout=100, stdin=None, cwd=None, **popen):
 
 def trace_env(tmp, **more):
     assert os.path.exists(LIBRARY), '%s is not built' % LIBRARY
-    return clean_env(LD_PRELOAD=LIBRARY, PYTRACE_OUTPUT=os.path.join(tmp, '%n.%p.pytrace'), **more)
+    env = clean_env(LD_PRELOAD=LIBRARY, PYTRACE_OUTPUT=os.path.join(tmp, '%n.%p.pytrace'))
+    env.update(more)
+    return env
 
 
 def run_traced(argv, tmp, env=None, **more):
@@ -148,3 +150,13 @@ def report(command, *args, **more):
 
 def is_inside(path, folder):
     return os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
+
+
+def wait_for(condition, seconds):
+    """Whether the condition became true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())

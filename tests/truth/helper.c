@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define API __attribute__((visibility("default")))
@@ -111,4 +112,63 @@ API void truth_diary(struct diary *d, uint64_t first, uint64_t n, size_t base)
 			free((void *)(uintptr_t)d->addr[i - KEEP]);
 		d->finished = 2 * i + 2;
 	}
+}
+
+/* vfork: the child has the parent's memory; it allocates, as badly written programs do, and execs. Returns its status. */
+API int truth_vfork(const char *program)
+{
+	pid_t pid = vfork();
+	int status = -1;
+
+	if (!pid) {
+		for (int i = 0; i < 100; i++) {
+			void *volatile p = malloc(1000 + (size_t)i);
+
+			free(p);
+		}
+		execl(program, program, (char *)NULL);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+static void *thread_exits(void *arg)
+{
+	free(malloc(123));
+	pthread_exit(arg);
+}
+
+static void *thread_is_cancelled(void *arg)
+{
+	for (;;) {
+		free(malloc(456));
+		usleep(100);
+	}
+	return arg;
+}
+
+static void allocate_at_death(void *p)
+{
+	free(p);
+	free(malloc(789));
+}
+
+/* Threads that end in every way: returning, by pthread_exit, cancelled, with destructors that allocate. */
+API int truth_threads_die(int n)
+{
+	pthread_key_t key;
+
+	if (pthread_key_create(&key, allocate_at_death))
+		return 1;
+	pthread_setspecific(key, malloc(5));
+	for (int i = 0; i < n; i++) {
+		pthread_t a, b;
+
+		if (pthread_create(&a, NULL, thread_exits, NULL) || pthread_create(&b, NULL, thread_is_cancelled, NULL))
+			return 2;
+		pthread_cancel(b);
+		if (pthread_join(a, NULL) || pthread_join(b, NULL))
+			return 3;
+	}
+	return 0;
 }
