@@ -14,6 +14,7 @@
 #include <string.h>
 
 struct py_symbols py_symbols;
+struct py_thread_locals py_thread_locals;
 static struct py_info info;
 
 static const struct {
@@ -89,19 +90,38 @@ static void read_version(void)
 	info.hexversion = parse_version(text);
 }
 
-/* The main program comes first; is the interpreter in it? */
-static int in_main_program(struct dl_phdr_info *object, size_t size, void *arg)
+static bool holds(const struct dl_phdr_info *object, uintptr_t p)
 {
-	bool *found = arg;
-	uintptr_t p = (uintptr_t)py_symbols.version;
-
-	(void)size;
 	for (int i = 0; i < object->dlpi_phnum; i++) {
 		const ElfW(Phdr) *h = &object->dlpi_phdr[i];
 
 		if (h->p_type == PT_LOAD && p - (object->dlpi_addr + h->p_vaddr) < h->p_memsz)
-			*found = true;
+			return true;
 	}
+	return false;
+}
+
+struct place {
+	unsigned n; /* objects seen; the main program comes first */
+	bool in_main;
+};
+
+static int note_place(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	struct place *place = arg;
+
+	if (place->n++ == 0)
+		place->in_main = true;
+	if (!holds(object, (uintptr_t)py_symbols.version)) {
+		place->in_main = false;
+		return 0;
+	}
+	if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof object->dlpi_tls_data || !object->dlpi_tls_data)
+		return 1;
+	for (int i = 0; i < object->dlpi_phnum; i++)
+		if (object->dlpi_phdr[i].p_type == PT_TLS)
+			py_thread_locals.bytes = object->dlpi_phdr[i].p_memsz;
+	py_thread_locals.from_thread = (char *)object->dlpi_tls_data - (char *)__builtin_thread_pointer();
 	return 1;
 }
 
@@ -134,29 +154,35 @@ static void choose_layout(void)
 	py_state_on();
 }
 
-static void found_cpython(void)
+static void found_cpython(bool at_startup)
 {
-	bool in_main = false;
+	struct place place = { 0 };
 
 	info.implementation = "CPython";
 	read_version();
 	info.free_threaded = py_symbols.merge_refcount != NULL;
 	info.debug = py_symbols.negative_refcount != NULL;
-	dl_iterate_phdr(in_main_program, &in_main);
-	info.shared = !in_main;
+	dl_iterate_phdr(note_place, &place);
+	info.shared = !place.in_main;
+	if (!at_startup)
+		py_thread_locals.bytes = 0; /* each thread has them where malloc put them */
 	choose_layout();
 }
 
 bool py_start(void *handle)
 {
+	static bool asked_before;
+	bool at_startup = !asked_before && !handle;
+
 	if (info.implementation)
 		return true;
+	asked_before = true;
 	find_symbols(handle ? handle : RTLD_DEFAULT);
 	if (py_symbols.pypy) {
 		info.implementation = "PyPy";
 		info.stacks_off = "PyPy keeps its frames where only PyPy finds them";
 	} else if (py_symbols.version && py_symbols.get_allocator && py_symbols.set_allocator) {
-		found_cpython();
+		found_cpython(at_startup);
 	}
 	return info.implementation;
 }

@@ -14,7 +14,7 @@ static const struct py_layout rows[] = {
 		.code_first_line = 40, .code_file = 104, .code_name = 112, .code_table = 120, .code_bytes = 48,
 		.str_length = 16, .str_state = 32, .str_ascii = 48, .str_compact = 72, .bytes_data = 32,
 		.var_size = 16, .object_type = 8, .run_initialized = 12, .run_finalizing = 16, .run_head = 32,
-		.run_main = 40,
+		.run_main = 40, .run_current = 1368,
 	},
 	[9] = {
 		.minor = 9, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
@@ -22,7 +22,7 @@ static const struct py_layout rows[] = {
 		.code_first_line = 40, .code_file = 104, .code_name = 112, .code_table = 120, .code_bytes = 48,
 		.str_length = 16, .str_state = 32, .str_ascii = 48, .str_compact = 72, .bytes_data = 32,
 		.var_size = 16, .object_type = 8, .run_initialized = 12, .run_finalizing = 16, .run_head = 32,
-		.run_main = 40,
+		.run_main = 40, .run_current = 568,
 	},
 	[10] = {
 		.minor = 10, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
@@ -30,7 +30,7 @@ static const struct py_layout rows[] = {
 		.code_first_line = 40, .code_file = 104, .code_name = 112, .code_table = 120, .code_bytes = 48,
 		.str_length = 16, .str_state = 32, .str_ascii = 48, .str_compact = 72, .bytes_data = 32,
 		.var_size = 16, .object_type = 8, .run_initialized = 12, .run_finalizing = 16, .run_head = 32,
-		.run_main = 40,
+		.run_main = 40, .run_current = 568,
 	},
 	[11] = {
 		.minor = 11, .ts_interp = 16, .ts_cframe = 56, .ts_top = 8, .ts_tracing = 44, .ts_thread_id = 152,
@@ -39,7 +39,7 @@ static const struct py_layout rows[] = {
 		.frame_owner = 69, .code_flags = 48, .code_first_line = 72, .code_file = 112, .code_name = 128,
 		.code_table = 136, .code_bytes = 184, .code_traceable = 168, .str_length = 16, .str_state = 32,
 		.str_ascii = 48, .str_compact = 72, .bytes_data = 32, .var_size = 16, .object_type = 8,
-		.run_initialized = 16, .run_finalizing = 24, .run_head = 40, .run_main = 48,
+		.run_initialized = 16, .run_finalizing = 24, .run_head = 40, .run_main = 48, .run_current = 576,
 	},
 	[12] = {
 		.minor = 12, .ts_interp = 16, .ts_cframe = 56, .ts_top = 0, .ts_tracing = 44, .ts_thread_id = 136,

@@ -25,8 +25,8 @@ struct py_layout {
 	uint16_t code_flags, code_first_line, code_file, code_name, code_table, code_bytes, code_traceable;
 	/* str (compact ones), bytes, object */
 	uint16_t str_length, str_state, str_ascii, str_compact, bytes_data, var_size, object_type;
-	/* _PyRuntimeState */
-	uint16_t run_initialized, run_finalizing, run_head, run_main;
+	/* _PyRuntimeState; run_current, up to 3.11, is for x86-64: it lies behind a mutex, whose size differs */
+	uint16_t run_initialized, run_finalizing, run_head, run_main, run_current;
 };
 
 /* The row in force; minor is 0 until there is one. */

@@ -30,6 +30,13 @@ struct py_symbols {
 };
 extern struct py_symbols py_symbols __attribute__((visibility("hidden")));
 
+/* The interpreter's thread-local variables, where every thread has them at one distance from its thread pointer (objects
+ * loaded at start-up). bytes 0: nowhere certain. */
+extern struct py_thread_locals {
+	intptr_t from_thread;
+	size_t bytes;
+} py_thread_locals __attribute__((visibility("hidden")));
+
 /* Whether the offsets are believed. Written by selftest.c and find.c. */
 enum py_trust { PY_TRUST_NONE, PY_TRUST_TRYING, PY_TRUST_FULL };
 extern enum py_trust py_trust __attribute__((visibility("hidden")));

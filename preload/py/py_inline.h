@@ -37,6 +37,10 @@ struct py_state {
 	uint32_t epoch;         /* from 1; changes when stack ids start anew */
 	uint32_t deaths;        /* of code objects that have an id */
 	const char *(*current)(void); /* thread state getter; answers NULL until there is an interpreter */
+	/* The same without a call, once the self-test has seen where the getter gets it: a variable of the process (up to
+	 * 3.11), or one of the thread, so far from its thread pointer. NULL, 0: not known. */
+	const char *const *current_word;
+	intptr_t current_from_thread;
 	uint32_t cframe_offset; /* PyThreadState.cframe; 0: top_offset counts from the thread state itself */
 	uint32_t top_offset;    /* the word that points to the top frame */
 	uint32_t mark_offset;   /* in a frame: the 32 bits that hold the mark */
@@ -56,6 +60,13 @@ uint32_t py_stack_changed(struct thread *t, struct py_thread *p, const char *tst
 uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p);
 void py_watch_closely(void);
 void py_code_dies(const void *block);
+
+static inline const char *py_current(void)
+{
+	if (py_state.current_from_thread)
+		return *(const char *const *)((const char *)__builtin_thread_pointer() + py_state.current_from_thread);
+	return py_state.current_word ? *(const char *const volatile *)py_state.current_word : py_state.current();
+}
 
 /* The top frame of a live thread state of the calling thread. */
 static inline const char *py_top_frame(const char *tstate)
@@ -84,7 +95,7 @@ static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_
 
 	if (!has_gil && py_state.current_is_shared)
 		return py_stack_without_gil(t, p);
-	tstate = py_state.current();
+	tstate = py_current();
 	if (!tstate)
 		return has_gil ? 0 : py_stack_without_gil(t, p);
 	if (__builtin_expect(py_stack_holds(p, tstate), 1))

@@ -209,6 +209,28 @@ static const char *check(const char *tstate, unsigned *depth)
 	return why;
 }
 
+/* Where the getter gets its answer from, so that it need not be asked: up to 3.11 the table knows; later it is the only
+ * thread-local word of the interpreter that has this value. */
+static void learn_current(void)
+{
+	const char *now = py_state.current(), *locals, *word = NULL;
+	unsigned n = 0;
+
+	if (py_layout.run_current && PY_AT(const char *, py_symbols.runtime, py_layout.run_current) == now && now)
+		py_state.current_word = &PY_AT(const char *, py_symbols.runtime, py_layout.run_current);
+	if (py_state.current_is_shared || !py_thread_locals.bytes || !now)
+		return;
+	locals = (const char *)__builtin_thread_pointer() + py_thread_locals.from_thread;
+	for (size_t at = 0; at + sizeof now <= py_thread_locals.bytes; at += sizeof now) {
+		if (PY_AT(char *, locals, at) != now)
+			continue;
+		word = locals + at;
+		n++;
+	}
+	if (n == 1)
+		py_state.current_from_thread = word - (const char *)__builtin_thread_pointer();
+}
+
 bool py_selftest(const char *tstate)
 {
 	static unsigned stacks;
@@ -222,7 +244,9 @@ bool py_selftest(const char *tstate)
 		py_stacks_off(why);
 		return false;
 	}
-	if (depth >= DEEP_ENOUGH || (depth && ++stacks >= STACKS_ENOUGH))
+	if (depth >= DEEP_ENOUGH || (depth && ++stacks >= STACKS_ENOUGH)) {
 		py_trust = PY_TRUST_FULL;
+		learn_current();
+	}
 	return true;
 }

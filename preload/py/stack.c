@@ -67,6 +67,8 @@ void py_state_on(void)
 void py_state_off(void)
 {
 	py_state.current = nobody;
+	py_state.current_word = NULL;
+	py_state.current_from_thread = 0;
 	py_state.current_is_shared = false;
 	py_state.code_type = &py_state.code_type;
 }
@@ -203,6 +205,7 @@ struct walk {
 	struct py_thread *p;
 	const char *proven; /* a frame known to be the same activation by its chunk; NULL: none */
 	bool may_mark, may_prove;
+	bool all_proofs; /* frames of 3.11 and later, marks in use */
 	uint32_t n_fresh; /* in p->fresh: frames above the kept ones, innermost first */
 	uint32_t kept;    /* entries of p->cached whose frames are still in the stack */
 	uint32_t same;    /* entries that are as they were; the others need new ids */
@@ -286,13 +289,44 @@ static bool descend(struct walk *w, int i, int *stop)
 	}
 }
 
+/*
+ * The same for 3.11 and later when nothing is traced: this loop is most of what a deep stack costs. `previous` is only
+ * compared, never followed, so that the loads of one round need not wait for the round before.
+ */
+static bool descend_inner(struct walk *w, int i, int *stop)
+{
+	const uint32_t mark_offset = py_state.mark_offset, instr_offset = py_layout.frame_instr,
+		       previous_offset = py_layout.frame_previous, marked = w->p->mark;
+	const struct py_cached *first = w->p->cached, *e = first + i, *same = e + 1;
+	const char *proven = w->proven;
+	bool holds = true;
+
+	for (;; e--) {
+		const char *frame = e->frame;
+		uint32_t word = PY_AT(uint32_t, frame, mark_offset);
+		bool is_new = PY_AT(uint64_t, frame, instr_offset) != e->instr;
+
+		same = is_new ? e : same;
+		if (word == marked || frame == proven)
+			break;
+		if (word == UINT32_MAX && !is_new && w->may_mark)
+			mark(w->p, e);
+		holds = PY_AT(char *, frame, previous_offset) == (e == first ? NULL : e[-1].frame);
+		if (e == first || !holds)
+			break;
+	}
+	w->same = (uint32_t)(same - first);
+	*stop = (int)(e - first);
+	return holds;
+}
+
 /* Splits the stack that ends in `frame` into fresh frames above and kept entries below. */
 static bool split(struct walk *w, const char *frame)
 {
 	while (frame) {
 		int i = find(w->p, frame), stop = i;
 
-		if (i >= 0 && descend(w, i, &stop)) {
+		if (i >= 0 && (w->all_proofs ? descend_inner : descend)(w, i, &stop)) {
 			w->kept = (uint32_t)i + 1;
 			return true;
 		}
@@ -427,6 +461,7 @@ static uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 	chunk = chunk_of(tstate);
 	w.may_prove = !tracing;
 	w.may_mark = has_gil && !tracing;
+	w.all_proofs = !tracing && !frames_are_objects() && py_state.mark_mask;
 	if (chunk && PY_AT(uint64_t, chunk, py_layout.chunk_top) == cookie_of(p))
 		w.proven = chunk + py_layout.chunk_data;
 	if (!walk(&w, top)) {
@@ -441,9 +476,35 @@ static uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 	return p->stack;
 }
 
+/* The commonest change: the frame is the one that was on top last time, only further on. 0: look closer. */
+static uint32_t same_frame(struct py_thread *p, const char *tstate)
+{
+	const char *top = py_top_frame(tstate);
+	struct py_cached *e, now;
+	struct py_memo *m;
+	uint32_t parent;
+	uint64_t key;
+
+	if (p->epoch != py_state.epoch || p->tstate != tstate || top != p->top || !top || mark_word(top) != p->mark ||
+	    p->deaths != __atomic_load_n(&py_state.deaths, __ATOMIC_ACQUIRE))
+		return 0;
+	e = &p->cached[p->depth - 1];
+	now = *e;
+	now.instr = instr_of(top);
+	key = key_of(&now);
+	parent = p->depth > 1 ? e[-1].stack : 0;
+	m = memo_of(p, key, parent);
+	if (m->key != key || m->parent != parent || !key)
+		return 0;
+	e->instr = p->instr = now.instr;
+	return e->stack = p->stack = m->stack;
+}
+
 uint32_t py_stack_changed(struct thread *t, struct py_thread *p, const char *tstate)
 {
-	return update(t, p, tstate, true);
+	uint32_t stack = same_frame(p, tstate);
+
+	return stack ? stack : update(t, p, tstate, true);
 }
 
 /* ---- threads without the GIL ---- */
@@ -455,7 +516,7 @@ uint32_t py_stack_changed(struct thread *t, struct py_thread *p, const char *tst
  */
 static const char *own_tstate(const struct py_thread *p, bool *held)
 {
-	const char *current = py_state.current(), *own;
+	const char *current = py_current(), *own;
 
 	*held = current && !py_state.current_is_shared;
 	if (*held)
@@ -503,7 +564,7 @@ static uint32_t frames_below(const char **frames, const char *top)
 uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil)
 {
 	bool held;
-	const char *tstate = has_gil ? py_state.current() : own_tstate(p, &held), *few[64], **frames = few;
+	const char *tstate = has_gil ? py_current() : own_tstate(p, &held), *few[64], **frames = few;
 	uint32_t depth, stack = 0;
 
 	if (!tstate || (py_trust != PY_TRUST_FULL && !py_selftest(tstate)))
