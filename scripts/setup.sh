@@ -65,10 +65,10 @@ install() {
 		return
 	fi
 	have_command apt-get || die "these Debian packages, or their like, are missing: $missing"
-	if [ "$(id -u)" != 0 ] && ! have_command sudo; then
+	say "    installing: $missing"
+	if [ "$(id -u)" != 0 ] && ! { have_command sudo && sudo -v; }; then
 		die "neither root nor sudo; as root, run: apt-get install $missing"
 	fi
-	say "    installing: $missing"
 	quietly as_root apt-get -q update
 	# Word splitting is wanted: one argument a package.
 	# shellcheck disable=SC2086
