@@ -174,6 +174,8 @@ bool options_size(const char *text, uint64_t *ret_bytes)
 	if (!isdigit((unsigned char)*text))
 		return false;
 	value = strtod(text, &end);
+	if (end != text + strspn(text, "0123456789.")) /* strtod() also takes "0x10" and "1e9" */
+		return false;
 	while (*end == ' ')
 		end++;
 	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
