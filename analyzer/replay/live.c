@@ -19,7 +19,7 @@ uint32_t *live_make_place(struct live *l, uint64_t addr)
 		*tree = mem_map(sizeof **tree);
 	gib = &(*tree)->gib[addr >> LIVE_GIB_BITS];
 	if (!*gib)
-		*gib = mem_map(sizeof **gib);
+		*array_push(&l->gibs) = *gib = mem_map(sizeof **gib);
 	page = &(*gib)->page[addr >> LIVE_PAGE_BITS & ((1 << (LIVE_GIB_BITS - LIVE_PAGE_BITS)) - 1)];
 	if (!*page) {
 		*page = arena_take(&l->pages, sizeof **page);
@@ -30,13 +30,11 @@ uint32_t *live_make_place(struct live *l, uint64_t addr)
 
 void live_free(struct live *l)
 {
-	for (int r = 0; r < LIVE_REMAINDERS; r++) {
-		struct live_tree *tree = l->tree[r];
-
-		for (size_t i = 0; tree && i < sizeof tree->gib / sizeof *tree->gib; i++)
-			mem_unmap(tree->gib[i], sizeof **tree->gib);
-		mem_unmap(tree, sizeof *tree);
-	}
+	for (size_t i = 0; i < l->gibs.n; i++)
+		mem_unmap(l->gibs.at[i], sizeof *l->gibs.at[i]);
+	for (int r = 0; r < LIVE_REMAINDERS; r++)
+		mem_unmap(l->tree[r], sizeof *l->tree[r]);
+	array_free(&l->gibs);
 	array_free(&l->entries);
 	arena_free(&l->pages);
 }

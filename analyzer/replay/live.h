@@ -40,6 +40,7 @@ struct live_tree {
 
 struct live {
 	struct live_tree *tree[LIVE_REMAINDERS];
+	ARRAY(struct live_gib *) gibs;    /* all of them */
 	ARRAY(struct live_entry) entries; /* [0] is none */
 	uint32_t first_free;              /* 0: none */
 	uint64_t n;                       /* blocks alive */

@@ -23,8 +23,10 @@ static size_t first_beyond(const struct ranges *r, uint64_t addr)
 static void splice(struct ranges *r, size_t i, size_t n_old, const struct range *new, size_t n_new)
 {
 	array_reserve(&r->at, r->at.n + n_new);
-	memmove(r->at.at + i + n_new, r->at.at + i + n_old, (r->at.n - i - n_old) * sizeof *r->at.at);
-	memcpy(r->at.at + i, new, n_new * sizeof *new);
+	if (i + n_old < r->at.n)
+		memmove(r->at.at + i + n_new, r->at.at + i + n_old, (r->at.n - i - n_old) * sizeof *r->at.at);
+	for (size_t k = 0; k < n_new; k++)
+		r->at.at[i + k] = new[k];
 	r->at.n += n_new - n_old;
 }
 
