@@ -23,11 +23,11 @@
 #include "formats/bytes.h"
 
 enum {
-	CONTEXTS = 4096,
+	CONTEXTS = 1024,
 	WINDOW = 65536, /* how many allocations back a free can name its block by number */
 	SEEN = 8192,    /* writer: address to number */
 	CLASSES = 160,  /* size classes: 80 for the object allocator, 80 for malloc */
-	LIFO = 32,
+	LIFO = 8,
 };
 
 /* How the fields of a memory event are found: bits of the HOW column. */
@@ -77,10 +77,10 @@ struct pt_codec {
 	struct context contexts[CONTEXTS];
 	struct size_class classes[CLASSES];
 	union {
-		struct seen {
-			uint64_t addr;
-			uint32_t number, class;
-		} seen[SEEN]; /* writer */
+		struct {
+			uint64_t seen[SEEN]; /* address | number << 48 */
+			uint8_t seen_class[SEEN];
+		}; /* writer */
 		struct {
 			uint64_t addr[WINDOW];
 			uint8_t class[WINDOW];
@@ -198,10 +198,7 @@ static inline void encode_given_address(struct pt_codec *c, struct columns *out,
 	c->given_addr = addr;
 }
 
-static inline struct seen *seen_slot(struct pt_codec *c, uint64_t addr)
-{
-	return &c->seen[(addr >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 51];
-}
+static inline unsigned seen_slot(uint64_t addr) { return (unsigned)((addr >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 51); }
 _Static_assert(SEEN == 1 << (64 - 51), "seen_slot takes the top bits");
 
 static inline void encode_alloc(struct pt_codec *c, struct columns *out, uint8_t op, uint64_t addr, uint64_t size,
@@ -211,7 +208,7 @@ static inline void encode_alloc(struct pt_codec *c, struct columns *out, uint8_t
 	unsigned class = size_class(op, size);
 	struct size_class *k = &c->classes[class];
 	unsigned how = encode_stack(c, out, x, stack);
-	struct seen *seen = seen_slot(c, addr);
+	unsigned seen = seen_slot(addr);
 
 	if (size != x->size) {
 		how |= HOW_SIZE_GIVEN;
@@ -228,7 +225,8 @@ static inline void encode_alloc(struct pt_codec *c, struct columns *out, uint8_t
 		encode_given_address(c, out, addr);
 	}
 	*out->at[COL_HOW]++ = (uint8_t)how;
-	*seen = (struct seen){ addr, c->n_allocs, class };
+	c->seen[seen] = c->n_allocs <= UINT16_MAX ? addr | (uint64_t)c->n_allocs << 48 : 0;
+	c->seen_class[seen] = (uint8_t) class;
 	learn_alloc(c, x, k, how, op, addr, size);
 }
 
@@ -236,9 +234,9 @@ static inline void encode_free(struct pt_codec *c, struct columns *out, uint8_t 
 {
 	struct context *x = &c->contexts[c->context];
 	unsigned how = encode_stack(c, out, x, stack);
-	const struct seen *seen = seen_slot(c, addr);
-	uint32_t number = seen->number;
-	bool numbered = addr && seen->addr == addr && number < c->n_allocs && c->n_allocs - number <= WINDOW;
+	unsigned seen = seen_slot(addr);
+	uint32_t number = (uint32_t)(c->seen[seen] >> 48);
+	bool numbered = addr && (c->seen[seen] & PT_ADDRESS_MASK) == addr;
 
 	if (!numbered) {
 		how |= BLOCK_GIVEN;
@@ -252,7 +250,7 @@ static inline void encode_free(struct pt_codec *c, struct columns *out, uint8_t 
 		out->at[COL_NUMBER] = pt_put_varint(out->at[COL_NUMBER], pt_zigzag((int64_t)number - c->freed));
 	}
 	*out->at[COL_HOW]++ = (uint8_t)how;
-	learn_free(c, x, op, numbered, number, seen->class, addr);
+	learn_free(c, x, op, numbered, number, c->seen_class[seen], addr);
 }
 
 static inline void encode_range(struct pt_codec *c, struct columns *out, uint8_t op, uint64_t addr, uint64_t size,

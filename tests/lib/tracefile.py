@@ -129,7 +129,7 @@ class Model:
     def __init__(self):
         self.stack = self.given_stack = self.given_addr = self.context = self.freed = self.moved = 0
         self.contexts = {}
-        self.last, self.n, self.lifo = [0] * 160, [0] * 160, [[0] * 32 for _ in range(160)]
+        self.last, self.n, self.lifo = [0] * 160, [0] * 160, [[0] * 8 for _ in range(160)]
         self.made = []
 
     def entry(self):
@@ -137,7 +137,7 @@ class Model:
 
     def enter(self, op, detail):
         key = self.stack * 0x9e3779b1 & M32 ^ (op + detail * 131) * 0x85ebca6b & M32
-        self.context = (key ^ key >> 15) >> 4 & 4095
+        self.context = (key ^ key >> 15) >> 4 & 1023
 
     def take_stack(self, how, x, column):
         if how & 3 == 0:
@@ -161,7 +161,7 @@ class Model:
         size = col[3].varint() if how & 4 else x[2]
         c, where = size_class(op, size), how >> 3 & 3
         if where == 0:
-            addr = self.lifo[c][(self.n[c] - 1) % 32] if self.n[c] else 0
+            addr = self.lifo[c][(self.n[c] - 1) % 8] if self.n[c] else 0
             self.n[c] -= 1
         elif where == 1:
             addr = self.last[c] + stride(op, size) & M48
@@ -194,7 +194,7 @@ class Model:
             x[1] = distance = n - 1 - number
             self.freed = number
             if op >> 4 == 1:
-                self.lifo[c][self.n[c] % 32] = addr
+                self.lifo[c][self.n[c] % 8] = addr
                 self.n[c] += 1
         if op >> 4 == 2:
             self.moved = addr
