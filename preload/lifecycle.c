@@ -162,6 +162,8 @@ static const char *describe_error(int error)
 	case EMFILE:
 	case ENFILE: return "too many open files";
 	case ENAMETOOLONG: return "name too long";
+	case EEXIST:
+	case EISDIR: return "there is something else of that name";
 	default: return "I/O error";
 	}
 }

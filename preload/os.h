@@ -79,6 +79,14 @@ static inline int os_identify(int fd, uint64_t *dev, uint64_t *ino)
 	*ino = ret ? 0 : (uint64_t)st.st_ino;
 	return ret;
 }
+static inline bool os_is_file(const char *path)
+{
+	struct stat st;
+	int saved = errno, ret = stat(path, &st);
+
+	errno = saved;
+	return !ret && S_ISREG(st.st_mode);
+}
 static inline long os_read(int fd, void *buf, size_t bytes) { return os_call(SYS_read, fd, buf, bytes); }
 static inline long os_readlink(const char *path, char *buf, size_t cap)
 {

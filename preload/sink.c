@@ -120,7 +120,7 @@ static int create_file(void)
 	if (!dot || dot < slash || strlen(dot) >= sizeof tail)
 		dot = t.at;
 	strcpy(tail, dot);
-	for (unsigned i = 2; fd == -EEXIST && i < MAX_SUFFIX; i++) {
+	for (unsigned i = 2; fd == -EEXIST && i < MAX_SUFFIX && os_is_file(sink.path); i++) {
 		t.at = dot;
 		text_put(&t, "-", 1);
 		text_put_number(&t, i);
