@@ -351,7 +351,7 @@ static void a_sawtooth_is_no_finding(void **state)
 	for (int i = 1; i <= STEPS; i++) {
 		work(&p, i);
 		garbage[n++] = take(&p, KEEP, 10 * SIZE);
-		while (i % 760 == 480 && n)
+		while (i % 770 == 480 && n)
 			give(&p, garbage[--n]);
 	}
 	finish(&p);
