@@ -90,19 +90,19 @@ static bool expand_pattern(struct text *t, const char *pattern, const char *prog
 	return !t->full;
 }
 
-/* The whole path, absolute, so that a program that changes its directory does not lose the file. */
+/* The whole path, absolute: a program that changes its directory does not lose the file, and children that are forked
+ * after it did so write theirs beside their parent's. */
 static bool name_file(const char *pattern, const char *program)
 {
+	static char start_dir[PATH_MAX];
 	struct text t = { sink.path, sink.path + sizeof sink.path - 8, false };
 
 	sink.path[0] = 0;
+	if (!start_dir[0] && os_call(SYS_getcwd, start_dir, sizeof start_dir) < 2)
+		return false;
 	if (pattern[0] != '/') {
-		long n = os_call(SYS_getcwd, sink.path, sizeof sink.path - 8);
-
-		if (n <= 1)
-			return false;
-		t.at = sink.path + n - 1;
-		if (t.at[-1] != '/')
+		text_put(&t, start_dir, strlen(start_dir));
+		if (t.at > sink.path && t.at[-1] != '/')
 			text_put(&t, "/", 1);
 	}
 	return expand_pattern(&t, pattern, program);
