@@ -7,7 +7,6 @@
  * one is off by CLOCK_MAX events, which is microseconds.
  */
 #include "preload/emit.h"
-#include "preload/lifecycle.h"
 #include "preload/os.h"
 #include "preload/sink.h"
 
@@ -53,7 +52,7 @@ bool emit_slow(struct thread *t)
 		return false;
 	if (t->head >= t->look_at) {
 		read_clock(t);
-		lifecycle_tick(t);
+		upward.tick(t);
 		if (t->head + RING_SPARE > t->n_slots && !ring_pack(t))
 			return false;
 	}

@@ -7,6 +7,7 @@
  */
 #include "preload/lifecycle.h"
 #include "preload/emit.h"
+#include "preload/facts.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
 #include "preload/options.h"
@@ -21,10 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef PYTRACE_VERSION
-#error "the build system gives the version"
-#endif
-
 extern char **environ;
 
 static struct options options;
@@ -37,94 +34,14 @@ static _Atomic(uint64_t) last_fork;
 
 bool lifecycle_fini_seen, lifecycle_checks;
 
-/* ---- facts ---- */
-
-static void meta(struct thread *t, const char *key, const void *value, size_t bytes)
-{
-	struct piece pieces[] = { { key, strlen(key) }, { "=", 1 }, { value, bytes } };
-
-	if (pieces[0].bytes + 1 + bytes > DEFINE_MAX)
-		pieces[2].bytes = DEFINE_MAX - pieces[0].bytes - 1;
-	define_bytes(t, PT_OP_META, 0, pieces, 3);
-}
-
-static void meta_text(struct thread *t, const char *key, const char *value) { meta(t, key, value, strlen(value)); }
-static void meta_switch(struct thread *t, const char *key, bool value) { meta_text(t, key, value ? "1" : "0"); }
-
-/* argv's strings lie one behind the other in memory, zeros between, as the kernel put them there; a program may have
- * moved them (setproctitle), so they are taken one by one. */
-static void meta_argv(struct thread *t)
-{
-	static char buf[DEFINE_MAX];
-	size_t len = 0;
-
-	for (int i = 0; i < program.argc && program.argv[i]; i++) {
-		size_t n = strlen(program.argv[i]) + 1;
-
-		if (len + n > sizeof buf - 16)
-			break;
-		memcpy(buf + len, program.argv[i], n);
-		len += n;
-	}
-	meta(t, "argv", buf, len ? len - 1 : 0);
-}
-
-static void meta_place(struct thread *t)
-{
-	static char buf[4096];
-	long n = os_call(SYS_getcwd, buf, sizeof buf);
-
-	if (n > 0)
-		meta_text(t, "cwd", buf);
-	if (!gethostname(buf, sizeof buf - 1))
-		meta_text(t, "host", buf);
-	options_text(environ, buf, sizeof buf);
-	meta_text(t, "options", buf);
-}
-
-static void define_facts(struct thread *t)
-{
-	static char schema[4096];
-	struct piece piece = { schema, pt_schema_text(schema, sizeof schema) };
-
-	define_bytes(t, PT_OP_SCHEMA, 0, &piece, 1);
-	meta_text(t, "libpytrace.version", PYTRACE_VERSION);
-	meta_text(t, "program", program.name);
-	meta_text(t, "exe", program.exe);
-	meta_text(t, "mode", "full");
-	meta_argv(t);
-	meta_place(t);
-}
-
-/* What is known of the interpreter once it runs. */
-static void define_python(struct thread *t)
-{
-	const struct py_info *py = py_info();
-	char hex[16];
-
-	meta_text(t, "layers",
-		  py->implementation ? "mmap,malloc,raw,mem,object,arena,file,reserve" : "mmap,malloc,file,reserve");
-	if (!py->implementation)
-		return;
-	snprintf(hex, sizeof hex, "0x%08x", py->hexversion);
-	meta_text(t, "python.implementation", py->implementation);
-	meta_text(t, "python.version", py->version);
-	meta_text(t, "python.hexversion", hex);
-	meta_switch(t, "python.free_threaded", py->free_threaded);
-	meta_switch(t, "python.shared", py->shared);
-	meta_switch(t, "python.debug", py->debug);
-	if (py->stacks_off)
-		meta_text(t, "python.stacks_off", py->stacks_off);
-}
-
 /* ---- the interpreter's life ---- */
 
-void lifecycle_tick(struct thread *t)
+static void tick(struct thread *t)
 {
 	if (init_seen || !py_initialized())
 		return;
 	init_seen = true;
-	define_python(t);
+	facts_define_python(t);
 	emit_pair(t, PT_OP_PY_INIT, py_info()->hexversion, 0);
 }
 
@@ -192,8 +109,8 @@ static bool open_trace(const struct sink_parent *parent)
 	if (!t)
 		return false;
 	thread_depth(t, DEPTH_OWN);
-	define_facts(t);
-	define_python(t);
+	facts_define(t, &program);
+	facts_define_python(t);
 	thread_leave(t);
 	return true;
 }
@@ -224,6 +141,7 @@ static void leave_environment(void)
 
 static void fork_prepare(void);
 static void fork_in_child(void);
+static bool adopt_child(void);
 static void exit_handler(int status, void *unused)
 {
 	(void)unused;
@@ -258,6 +176,7 @@ static bool begin(int argc, char **argv)
 	lifecycle_checks = options.log & OPTIONS_LOG_CHECK;
 	has_barrier = os_barrier_register();
 	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
+	upward = (struct upward){ .adopt = adopt_child, .tick = tick };
 	thread_start();
 	if (!open_trace(&no_parent))
 		return false;
@@ -350,7 +269,7 @@ static void adopt(void)
 		atomic_store(&tracer.state, TRACER_OFF);
 }
 
-bool lifecycle_adopt(void)
+static bool adopt_child(void)
 {
 	int saved = errno;
 

@@ -12,12 +12,6 @@
 #pragma once
 #include "preload/thread.h"
 
-struct real;
-
-/* At the first event of a process whose state is UNKNOWN. True when it is the child of a fork that is now ON. */
-bool lifecycle_adopt(void);
-/* Called by emit_slow when the clock was read: looks for what happens rarely (interpreter up). Depth DEPTH_OWN. */
-void lifecycle_tick(struct thread *t);
 /* The end. `how` and `status` go into the front page. Only the process that owns the file ends it. */
 void lifecycle_end(enum pt_ended how, int status);
 /* After dlopen: whether an interpreter came with it. */

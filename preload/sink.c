@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sink: file names, space, writes that cannot hurt the program, and the front page. */
+/* sink: space, writes that cannot hurt the program, the front page, the end of the file. */
 #include "preload/sink.h"
+#include "preload/name.h"
 #include "preload/os.h"
 #include "preload/tracer.h"
 
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { FD_LEAST = 100, MAX_SUFFIX = 1000, COMPACT_MAX = 16 << 20 };
+enum { FD_LEAST = 100, COMPACT_MAX = 16 << 20 };
 
 static struct {
 	struct pt_front *front; /* mapped */
@@ -26,109 +25,6 @@ uint64_t sink_start_ns(void) { return sink.start_ns; }
 uint64_t sink_id(void) { return sink.id; }
 uint32_t sink_owner_pid(void) { return sink.pid; }
 bool sink_is_open(void) { return sink.front && sink.front->x_state == PT_STATE_RUNNING; }
-
-/* ---- the name ---- */
-
-struct text {
-	char *at, *end;
-	bool full;
-};
-
-static void text_put(struct text *t, const char *s, size_t len)
-{
-	if (len >= (size_t)(t->end - t->at)) {
-		t->full = true;
-		return;
-	}
-	memcpy(t->at, s, len);
-	t->at += len;
-	*t->at = 0;
-}
-
-static void text_put_number(struct text *t, uint64_t v)
-{
-	char digits[20];
-	int n = 20;
-
-	do
-		digits[--n] = (char)('0' + v % 10);
-	while (v /= 10);
-	text_put(t, digits + n, (size_t)(20 - n));
-}
-
-static void text_put_host(struct text *t)
-{
-	char host[HOST_NAME_MAX + 1] = "";
-
-	if (gethostname(host, sizeof host - 1))
-		host[0] = 0;
-	text_put(t, host, strlen(host));
-}
-
-/* Names come from argv and may hold anything: a slash would make a path of them. */
-static void text_put_name(struct text *t, const char *s)
-{
-	for (; *s; s++)
-		text_put(t, *s == '/' || *(const unsigned char *)s < ' ' ? "_" : s, 1);
-}
-
-static bool expand_pattern(struct text *t, const char *pattern, const char *program)
-{
-	for (const char *p = pattern; *p; p++) {
-		if (*p != '%' || !p[1]) {
-			text_put(t, p, 1);
-			continue;
-		}
-		switch (*++p) {
-		case 'n': text_put_name(t, program); break;
-		case 'p': text_put_number(t, os_pid()); break;
-		case 'h': text_put_host(t); break;
-		case 't': text_put_number(t, os_real_ns() / 1000000000u); break;
-		default: text_put(t, p, 1);
-		}
-	}
-	return !t->full;
-}
-
-/* The whole path, absolute: a program that changes its directory does not lose the file, and children that are forked
- * after it did so write theirs beside their parent's. */
-static bool name_file(const char *pattern, const char *program)
-{
-	static char start_dir[PATH_MAX];
-	struct text t = { sink.path, sink.path + sizeof sink.path - 8, false };
-
-	sink.path[0] = 0;
-	if (!start_dir[0] && os_call(SYS_getcwd, start_dir, sizeof start_dir) < 2)
-		return false;
-	if (pattern[0] != '/') {
-		text_put(&t, start_dir, strlen(start_dir));
-		if (t.at > sink.path && t.at[-1] != '/')
-			text_put(&t, "/", 1);
-	}
-	return expand_pattern(&t, pattern, program);
-}
-
-/* Never writes over a file that is there: pids come again, and a program that execs keeps its own. The number goes
- * before the last dot, so that the name still ends as the user wanted it. */
-static int create_file(void)
-{
-	static char tail[64];
-	char *dot = strrchr(sink.path, '.'), *slash = strrchr(sink.path, '/');
-	struct text t = { sink.path + strlen(sink.path), sink.path + sizeof sink.path, false };
-	int fd = os_open(sink.path, O_RDWR | O_CREAT | O_EXCL, 0666);
-
-	if (!dot || dot < slash || strlen(dot) >= sizeof tail)
-		dot = t.at;
-	strcpy(tail, dot);
-	for (unsigned i = 2; fd == -EEXIST && i < MAX_SUFFIX && os_is_file(sink.path); i++) {
-		t.at = dot;
-		text_put(&t, "-", 1);
-		text_put_number(&t, i);
-		text_put(&t, tail, strlen(tail));
-		fd = os_open(sink.path, O_RDWR | O_CREAT | O_EXCL, 0666);
-	}
-	return fd;
-}
 
 /* ---- the descriptor ---- */
 
@@ -300,12 +196,8 @@ bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, con
 	       int *ret_errno)
 {
 	struct pt_front image = { 0 };
-	int fd;
+	int fd = name_create(sink.path, pattern, program);
 
-	*ret_errno = ENAMETOOLONG;
-	if (!name_file(pattern, program))
-		return false;
-	fd = create_file();
 	if (fd < 0) {
 		*ret_errno = -fd;
 		return false;
@@ -401,13 +293,11 @@ static bool copy_without(int from, int to, const struct sink_gap *gaps, unsigned
 
 static void write_anew(int fd, const struct sink_gap *gaps, unsigned n)
 {
-	static char path[PATH_MAX];
-	struct text t = { path, path + sizeof path, false };
+	static char path[PATH_MAX + 2];
 	int to;
 
-	text_put(&t, sink.path, strlen(sink.path));
-	text_put(&t, "~", 1);
-	to = t.full ? -1 : os_open(path, O_RDWR | O_CREAT | O_EXCL, 0666);
+	strcat(strcpy(path, sink.path), "~");
+	to = os_open(path, O_RDWR | O_CREAT | O_EXCL, 0666);
 	if (to < 0)
 		return;
 	if (!copy_without(fd, to, gaps, n) || os_rename(path, sink.path))

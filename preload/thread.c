@@ -9,7 +9,6 @@
 #include "preload/thread.h"
 #include "preload/arena.h"
 #include "preload/emit.h"
-#include "preload/lifecycle.h"
 #include "preload/os.h"
 #include "preload/sink.h"
 
@@ -18,6 +17,7 @@
 #include <string.h>
 
 struct tracer tracer;
+struct upward upward;
 struct order order = { .run = 1 }; /* a thread starts with run 0, so its first event takes one */
 
 __thread struct thread *thread_self;
@@ -137,7 +137,7 @@ struct thread *thread_enter_slow(void)
 		return NULL;
 	if (state == TRACER_UNKNOWN) {
 		attaching = true; /* closes the hooks while the child of a fork makes its file */
-		if (!lifecycle_adopt())
+		if (!upward.adopt || !upward.adopt())
 			state = TRACER_OFF;
 		attaching = false;
 		if (state == TRACER_OFF)

@@ -42,6 +42,18 @@ static inline bool tracer_is_off(void)
 }
 static inline bool tracer_is_on(void) { return atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_ON; }
 
+struct thread;
+
+/* What the lower floors ask of the highest (lifecycle.c), which fills it in before the state becomes ON. */
+struct upward {
+	/* At the first event of a process whose state is UNKNOWN. True when it is the child of a fork that is now ON.
+	 */
+	bool (*adopt)(void);
+	/* When the clock was read: looks for what happens rarely. Depth DEPTH_OWN. */
+	void (*tick)(struct thread *t);
+};
+extern struct upward upward;
+
 /* A lock for rare moments: held for microseconds, with the thread's hooks closed (thread->depth set), so that neither
  * a signal handler nor the host's code can want it while it is held. The child of a fork opens all of them. */
 struct lock {
