@@ -6,17 +6,28 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-/* A trace that somebody truncates while it is mapped takes its pages away. */
-static void on_sigbus(int sig)
+/*
+ * A page of a mapped trace that the kernel can't give: somebody made the file shorter, or it is a hole on a file system
+ * that has no page left even for zeros. Either reads as zeros, which the reader takes for a hole, and says so.
+ */
+static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
-	static const char text[] = "pytrace: the trace became shorter while it was being read\n";
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), addr = (uintptr_t)info->si_addr & ~(page - 1);
 
-	(void)sig;
-	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-		_exit(EXIT_UNREADABLE);
-	_exit(EXIT_UNREADABLE);
+	(void)context;
+	if (info->si_code != BUS_ADRERR ||
+	    mmap((void *)addr, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		signal(sig, SIG_DFL);
+}
+
+static void catch_sigbus(void)
+{
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+
+	sigaction(SIGBUS, &action, NULL);
 }
 
 static void print_help(FILE *f)
@@ -80,7 +91,7 @@ int main(int argc, char **argv)
 {
 	const struct command *c;
 
-	signal(SIGBUS, on_sigbus);
+	catch_sigbus();
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

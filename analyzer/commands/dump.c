@@ -96,7 +96,7 @@ static void json_event(struct dump *d, const struct batch *b, const struct pt_ev
 	}
 	fprintf(f, "\"%s\"", pt_op_name(ev->op));
 	if (!pt_op_is_memory(ev->op)) {
-		fprintf(f, ", \"%s\": %" PRIu64 ", \"%s\": %" PRIu64 "}", pt_op_field(ev->op, 0), ev->addr,
+		fprintf(f, ", \"values\": {\"%s\": %" PRIu64 ", \"%s\": %" PRIu64 "}}", pt_op_field(ev->op, 0), ev->addr,
 			pt_op_field(ev->op, 1), ev->size);
 		return;
 	}
