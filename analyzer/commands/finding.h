@@ -66,14 +66,11 @@ json_t *finding_json(const struct finding *f);
 /* Prints a finding with its evidence, its line and its stack. */
 void finding_print(struct report *r, const struct finding *f, size_t number);
 
-/* Prints "app.py:12:8 in main, by json/decoder.py:353:20 raw_decode", without a line's end. */
-void finding_print_place(const struct output *o, const struct finding *f, bool full);
+/* Prints where: the frame to look at with the text of its line, and the frame that did it, when that is another. */
+void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent);
 
 /* Prints ", pid 71 72". */
 void finding_print_pids(const struct output *o, const struct finding *f);
-
-/* Prints the text of the finding's line, when it can be read. */
-void finding_print_source(const struct output *o, const struct finding *f, unsigned indent);
 
 /* A row: bytes, blocks, first, last, where, function. */
 void finding_cells(struct report *r, const struct finding *f, struct table *t);

@@ -28,6 +28,9 @@ static const struct {
 	[GROWTH_GAPS] = { "it grew in a part of the windows only", "trace a longer run with steady work" },
 	[GROWTH_IMPORTING] = { "it grew while modules were being imported, which ends when all are",
 			       "trace a run that goes on after the last import" },
+	[GROWTH_BUILDING] = { "nearly all that the program made came from one call, which may just build what it "
+			      "returns",
+			      "trace a run that goes on after that call" },
 	[GROWTH_LITTLE] = { "it grew by too little to tell a leak from a small cache that fills up",
 			    "trace a run with several times the work" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
@@ -175,20 +178,6 @@ json_t *finding_json(const struct finding *f)
 
 /* ---- text ---- */
 
-void finding_print_source(const struct output *o, const struct finding *f, unsigned indent)
-{
-	const struct place *p = finding_place(f);
-	char path[4096], text[400];
-	bool changed = false;
-
-	place_path(&f->trace->places, p, path, sizeof path);
-	if (!source_line(path, p->at.line, f->trace->trace.front.start_real_ns, text, sizeof text, &changed))
-		return;
-	fprintf(o->file, "%*s%s", (int)indent, "", output_style(o, STYLE_CODE));
-	format_elide(o->file, text, o->width - indent);
-	fprintf(o->file, "%s%s\n", output_style(o, STYLE_PLAIN), changed ? "   (the file has changed since)" : "");
-}
-
 void finding_print_pids(const struct output *o, const struct finding *f)
 {
 	fprintf(o->file, ", pid %u", f->pids[0]);
@@ -212,20 +201,37 @@ static void print_head(struct report *r, const struct finding *f, size_t number)
 	fputc('\n', o->file);
 }
 
-void finding_print_place(const struct output *o, const struct finding *f, bool full)
+static void print_source(const struct output *o, const struct finding *f, unsigned indent)
+{
+	const struct place *p = finding_place(f);
+	char path[4096], text[400];
+	bool changed = false;
+
+	place_path(&f->trace->places, p, path, sizeof path);
+	if (!source_line(path, p->at.line, f->trace->trace.front.start_real_ns, text, sizeof text, &changed))
+		return;
+	fprintf(o->file, "%*s%s", (int)indent, "", output_style(o, STYLE_CODE));
+	format_elide(o->file, text, o->width - indent);
+	fprintf(o->file, "%s%s\n", output_style(o, STYLE_PLAIN), changed ? "   (the file has changed since)" : "");
+}
+
+void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent)
 {
 	const struct place *blame = finding_place(f), *inner = place_find(&f->trace->places, f->sum.node);
 	char where[4096], safe[4096];
 
 	format_printable(safe, sizeof safe, place_where(blame, full, where, sizeof where));
-	fprintf(o->file, "%s%s%s", output_style(o, STYLE_STRONG), safe, output_style(o, STYLE_PLAIN));
+	fprintf(o->file, "%*s%s%s%s", (int)indent, "", output_style(o, STYLE_STRONG), safe,
+		output_style(o, STYLE_PLAIN));
 	if (blame->origin != ORIGIN_NONE)
 		fprintf(o->file, " in %s", format_printable(safe, sizeof safe, blame->function));
+	fputc('\n', o->file);
+	print_source(o, f, indent + 4);
 	if (f->blame == f->sum.node)
 		return;
 	format_printable(safe, sizeof safe, place_where(inner, full, where, sizeof where));
-	fprintf(o->file, ", by %s", safe);
-	fprintf(o->file, " %s", format_printable(safe, sizeof safe, inner->function));
+	fprintf(o->file, "%*sby way of %s", (int)indent, "", safe);
+	fprintf(o->file, " in %s\n", format_printable(safe, sizeof safe, inner->function));
 }
 
 static void print_curve(const struct output *o, const struct finding *f)
@@ -299,10 +305,7 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 	char fingerprint[64];
 
 	print_head(r, f, number);
-	fputs("   ", r->out.file);
-	finding_print_place(&r->out, f, r->common.full);
-	fputc('\n', r->out.file);
-	finding_print_source(&r->out, f, 7);
+	finding_print_place(&r->out, f, r->common.full, 3);
 	if (f->n_pids > 1)
 		fprintf(r->out.file, "   The same in %zu processes; what follows is of pid %u.\n", f->n_pids,
 			f->pids[0]);

@@ -274,13 +274,12 @@ static void print_finding(struct report *r, const struct finding *f)
 {
 	const struct output *o = &r->out;
 
-	fprintf(o->file, "  %s%s%s %s, growing by %s: ", output_style(o, STYLE_BAD), finding_verdict(f),
+	fprintf(o->file, "  %s%s%s: %s, growing by %s", output_style(o, STYLE_BAD), finding_verdict(f),
 		output_style(o, STYLE_PLAIN), format_bytes(f->all.bytes).text, format_rate(f->all_rate).text);
-	finding_print_place(o, f, false);
 	if (r->n_traces > 1)
 		finding_print_pids(o, f);
 	fputc('\n', o->file);
-	finding_print_source(o, f, 6);
+	finding_print_place(o, f, false, 4);
 }
 
 static void print_findings(struct report *r, const struct finding_list *l)

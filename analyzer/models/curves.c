@@ -3,8 +3,11 @@
  * A step is written when a curve changes for the first time in a new slice: it says what the curve was up to then. So
  * a stack that worked only at start-up costs two steps, however long the run.
  *
- * The end is known only afterwards: when the interpreter starts to go down, the slice is closed and what is alive is
- * noted; should an interpreter start again, both are forgotten. Slices after the end are cut off in curves_finish().
+ * How much work there will be is not known before. So slices start small, and when there are too many, each two become
+ * one, and from then on they are twice as large.
+ *
+ * The end, too, is known only afterwards: when the interpreter starts to go down, the slice is closed and what is alive
+ * is noted; should an interpreter start again, both are forgotten. Slices after the end are cut off in curves_finish().
  */
 #include "analyzer/models/curves.h"
 #include "analyzer/base/mem.h"
@@ -12,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICES_PER_CLOCK 128
+#define FIRST_WORK 16 /* blocks in a slice of a short run */
 
 static bool is_import_frame(const struct defs *d, const struct node *node)
 {
@@ -51,21 +54,61 @@ static void push_step(struct curves *c, struct curve *curve, uint32_t slice)
 	curve->slice = slice;
 }
 
-static void open_slice(struct curves *c, const struct replay_now *now)
+/* Of two steps of a curve that fall into one slice now, the later one holds. */
+static void halve_steps(struct curves *c)
 {
-	if (c->slices.n)
-		c->slices.at[c->slices.n - 1].end_ns = now->ns;
-	*array_push(&c->slices) = (struct slice){ .end_ns = now->ns };
-	c->last_ns = now->ns;
-	c->last_number = now->number;
+	uint32_t *seen = mem_alloc((c->curves.n + 1) * sizeof *seen);
+	size_t to = c->steps.n;
+
+	memset(seen, 0xff, (c->curves.n + 1) * sizeof *seen);
+	for (size_t i = c->steps.n; i-- > 0;) {
+		struct curve_step step = c->steps.at[i];
+
+		step.slice /= 2;
+		if (seen[step.curve] == step.slice)
+			continue;
+		seen[step.curve] = step.slice;
+		c->steps.at[--to] = step;
+	}
+	c->steps.n -= to;
+	memmove(c->steps.at, c->steps.at + to, c->steps.n * sizeof *c->steps.at);
+	free(seen);
 }
 
-static void count_birth(struct curves *c, const struct change *change)
+/* What was late by the small slices of before need not be by larger ones: it is counted anew. */
+static void halve_slices(struct curves *c)
 {
-	struct slice *s = &c->slices.at[c->slices.n - 1];
+	for (size_t i = 0; i < c->slices.n; i += 2)
+		c->slices.at[i / 2] =
+			(struct slice){ c->slices.at[i + 1].end_ns, c->slices.at[i].work + c->slices.at[i + 1].work };
+	c->slices.n /= 2;
+	c->slice_work *= 2;
+	c->end_slice /= 2;
+	for (size_t i = 0; i < c->curves.n; i++) {
+		c->curves.at[i].slice /= 2;
+		c->curves.at[i].late_deaths = 0;
+	}
+	halve_steps(c);
+}
 
-	s->births++;
-	s->work += change->node != NODE_EMPTY && !c->importing[change->node];
+static void open_slice(struct curves *c, uint64_t now_ns)
+{
+	if (c->slices.n)
+		c->slices.at[c->slices.n - 1].end_ns = now_ns;
+	if (c->slices.n >= CURVES_SLICES && c->slices.n % 2 == 0 && !c->ended)
+		halve_slices(c);
+	*array_push(&c->slices) = (struct slice){ .end_ns = now_ns };
+}
+
+static void count_birth(struct curves *c, struct curve *curve, const struct change *change)
+{
+	bool work = c->all_is_work || (change->node != NODE_EMPTY && !c->importing[change->node]);
+
+	if (c->ended)
+		return;
+	curve->births++;
+	c->work += work;
+	c->slices.at[c->slices.n - 1].work += work;
 }
 
 /* Whether a block lived through several slices before it was given back (not moved, and not at the end). */
@@ -77,13 +120,15 @@ static bool is_late(const struct curves *c, const struct change *change)
 	       change->born_ns < c->slices.at[n - 2 - CURVES_LATE].end_ns;
 }
 
-static void apply(struct curves *c, const struct change *change)
+static void apply(struct curves *c, const struct change *change, uint64_t now_ns)
 {
-	struct curve *curve = curve_of(c, change->node, change->layer);
-	uint32_t slice = (uint32_t)c->slices.n - 1;
+	struct curve *curve;
 
-	if (curve->slice != slice)
-		push_step(c, curve, slice);
+	if (!c->ended && c->slices.at[c->slices.n - 1].work >= c->slice_work)
+		open_slice(c, now_ns);
+	curve = curve_of(c, change->node, change->layer);
+	if (curve->slice != c->slices.n - 1)
+		push_step(c, curve, (uint32_t)c->slices.n - 1);
 	if (change->kind == BLOCK_DIED) {
 		curve->bytes -= change->bytes;
 		curve->blocks -= change->whole;
@@ -93,18 +138,16 @@ static void apply(struct curves *c, const struct change *change)
 	curve->bytes += change->bytes;
 	curve->blocks += change->whole;
 	if (change->kind == BLOCK_BORN)
-		count_birth(c, change);
+		count_birth(c, curve, change);
 }
 
 static void on_changes(void *self, const struct change *changes, size_t n, const struct replay_now *now)
 {
 	struct curves *c = self;
 
-	if (now->ns - c->last_ns >= c->every_ns || now->number - c->last_number >= c->every_events)
-		open_slice(c, now);
 	for (size_t i = 0; i < n; i++) {
 		if (pt_layer_counted((enum pt_layer)changes[i].layer))
-			apply(c, &changes[i]);
+			apply(c, &changes[i], now->ns);
 	}
 }
 
@@ -132,7 +175,7 @@ static void set_end(struct curves *c, const struct replay_now *now, struct repla
 	replay_each_live(r, note_live, c);
 	c->end_slice = (uint32_t)c->slices.n - 1;
 	c->ended = true;
-	open_slice(c, now);
+	open_slice(c, now->ns);
 }
 
 static void on_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
@@ -161,8 +204,8 @@ void curves_init(struct curves *c, struct trace *t)
 	c->model = (struct model){ c, on_changes, on_event, on_finish };
 	c->importing = find_imports(&t->defs);
 	c->of_node = mem_map((t->defs.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
-	c->every_ns = t->end_ns / SLICES_PER_CLOCK + 1;
-	c->every_events = t->n_events / SLICES_PER_CLOCK + 1;
+	c->all_is_work = !defs_meta(&t->defs, "python.version", NULL);
+	c->slice_work = FIRST_WORK;
 	*array_push(&c->slices) = (struct slice){ 0 };
 }
 

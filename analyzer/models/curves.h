@@ -2,11 +2,11 @@
 /*
  * curves: the live bytes of each stack over the run
  *
- * What:  listens to a replay. The run is cut into slices; a slice ends when a certain share of the whole time or a
- *        certain share of all events has passed, so that a phase that matters by either clock gets many. Each pair of
- *        stack and layer has a curve: what was alive at the end of each slice. Only counted layers are looked at.
+ * What:  listens to a replay. The run is cut into slices of equal work: of as many blocks made by Python code that
+ *        was not importing a module. Each pair of stack and layer has a curve: what was alive at the end of each slice.
+ *        Only counted layers are looked at.
  * Who:   a model of replay_run() (account_options.more); models/growth.c judges what it kept.
- * Memory: 72 bytes for each curve, 24 for each slice in which a curve changed.
+ * Memory: 80 bytes for each curve, 24 for each slice in which a curve changed; CURVES_SLICES bounds the slices.
  * End:   the moment before the interpreter takes itself down (see models/account.h), else the end of the trace.
  */
 #pragma once
@@ -14,8 +14,7 @@
 
 struct slice {
 	uint64_t end_ns;
-	uint64_t births; /* blocks made in it */
-	uint64_t work;   /* of these by Python code that was not importing a module */
+	uint64_t work; /* blocks made in it that count as work */
 };
 
 /* What a curve was at the end of a slice, and stayed until the slice of the next step. */
@@ -29,12 +28,14 @@ struct curve {
 	uint64_t first_ns, last_ns; /* when the oldest and the newest of these was made */
 	size_t first_step, n_steps; /* in curves.steps */
 	node_id node;
-	uint64_t late_deaths; /* blocks that were given back CURVES_LATE slices or more after they were made */
+	uint64_t births;      /* blocks made in all the run, up to the end */
+	uint64_t late_deaths; /* blocks given back CURVES_LATE slices or more after they were made, in the last half */
 	uint32_t slice;       /* of the last change; private */
 	uint8_t layer;
 };
 
-#define CURVES_LATE 8
+#define CURVES_SLICES 256 /* at most; at least half of it in a long run */
+#define CURVES_LATE   16
 
 struct curves {
 	struct trace *trace;
@@ -43,10 +44,12 @@ struct curves {
 	ARRAY(struct curve) curves;
 	ARRAY(struct curve_step) steps; /* after curves_finish() by curve, then by slice */
 	bool *importing;                /* by node: a module was being imported */
+	uint64_t work;                  /* blocks made that count as work, up to the end */
 	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
-	uint64_t every_ns, every_events, last_ns, last_number;
-	uint32_t end_slice; /* private: slices up to it lie before the end */
-	bool ended, live_known;
+	uint64_t slice_work;            /* private: of a slice that is full */
+	uint32_t end_slice;             /* private: slices up to it lie before the end */
+	bool all_is_work;               /* private: no Python in this process */
+	bool ended;                     /* private: the end has been seen, as far as is known */
 };
 
 /* The trace must be open. The model is c->model. */

@@ -10,9 +10,11 @@
  *                   waits for its collection can lift.
  *   It does not slow down. A cache that fills up with random keys grows less and less; a leak goes on with the work.
  *
- * Time is cut into windows of work: slices (models/curves.h) in which Python code other than imports made blocks. An
- * idle night between two requests is no evidence, and a start-up of a million events does not push the ten thousand
- * that matter into the last window.
+ * Windows are of equal work (models/curves.h): an idle night between two requests is no evidence, and a start-up of a
+ * million events does not push the ten thousand that matter into the last window.
+ *
+ * A program that only loads data (one call makes nearly all blocks there are) grows to its end, too: no leak is
+ * claimed.
  *
  * Stacks are judged alone first, so that a table that was built once and lies in the same function does not hide a leak
  * beside it. What was not found is judged by the functions of the stack (recursion of any depth, several lines of one
@@ -34,7 +36,7 @@
 
 #define WINDOWS_MIN      11    /* fewer show no trend: 8 are left after the warm-up */
 #define WARM_SHARE       4     /* the first quarter of the windows is warm-up */
-#define WORK_SHARE       4     /* a slice is work when at least a quarter of its blocks are */
+#define BUILDING_PERCENT 90    /* of all work by one stack: a program that builds one thing */
 #define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
 #define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
 #define FEW_BYTES        65536 /* few blocks must be large to count */
@@ -91,29 +93,17 @@ static uint64_t *node_hashes(const struct defs *d)
 
 /* ---- windows ---- */
 
+/* Slices are of equal work already, but for the last. */
 static void cut_windows(struct growth *g, const struct curves *c)
 {
-	uint32_t *work = mem_alloc((c->slices.n + 1) * sizeof *work), n = 0;
-	bool any_work = false;
+	uint32_t n = (uint32_t)c->slices.n;
 
-	for (size_t i = 0; i < c->slices.n; i++)
-		any_work |= c->slices.at[i].work > 0;
-	for (uint32_t i = 0; i < c->slices.n; i++) {
-		const struct slice *s = &c->slices.at[i];
-
-		if (any_work ? s->work && s->work * WORK_SHARE >= s->births : s->births > 0)
-			work[n++] = i;
-	}
-	if (n >= WINDOWS_MIN) {
-		g->n_windows = n < GROWTH_WINDOWS_MAX ? n : GROWTH_WINDOWS_MAX;
-		g->n_warm = g->n_windows / WARM_SHARE;
-		g->borders[0] = work[0] ? work[0] - 1 : 0;
-		for (uint32_t w = 1; w <= g->n_windows; w++)
-			g->borders[w] = work[(uint64_t)n * w / g->n_windows - 1];
-		/* What came after the last work still counts as its end: blocks may have been given back there. */
-		g->borders[g->n_windows] = (uint32_t)c->slices.n - 1;
-	}
-	free(work);
+	if (n < WINDOWS_MIN)
+		return;
+	g->n_windows = n < GROWTH_WINDOWS_MAX ? n : GROWTH_WINDOWS_MAX;
+	g->n_warm = g->n_windows / WARM_SHARE;
+	for (uint32_t w = 0; w <= g->n_windows; w++)
+		g->borders[w] = w ? (uint32_t)((uint64_t)n * w / g->n_windows - 1) : 0;
 }
 
 /* ---- the verdict on one curve ---- */
@@ -175,6 +165,12 @@ static enum growth_doubt doubt_of(const struct growth_evidence *e)
 	return GROWTH_NO_DOUBT;
 }
 
+/* Whether one stack made nearly all there is. */
+static bool is_building(const struct growth *g, const struct growth_group *group)
+{
+	return group->node > NODE_UNKNOWN && group->node_births * 100 >= g->curves->work * BUILDING_PERCENT;
+}
+
 static void judge(const struct growth *g, struct growth_group *group)
 {
 	bool importing = g->curves->importing[group->node];
@@ -192,6 +188,8 @@ static void judge(const struct growth *g, struct growth_group *group)
 	group->doubt = doubt_of(&group->evidence);
 	if (group->doubt == GROWTH_NO_DOUBT && importing)
 		group->doubt = GROWTH_IMPORTING;
+	if (group->doubt == GROWTH_NO_DOUBT && is_building(g, group))
+		group->doubt = GROWTH_BUILDING;
 	if (group->doubt == GROWTH_NO_DOUBT)
 		group->verdict = GROWTH_FOUND;
 	else if (group->evidence.grown_bytes >= UNDECIDED_BYTES && group->evidence.growing_last &&
@@ -260,6 +258,7 @@ static void add_curve(struct grouping *p, uint32_t number, uint64_t key)
 	if (curve->bytes >= group->node_bytes) {
 		group->node = curve->node;
 		group->node_bytes = curve->bytes;
+		group->node_births = curve->births;
 	}
 	if (p->g->n_windows)
 		curves_sum(p->g->curves, curve, p->g->borders, p->g->n_windows + 1, group->curve_bytes,

@@ -23,6 +23,7 @@ enum growth_doubt {
 	GROWTH_SLOWING,   /* it grew less and less: perhaps a cache that fills up */
 	GROWTH_GAPS,      /* it grew in some windows only, or not in the last ones */
 	GROWTH_IMPORTING, /* it grew while modules were being imported */
+	GROWTH_BUILDING,  /* nearly all that the program made came from this one call */
 	GROWTH_LITTLE,    /* it grew by too little to tell a leak from a small cache that fills up */
 	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
 	GROWTH_DOUBTS,
@@ -30,8 +31,8 @@ enum growth_doubt {
 
 #define GROWTH_WINDOWS_MAX 16
 
-/* The numbers that a verdict rests on. Windows cover the time in which the program was at work; those of the warm-up
- * (the first quarter) are left out of the counts. */
+/* The numbers that a verdict rests on. Windows are of equal work; those of the warm-up (the first quarter) are left
+ * out of the counts. */
 struct growth_evidence {
 	uint32_t windows, growing,
 		growing_last;              /* all after the warm-up, those in which it grew, and of the last quarter */
@@ -50,7 +51,8 @@ struct growth_group {
 	node_id node; /* the stack of the group that holds the most */
 	uint32_t n_stacks;
 	uint64_t bytes, blocks;     /* alive at the end */
-	uint64_t node_bytes;        /* of these by `node` alone */
+	uint64_t node_bytes;        /* of these by `node` alone, in one layer */
+	uint64_t node_births;       /* blocks that it made there in all the run */
 	uint64_t first_ns, last_ns; /* when the oldest and the newest of these blocks was made */
 	uint16_t layers;            /* bit per enum pt_layer */
 	struct growth_evidence evidence;
