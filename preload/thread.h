@@ -53,13 +53,16 @@ struct thread *thread_enter_slow(void);
 static inline struct thread *thread_enter(void)
 {
 	struct thread *t = thread_self;
+	uint32_t depth = t ? atomic_load_explicit(&t->depth, memory_order_relaxed) : DEPTH_OWN;
 
-	if (likely(t && !atomic_load_explicit(&t->depth, memory_order_relaxed))) {
+	if (likely(depth == DEPTH_OUTSIDE)) {
 		atomic_store_explicit(&t->depth, DEPTH_REAL, memory_order_relaxed);
 		atomic_signal_fence(memory_order_seq_cst);
 		if (likely(tracer_is_on()))
 			return t;
 		atomic_store_explicit(&t->depth, DEPTH_OUTSIDE, memory_order_relaxed);
+	} else if (depth == DEPTH_REAL && tracer_is_on()) {
+		return NULL; /* part of the outer event */
 	}
 	return thread_enter_slow();
 }
