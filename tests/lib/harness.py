@@ -140,10 +140,17 @@ def pytrace(*args, status=0, timeout=100):
     return done
 
 
+def unique(pairs):
+    """A JSON object whose keys are told apart."""
+    d = dict(pairs)
+    assert len(d) == len(pairs), 'a key is there twice: %s' % [k for k, _ in pairs]
+    return d
+
+
 def report(command, *args, **more):
     """`pytrace COMMAND --json ARGS` as a Python object."""
     done = pytrace(command, '--json', *args, **more)
-    doc = json.loads(done.out)
+    doc = json.loads(done.out, object_pairs_hook=unique)
     assert doc['schema'] == 'pytrace.%s/1' % command, doc['schema']
     return doc
 
