@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples that README shows: the planted leak is found at its line."""
+import os
+import re
+
+import harness
+
+
+def test_feed_service(python, tmp):
+    path = os.path.join(harness.TOP, 'examples', 'feed_service.py')
+    with open(path) as f:
+        planted = [n for n, line in enumerate(f, 1) if '# the planted leak' in line]
+    done = harness.run_traced([python.path, '-B', path], tmp).check()
+    doc = harness.report('leaks', done.trace)
+    assert doc['findings'], 'nothing found'
+    assert doc['findings'][0]['site']['line'] in planted, (doc['findings'][0]['site'], planted)
+    assert len(doc['findings']) == 1, [f['site'] for f in doc['findings']]
+    text = harness.pytrace('leaks', done.trace).out
+    assert re.search(r'feed_service\.py:%d\b' % planted[0], text), text[:600]
+    assert re.search(r'feed_service\.py:%d\b' % planted[0], harness.pytrace('summary', done.trace).out)
+
+
+def test_run_names_the_trace_and_a_verdict(python, tmp):
+    path = os.path.join(harness.TOP, 'examples', 'feed_service.py')
+    done = harness.run([harness.PYTRACE, 'run', '--', python.path, '-B', path], tmp, cwd=tmp).check()
+    assert len(done.traces) == 1, done.traces
+    assert os.path.basename(done.traces[0]) in done.out + done.err, (done.out, done.err)
