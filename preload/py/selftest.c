@@ -8,11 +8,13 @@
  * When:  at the first events that have a Python frame, until a stack of DEEP_ENOUGH frames has passed. That is within
  *        the interpreter's own start, which runs importlib. One failure switches Python stacks off for good.
  * How:   a pointer is not followed before the kernel was asked whether it leads anywhere, so that a wrong table costs the
- *        stacks and not the program.
+ *        stacks and not the program. What was seen is remembered (pages that are there, frames that were looked at), so
+ *        that all of it costs some hundred system calls once in the life of a process.
  */
 #include "preload/py/parts.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "formats/event.h"
 #include "preload/os.h"
@@ -23,10 +25,21 @@ enum { OWNER_GENERATOR = 1, OWNER_CSTACK = 3, OWNER_MAX = 4 };
 
 enum py_trust py_trust;
 
-/* Whether 8 bytes can be read there: the kernel looks at the set before it finds that the question makes no sense. */
+/* Whether 8 bytes can be read there: the kernel looks at the set before it finds that the question makes no sense. A
+ * page that was there is believed to be there still. */
 static bool readable(const void *p)
 {
-	return !((uintptr_t)p & 7) && os_call(SYS_rt_sigprocmask, ~0, p, NULL, 8) != -EFAULT;
+	static _Atomic(uintptr_t) pages[64];
+	uintptr_t page = (uintptr_t)p >> 12;
+
+	if ((uintptr_t)p & 7 || !page)
+		return false;
+	if (pages[page % 64] == page)
+		return true;
+	if (os_call(SYS_rt_sigprocmask, ~0, p, NULL, 8) == -EFAULT)
+		return false;
+	pages[page % 64] = page;
+	return true;
 }
 
 static bool readable_to(const void *p, size_t bytes)
@@ -231,14 +244,25 @@ static void learn_current(void)
 		py_state.current_from_thread = word - (const char *)__builtin_thread_pointer();
 }
 
+/* Whether this is the stack that was looked at last, as far as its top tells. */
+static bool seen_before(const char *tstate)
+{
+	static _Atomic(const char *) last_top;
+	const char *top = py_top_frame(tstate), *last = atomic_exchange(&last_top, top);
+
+	return top == last;
+}
+
 bool py_selftest(const char *tstate)
 {
 	static unsigned stacks;
 	unsigned depth;
 	const char *why;
 
-	if (py_trust == PY_TRUST_NONE)
-		return false;
+	if (py_trust != PY_TRUST_TRYING)
+		return py_trust == PY_TRUST_FULL;
+	if (stacks && seen_before(tstate))
+		return true;
 	why = check(tstate, &depth);
 	if (why) {
 		py_stacks_off(why);
