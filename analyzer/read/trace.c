@@ -135,6 +135,17 @@ static void check_footer(struct trace *t)
 			      " are there", f->n_blocks, f->n_defs, t->n_blocks, t->defs.n_loaded);
 }
 
+/* A copy made by `pytrace repair` tells what was wrong with the original. */
+static void recall_repair(struct trace *t)
+{
+	const char *line = defs_meta(&t->defs, "repaired", NULL);
+
+	for (size_t len; line && *line; line += len + (line[len] == '\n')) {
+		len = strcspn(line, "\n");
+		trace_trouble(t, FAULT_NOWHERE, "before it was repaired: %.*s", (int)len, line);
+	}
+}
+
 static void settle(struct trace *t)
 {
 	const struct pt_front *f = &t->front;
@@ -149,6 +160,7 @@ static void settle(struct trace *t)
 	else if (!t->footer_found && f->x_end_ns < MAX_NS && f->x_end_ns > t->end_ns)
 		t->end_ns = f->x_end_ns;
 	check_footer(t);
+	recall_repair(t);
 }
 
 int trace_open(struct trace *t, const char *file, struct fault *ret_fault)
@@ -175,12 +187,16 @@ void trace_close(struct trace *t)
 {
 	for (size_t i = 0; i < t->parts.n; i++)
 		free(t->parts.at[i].ring);
+	for (size_t i = 0; i < t->rings.n; i++)
+		free(t->rings.at[i].slots);
 	for (size_t i = 0; i < t->troubles.n; i++)
 		free(t->troubles.at[i].text);
 	if (t->map)
 		munmap((void *)t->map, t->file_bytes);
 	array_free(&t->parts);
 	array_free(&t->threads);
+	array_free(&t->defs_at);
+	array_free(&t->rings);
 	array_free(&t->troubles);
 	defs_free(&t->defs);
 	free(t->file);

@@ -30,6 +30,17 @@ struct part {
 	struct pt_event *ring;        /* events taken from a ring, owned; NULL: packed in a block */
 };
 
+/* What lay in a ring when the trace was opened. Slots below `first_new` are in EVENTS blocks, too. */
+struct trace_ring {
+	uint64_t offset;
+	uint32_t thread; /* index in trace.threads */
+	uint32_t tid;
+	struct pt_slot *slots; /* a copy of the filled ones */
+	size_t n, first_new;
+	uint64_t base_slot;    /* number of slots[0] */
+	uint64_t run, ns;      /* in force at slots[first_new] */
+};
+
 struct trace_thread {
 	uint32_t number; /* in the file, from 1; 0: the process */
 	uint32_t tid;    /* 0 when unknown */
@@ -56,6 +67,8 @@ struct trace {
 	struct defs defs;
 	ARRAY(struct part) parts; /* sorted by first_run, then by place in the thread: the order in which replay needs them */
 	ARRAY(struct trace_thread) threads;
+	ARRAY(uint64_t) defs_at;  /* offsets of the DEFS blocks that could be read, in file order */
+	ARRAY(struct trace_ring) rings;
 	ARRAY(struct trouble) troubles;
 	uint64_t n_events;        /* in all parts, as the headers say */
 	uint64_t n_blocks;        /* sound headers but for rings and pads */

@@ -5,11 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Numbers of slots are counted in 64 bits; beyond this they are damage, and adding two of them can't overflow. */
-#define MAX_SLOT (UINT64_C(1) << 60)
-
-static uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
-
 static uint32_t thread_index(struct walk *w, uint32_t number)
 {
 	uint32_t *index = map_at(&w->thread_of, number);
@@ -17,6 +12,7 @@ static uint32_t thread_index(struct walk *w, uint32_t number)
 	if (*index == MAP_NONE) {
 		*index = (uint32_t)w->t->threads.n;
 		*array_push(&w->t->threads) = (struct trace_thread){ .number = number };
+		*array_push(&w->ring_base) = UINT64_MAX;
 	}
 	return *index;
 }
@@ -83,7 +79,7 @@ static void note_block(struct walk *w, uint64_t offset, const struct pt_block *b
 	struct trace *t = w->t;
 	const char *fault = b->kind == PT_BLOCK_RING || b->kind == PT_BLOCK_PAD ? NULL : unpack_header_fault(b);
 
-	if (!fault && (b->first_slot > MAX_SLOT || b->n_slots > MAX_SLOT))
+	if (!fault && (b->first_slot > WALK_MAX_SLOT || b->n_slots > WALK_MAX_SLOT))
 		fault = "has a wrong place in its thread";
 	if (fault) {
 		trace_trouble(t, offset, "a block of %" PRIu32 " bytes %s", b->stored_bytes, fault);
@@ -167,44 +163,60 @@ void walk_blocks(struct walk *w)
 
 /* ---- rings ---- */
 
+static bool ring_is_sound(const struct pt_block *b, const struct pt_ring *r)
+{
+	return b->stored_bytes >= sizeof *r && r->slots_offset >= sizeof *b + sizeof *r &&
+	       r->slots_offset + (uint64_t)r->n_slots * sizeof(struct pt_slot) <= sizeof *b + b->stored_bytes &&
+	       r->x_base_slot <= WALK_MAX_SLOT;
+}
+
+static void note_ring(struct walk *w, uint64_t offset, const struct pt_ring *r, struct pt_slot *slots, size_t n)
+{
+	uint32_t thread = thread_index(w, r->x_thread);
+
+	*array_push(&w->t->rings) = (struct trace_ring){
+		.offset = offset, .thread = thread, .tid = r->x_tid, .slots = slots, .n = n,
+		.base_slot = r->x_base_slot, .run = r->x_run, .ns = r->x_ns,
+	};
+	if (r->x_base_slot < w->ring_base.at[thread])
+		w->ring_base.at[thread] = r->x_base_slot;
+}
+
 /*
  * Copies one ring. Its owner may be alive and start it anew while we look: x_base_slot tells, and we look again. What
  * we miss then is in a block by now.
  */
 static void copy_ring(struct walk *w, uint64_t offset)
 {
-	const struct trace *t = w->t;
-	const uint8_t *ring_bytes = t->map + offset + sizeof(struct pt_block);
-	struct walk_ring ring = { .offset = offset };
+	const uint8_t *block = w->t->map + offset;
+	struct pt_slot *slots = NULL;
+	struct pt_ring head, again;
 	struct pt_block b;
-	struct pt_ring again;
+	size_t n;
 
-	memcpy(&b, t->map + offset, sizeof b);
+	memcpy(&b, block, sizeof b);
 	for (int tries = 0; tries < 8; tries++) {
-		memcpy(&ring.head, ring_bytes, sizeof ring.head);
-		if (b.stored_bytes < sizeof ring.head || ring.head.slots_offset < sizeof b + sizeof ring.head ||
-		    ring.head.slots_offset + (uint64_t)ring.head.n_slots * sizeof(struct pt_slot) >
-			    sizeof b + b.stored_bytes ||
-		    ring.head.x_base_slot > MAX_SLOT) {
+		memcpy(&head, block + sizeof b, sizeof head);
+		if (!ring_is_sound(&b, &head)) {
 			trace_trouble(w->t, offset, "a ring's head is damaged");
 			w->t->n_damaged++;
-			return;
+			break;
 		}
-		ring.n = ring.head.x_head < ring.head.n_slots ? ring.head.x_head : ring.head.n_slots;
-		if (!ring.head.x_thread || !ring.n)
-			return;
-		ring.slots = mem_resize(ring.slots, ring.n, sizeof *ring.slots);
+		n = head.x_head < head.n_slots ? head.x_head : head.n_slots;
+		if (!head.x_thread || !n)
+			break;
+		slots = mem_resize(slots, n, sizeof *slots);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		memcpy(ring.slots, t->map + offset + ring.head.slots_offset, ring.n * sizeof *ring.slots);
+		memcpy(slots, block + head.slots_offset, n * sizeof *slots);
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		memcpy(&again, ring_bytes, sizeof again);
-		if (again.x_base_slot == ring.head.x_base_slot && again.x_thread == ring.head.x_thread &&
-		    again.x_head >= ring.head.x_head) {
-			*array_push(&w->rings) = ring;
+		memcpy(&again, block + sizeof b, sizeof again);
+		if (again.x_base_slot == head.x_base_slot && again.x_thread == head.x_thread &&
+		    again.x_head >= head.x_head) {
+			note_ring(w, offset, &head, slots, n);
 			return;
 		}
 	}
-	free(ring.slots);
+	free(slots);
 }
 
 void walk_rings(struct walk *w)
@@ -216,14 +228,7 @@ void walk_rings(struct walk *w)
 /* ---- definitions ---- */
 
 /* Whether a ring still holds the slots that a block was made from: a write that was cut short by a kill. */
-static bool in_ring(const struct walk *w, const struct part *p)
-{
-	for (size_t i = 0; i < w->rings.n; i++)
-		if (w->rings.at[i].head.x_thread == w->t->threads.at[p->thread].number &&
-		    p->first_slot >= w->rings.at[i].head.x_base_slot)
-			return true;
-	return false;
-}
+static bool in_ring(const struct walk *w, const struct part *p) { return p->first_slot >= w->ring_base.at[p->thread]; }
 
 static void read_defs(struct walk *w, struct walk_piece *piece)
 {
@@ -243,6 +248,8 @@ static void read_defs(struct walk *w, struct walk_piece *piece)
 	}
 	if (fault)
 		piece->part.n_slots = 0; /* what is in a ring is not lost, and what is nowhere is a gap */
+	else
+		*array_push(&t->defs_at) = piece->part.offset;
 	if (fault && !in_ring(w, &piece->part)) {
 		trace_trouble(t, piece->part.offset, "a block of %" PRIu32 " definitions %s", piece->part.n_events, fault);
 		t->n_damaged++;
@@ -256,215 +263,10 @@ void walk_defs(struct walk *w)
 			read_defs(w, &w->pieces.at[i]);
 }
 
-/* ---- parts ---- */
-
-static int piece_before(const void *a, const void *b)
-{
-	const struct walk_piece *x = a, *y = b;
-
-	if (x->part.thread != y->part.thread)
-		return x->part.thread < y->part.thread ? -1 : 1;
-	if (x->part.first_slot != y->part.first_slot)
-		return x->part.first_slot < y->part.first_slot ? -1 : 1;
-	if (x->defs != y->defs)
-		return x->defs ? -1 : 1;
-	return (x->part.offset > y->part.offset) - (x->part.offset < y->part.offset);
-}
-
-/* How far one thread's stream is known while its parts are made. */
-struct stream {
-	uint32_t thread;
-	uint64_t known_end;  /* slots below are in some block, as definitions or as events */
-	uint64_t events_end; /* slots below are in EVENTS blocks */
-	uint64_t defs_end;
-	bool gap;
-};
-
-static void stream_gap(struct trace *t, struct stream *s, const struct part *p)
-{
-	if (p->first_slot > s->known_end) {
-		trace_trouble(t, p->offset, "%" PRIu64 " slots of thread %" PRIu32 " before this block are missing",
-			      p->first_slot - s->known_end, t->threads.at[s->thread].number);
-		t->missing_slots += p->first_slot - s->known_end;
-		s->gap = true;
-	}
-}
-
-static void stream_events(struct trace *t, struct stream *s, const struct part *p)
-{
-	struct part *part;
-
-	if (p->first_slot < s->events_end) {
-		trace_trouble(t, p->offset, "a block of %" PRIu32 " events is there twice", p->n_events);
-		return;
-	}
-	s->events_end = p->first_slot + p->n_slots;
-	part = array_push(&t->parts);
-	*part = *p;
-	part->after_gap = s->gap;
-	s->gap = false;
-}
-
-/* A ring as a part: its events from slot `skip` on; its definitions from slot `skip_defs` on. */
-static struct part ring_part(struct walk *w, const struct walk_ring *ring, uint64_t skip, uint64_t skip_defs)
-{
-	struct trace *t = w->t;
-	struct part p = { .offset = ring->offset, .thread = thread_index(w, ring->head.x_thread),
-			  .first_slot = max_u64(skip, ring->head.x_base_slot), .first_run = ring->head.x_run,
-			  .first_ns = ring->head.x_ns, .last_ns = ring->head.x_ns };
-	struct pt_event ev;
-	struct pt_def def;
-	bool is_def;
-	int got;
-
-	p.ring = mem_alloc(ring->n * sizeof *p.ring);
-	for (size_t at = 0, next = 0;; at = next) {
-		uint64_t slot = ring->head.x_base_slot + at;
-
-		got = pt_slots_next(ring->slots, ring->n, &next, t->defs.shapes, &is_def, &ev, &def);
-		if (got <= 0)
-			break;
-		if (is_def && slot >= skip_defs)
-			defs_add(&t->defs, &def);
-		if (is_def)
-			continue;
-		if (slot >= skip)
-			p.ring[p.n_events++] = ev;
-		if (ev.op == PT_OP_RUN || ev.op == PT_OP_TIME)
-			p.last_ns = ev.size;
-		if (slot < skip && (ev.op == PT_OP_RUN || ev.op == PT_OP_TIME))
-			p.first_ns = ev.size;
-		if (slot < skip && ev.op == PT_OP_RUN)
-			p.first_run = ev.addr;
-	}
-	p.n_slots = ring->head.x_base_slot + ring->n - p.first_slot;
-	if (got < 0) {
-		trace_trouble(t, ring->offset, "the ring of thread %" PRIu32 " holds a slot that makes no sense",
-			      ring->head.x_thread);
-		t->n_damaged++;
-	}
-	return p;
-}
-
-/* Blocks made from slots that are still in the ring, but damaged, are given up in favour of the ring. */
-static void drop_damaged_in_ring(struct walk *w, struct stream *s, const struct walk_ring *ring, size_t first_part)
-{
-	struct trace *t = w->t;
-
-	while (t->parts.n > first_part) {
-		const struct part *last = &t->parts.at[t->parts.n - 1];
-
-		if (last->ring || last->first_slot + last->n_slots <= ring->head.x_base_slot ||
-		    last->first_slot < ring->head.x_base_slot || unpack_is_sound(t, last->offset))
-			break;
-		s->gap |= last->after_gap;
-		t->parts.n--;
-	}
-	s->events_end = 0;
-	if (t->parts.n > first_part)
-		s->events_end = t->parts.at[t->parts.n - 1].first_slot + t->parts.at[t->parts.n - 1].n_slots;
-}
-
-static void stream_rings(struct walk *w, struct stream *s, size_t first_part, size_t *next_ring)
-{
-	struct trace *t = w->t;
-
-	for (; *next_ring < w->rings.n && w->rings.at[*next_ring].thread == s->thread; ++*next_ring) {
-		const struct walk_ring *ring = &w->rings.at[*next_ring];
-		struct part p;
-
-		t->threads.at[s->thread].tid = ring->head.x_tid;
-		drop_damaged_in_ring(w, s, ring, first_part);
-		p = ring_part(w, ring, s->events_end, s->defs_end);
-		stream_gap(t, s, &p);
-		if (p.n_events)
-			stream_events(t, s, &p);
-		else
-			free(p.ring);
-		s->known_end = max_u64(s->known_end, p.first_slot + p.n_slots);
-	}
-}
-
-static void stream_thread(struct walk *w, uint32_t thread, size_t *piece, size_t *ring)
-{
-	struct trace *t = w->t;
-	struct stream s = { .thread = thread };
-	size_t first_part = t->parts.n;
-
-	for (; *piece < w->pieces.n && w->pieces.at[*piece].part.thread == thread; ++*piece) {
-		const struct walk_piece *p = &w->pieces.at[*piece];
-		uint64_t end = p->part.first_slot + p->part.n_slots;
-
-		stream_gap(t, &s, &p->part);
-		s.known_end = max_u64(s.known_end, end);
-		if (p->defs)
-			s.defs_end = max_u64(s.defs_end, end);
-		else
-			stream_events(t, &s, &p->part);
-	}
-	stream_rings(w, &s, first_part, ring);
-	t->threads.at[thread].next_slot = s.known_end;
-	for (size_t i = first_part; i < t->parts.n; i++) {
-		struct trace_thread *th = &t->threads.at[thread];
-		struct part *p = &t->parts.at[i];
-
-		/* Runs only go up in a thread; a header that says else would make the merge give up its order. */
-		if (i > first_part)
-			p->first_run = max_u64(p->first_run, p[-1].first_run);
-		else
-			th->first_ns = p->first_ns;
-		th->n_events += p->n_events;
-		th->last_ns = max_u64(th->last_ns, p->last_ns);
-	}
-}
-
-static int ring_before(const void *a, const void *b)
-{
-	const struct walk_ring *x = a, *y = b;
-
-	if (x->thread != y->thread)
-		return x->thread < y->thread ? -1 : 1;
-	return (x->head.x_base_slot > y->head.x_base_slot) - (x->head.x_base_slot < y->head.x_base_slot);
-}
-
-static int part_before(const void *a, const void *b)
-{
-	const struct part *x = a, *y = b;
-
-	if (x->first_run != y->first_run)
-		return x->first_run < y->first_run ? -1 : 1;
-	if (x->thread != y->thread)
-		return x->thread < y->thread ? -1 : 1;
-	return (x->first_slot > y->first_slot) - (x->first_slot < y->first_slot);
-}
-
-void walk_parts(struct walk *w)
-{
-	struct trace *t = w->t;
-	size_t piece = 0, ring = 0;
-
-	for (size_t i = 0; i < w->rings.n; i++)
-		w->rings.at[i].thread = thread_index(w, w->rings.at[i].head.x_thread);
-	if (w->rings.n)
-		qsort(w->rings.at, w->rings.n, sizeof *w->rings.at, ring_before);
-	if (w->pieces.n)
-		qsort(w->pieces.at, w->pieces.n, sizeof *w->pieces.at, piece_before);
-	for (uint32_t thread = 0; thread < t->threads.n; thread++)
-		stream_thread(w, thread, &piece, &ring);
-	for (size_t i = 0; i < t->parts.n; i++) {
-		t->n_events += t->parts.at[i].n_events;
-		t->end_ns = max_u64(t->end_ns, t->parts.at[i].last_ns);
-	}
-	if (t->parts.n)
-		qsort(t->parts.at, t->parts.n, sizeof *t->parts.at, part_before);
-}
-
 void walk_done(struct walk *w)
 {
-	for (size_t i = 0; i < w->rings.n; i++)
-		free(w->rings.at[i].slots);
-	array_free(&w->rings);
 	array_free(&w->ring_at);
+	array_free(&w->ring_base);
 	array_free(&w->pieces);
 	map_free(&w->thread_of);
 	unpack_free(w->unpacker);

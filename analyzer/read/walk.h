@@ -18,14 +18,6 @@ struct walk_piece {
 	bool defs; /* a DEFS block: what it defines, not what happened */
 };
 
-struct walk_ring {
-	uint64_t offset;
-	uint32_t thread; /* index in trace.threads */
-	struct pt_ring head;
-	struct pt_slot *slots; /* a copy of the filled ones, owned */
-	size_t n;
-};
-
 struct walk {
 	struct trace *t;
 	struct unpacker *unpacker;
@@ -33,12 +25,15 @@ struct walk {
 	uint64_t end;                    /* silence is fine from here on (x_file_end) */
 	ARRAY(struct walk_piece) pieces; /* DEFS and EVENTS blocks */
 	ARRAY(uint64_t) ring_at;
-	ARRAY(struct walk_ring) rings;
-	struct map thread_of; /* number to index in trace.threads */
+	struct map thread_of;            /* number to index in trace.threads */
+	ARRAY(uint64_t) ring_base;       /* by thread: number of the first slot in its ring; UINT64_MAX: it has none */
 };
+
+/* Numbers of slots are counted in 64 bits; beyond this they are damage, and adding two of them can't overflow. */
+#define WALK_MAX_SLOT (UINT64_C(1) << 60)
 
 void walk_blocks(struct walk *w);
 void walk_rings(struct walk *w);
 void walk_defs(struct walk *w);
-void walk_parts(struct walk *w);
+void walk_parts(struct walk *w); /* parts.c */
 void walk_done(struct walk *w);
