@@ -11,13 +11,13 @@
 /* What pytrace exits with. */
 enum exit_code {
 	EXIT_FINE = 0,
-	EXIT_FOUND = 1,      /* check found a leak, diff found a regression */
+	EXIT_FOUND = 1, /* check found a leak, diff found a regression */
 	EXIT_USAGE = 2,
 	EXIT_UNREADABLE = 3, /* not a readable trace */
 	EXIT_INCOMPLETE = 4, /* readable but incomplete, where completeness was demanded */
 };
 
 struct command {
-	struct option_page page; /* name, help and options, as out/options.h shows them */
+	struct option_page page;           /* name, help and options, as out/options.h shows them */
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns an exit code */
 };

@@ -25,7 +25,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 
 static void catch_sigbus(void)
 {
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
 
 	sigaction(SIGBUS, &action, NULL);
 }
@@ -33,11 +33,13 @@ static void catch_sigbus(void)
 static void print_help(FILE *f)
 {
 	fputs("pytrace: reads what libpytrace.so recorded of a program's memory\n\n"
-	      "Usage: pytrace COMMAND [OPTION...] TRACE...\n\nCommands:\n", f);
+	      "Usage: pytrace COMMAND [OPTION...] TRACE...\n\nCommands:\n",
+	      f);
 	for (size_t i = 0; i < commands_count; i++)
 		fprintf(f, "  %-10s %s\n", commands[i]->page.name, commands[i]->page.summary);
 	fputs("\n`pytrace COMMAND --help` tells what a command takes. Exit codes: 0 fine, 1 something was found,\n"
-	      "2 wrong usage, 3 not a readable trace, 4 incomplete where completeness was demanded.\n", f);
+	      "2 wrong usage, 3 not a readable trace, 4 incomplete where completeness was demanded.\n",
+	      f);
 }
 
 static const struct command *find(const char *name)

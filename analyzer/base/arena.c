@@ -50,5 +50,5 @@ void arena_free(struct arena *a)
 		free(a->pieces);
 		a->pieces = next;
 	}
-	*a = (struct arena){0};
+	*a = (struct arena){ 0 };
 }

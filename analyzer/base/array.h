@@ -29,9 +29,8 @@
 	} while (0)
 
 /* A pointer to one new element at the end; its content is undefined. */
-#define array_push(a)                                                                                         \
-	((a)->at = (a)->n < (a)->cap ? (a)->at : array_more((a)->at, &(a)->cap, sizeof *(a)->at),             \
-	 &(a)->at[(a)->n++])
+#define array_push(a) \
+	((a)->at = (a)->n < (a)->cap ? (a)->at : array_more((a)->at, &(a)->cap, sizeof *(a)->at), &(a)->at[(a)->n++])
 
 /* For array_push(): twice the room. */
 static inline void *array_more(void *at, size_t *cap, size_t bytes_each)
@@ -40,9 +39,9 @@ static inline void *array_more(void *at, size_t *cap, size_t bytes_each)
 	return mem_resize(at, *cap, bytes_each);
 }
 
-#define array_free(a)                    \
-	do {                             \
-		free((a)->at);           \
-		(a)->at = NULL;          \
-		(a)->n = (a)->cap = 0;   \
+#define array_free(a)                  \
+	do {                           \
+		free((a)->at);         \
+		(a)->at = NULL;        \
+		(a)->n = (a)->cap = 0; \
 	} while (0)

@@ -16,8 +16,8 @@ enum fault_code { FAULT_NONE = 0, FAULT_IO = -1, FAULT_FORMAT = -2, FAULT_VERSIO
 
 struct fault {
 	enum fault_code code;
-	uint64_t offset;  /* in the file, or FAULT_NOWHERE */
-	char file[256];   /* as the user named it; "" when it is about no file */
+	uint64_t offset; /* in the file, or FAULT_NOWHERE */
+	char file[256];  /* as the user named it; "" when it is about no file */
 	char cause[256];
 };
 

@@ -50,5 +50,5 @@ uint32_t *map_at(struct map *m, uint64_t key)
 void map_free(struct map *m)
 {
 	free(m->at);
-	*m = (struct map){0};
+	*m = (struct map){ 0 };
 }

@@ -96,8 +96,8 @@ static void json_event(struct dump *d, const struct batch *b, const struct pt_ev
 	}
 	fprintf(f, "\"%s\"", pt_op_name(ev->op));
 	if (!pt_op_is_memory(ev->op)) {
-		fprintf(f, ", \"values\": {\"%s\": %" PRIu64 ", \"%s\": %" PRIu64 "}}", pt_op_field(ev->op, 0), ev->addr,
-			pt_op_field(ev->op, 1), ev->size);
+		fprintf(f, ", \"values\": {\"%s\": %" PRIu64 ", \"%s\": %" PRIu64 "}}", pt_op_field(ev->op, 0),
+			ev->addr, pt_op_field(ev->op, 1), ev->size);
 		return;
 	}
 	layer = pt_layer_name(pt_op_layer(ev->op));

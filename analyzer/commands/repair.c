@@ -81,7 +81,7 @@ static int wrong_use(const char *why)
 
 static int run(int argc, char **argv)
 {
-	struct options_common common = {0};
+	struct options_common common = { 0 };
 	struct fault fault;
 	struct output out;
 	struct trace t;
@@ -110,8 +110,9 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_example examples[] = {
-	{"repair -o whole.pytrace app.71.pytrace", "packs what a killed process left in its rings, drops what is damaged"},
-	{0},
+	{ "repair -o whole.pytrace app.71.pytrace",
+	  "packs what a killed process left in its rings, drops what is damaged" },
+	{ 0 },
 };
 
 const struct command command_repair = {

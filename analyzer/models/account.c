@@ -41,8 +41,8 @@ struct accountant {
 	uint64_t peak_epoch, fini_epoch; /* epochs that began with such a moment */
 	uint8_t counted[PT_LAYERS];
 	struct layer_count layers[PT_LAYERS];
-	struct amount now;  /* counted layers */
-	uint64_t high;      /* the most since the last sample */
+	struct amount now; /* counted layers */
+	uint64_t high;     /* the most since the last sample */
 	uint64_t sample_ns, sample_step_ns;
 	uint64_t rss;
 	uint64_t n_made;      /* number of the last block made */
@@ -62,7 +62,11 @@ static uint32_t counter_find(struct accountant *k, const struct change *c)
 	if (*i == MAP_NONE) {
 		*i = (uint32_t)k->counters.n;
 		*array_push(&k->counters) = (struct counter){
-			.epoch = k->epoch, .node = c->node, .layer = c->layer, .thread = c->thread, .first_ns = c->born_ns,
+			.epoch = k->epoch,
+			.node = c->node,
+			.layer = c->layer,
+			.thread = c->thread,
+			.first_ns = c->born_ns,
 		};
 	}
 	return k->counter_of[c->node] = *i;
@@ -124,7 +128,8 @@ static inline void shrink(struct accountant *k, const struct change *c)
 static void note_late_death(struct accountant *k, const struct change *c, uint32_t row)
 {
 	*array_push(&k->late_numbers) = c->number;
-	*array_push(&k->late_deaths) = (struct survivor){ c->bytes, c->born_ns, c->first_ns, row - 1, c->whole, c->addr };
+	*array_push(&k->late_deaths) =
+		(struct survivor){ c->bytes, c->born_ns, c->first_ns, row - 1, c->whole, c->addr };
 }
 
 /* A munmap failed: what it took is at the end of the list. */
@@ -266,8 +271,13 @@ static void add_row(struct accountant *k, struct counter *c)
 {
 	struct account *a = k->out;
 	struct account_layer *layer = &a->layers[c->layer];
-	struct account_row row = { .node = c->node, .thread = c->thread, .layer = c->layer, .total = c->total,
-				   .temporary = c->temporary, .first_ns = c->first_ns, .last_ns = c->last_ns };
+	struct account_row row = { .node = c->node,
+				   .thread = c->thread,
+				   .layer = c->layer,
+				   .total = c->total,
+				   .temporary = c->temporary,
+				   .first_ns = c->first_ns,
+				   .last_ns = c->last_ns };
 
 	counter_settle(k, c);
 	row.at[ACCOUNT_LAST] = c->now;
@@ -291,8 +301,8 @@ static void add_survivor(void *self, const struct live_block *b)
 
 	if (b->inherited || (k->finalizing && b->number > k->fini_number))
 		return;
-	*array_push(&k->out->survivors) = (struct survivor){ b->bytes, b->born_ns, b->first_ns, counter_of(k, &c) - 1,
-							     b->whole, b->addr };
+	*array_push(&k->out->survivors) =
+		(struct survivor){ b->bytes, b->born_ns, b->first_ns, counter_of(k, &c) - 1, b->whole, b->addr };
 }
 
 static void account_finish(void *self, const struct replay_now *now, struct replay *r)

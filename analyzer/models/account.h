@@ -28,7 +28,7 @@ struct account_row {
 	uint32_t thread; /* index in trace.threads of who made the blocks; ACCOUNT_MANY: several, and not split */
 	uint8_t layer;
 	struct amount at[ACCOUNT_STATES];
-	struct amount total;     /* ever made */
+	struct amount total; /* ever made */
 	struct amount temporary;
 	uint64_t first_ns, last_ns; /* of the first and the last block ever made */
 };
@@ -72,7 +72,7 @@ struct account {
 	struct account_layer layers[PT_LAYERS];
 	struct amount at[ACCOUNT_STATES], total, temporary; /* counted layers */
 	uint64_t at_ns[ACCOUNT_STATES];
-	bool end_is_fini;  /* ACCOUNT_END is the moment before the interpreter went down */
+	bool end_is_fini; /* ACCOUNT_END is the moment before the interpreter went down */
 	ARRAY(struct survivor) survivors;
 	ARRAY(struct account_sample) samples; /* up to 256, evenly spread over the time of the trace */
 	ARRAY(struct account_mark) marks;
@@ -82,8 +82,8 @@ struct account {
 
 struct account_options {
 	struct replay_options replay;
-	bool by_thread;  /* rows are split by thread */
-	bool survivors;  /* fill account.survivors (memory: 48 bytes for each block alive at the end) */
+	bool by_thread;            /* rows are split by thread */
+	bool survivors;            /* fill account.survivors (memory: 48 bytes for each block alive at the end) */
 	struct model *const *more; /* further listeners to the same replay */
 	size_t n_more;             /* at most ACCOUNT_MAX_MORE */
 };

@@ -145,15 +145,19 @@ static bool add_frame(struct defs *d, const struct pt_def *def)
 		return false;
 	memcpy(words, def->data, sizeof words);
 	*array_push(&d->work->frames) = (struct raw_frame){
-		(uint32_t)def->id,	words[PT_FRAME_PARENT], words[PT_FRAME_CODE],
+		(uint32_t)def->id,      words[PT_FRAME_PARENT], words[PT_FRAME_CODE],
 		words[PT_FRAME_OFFSET], words[PT_FRAME_FLAGS],
 	};
 	return true;
 }
 
 static bool (*const adders[256])(struct defs *d, const struct pt_def *def) = {
-	[PT_OP_META] = add_meta,	   [PT_OP_SCHEMA] = add_schema,	      [PT_OP_STRING] = add_string,
-	[PT_OP_CODE] = add_code,	   [PT_OP_CODE_TAIL] = add_code_tail, [PT_OP_FRAME] = add_frame,
+	[PT_OP_META] = add_meta,
+	[PT_OP_SCHEMA] = add_schema,
+	[PT_OP_STRING] = add_string,
+	[PT_OP_CODE] = add_code,
+	[PT_OP_CODE_TAIL] = add_code_tail,
+	[PT_OP_FRAME] = add_frame,
 	[PT_OP_THREAD_NAME] = add_thread_name,
 };
 
@@ -195,8 +199,8 @@ static uint32_t *codes_fold(struct defs *d)
 
 	for (uint32_t i = 1; i < d->codes.n; i++) {
 		const struct code *c = &d->codes.at[i];
-		uint32_t what[6] = { c->file, c->name, c->first_line, c->linetable, c->table_bytes,
-				     strings_add(&tables, c->table, c->table_got) };
+		uint32_t what[6] = { c->file,      c->name,        c->first_line,
+				     c->linetable, c->table_bytes, strings_add(&tables, c->table, c->table_got) };
 		uint32_t *found = map_at(&by_key, strings_add(&tables, what, sizeof what));
 
 		if (*found == MAP_NONE)
@@ -254,16 +258,16 @@ static void frames_to_nodes(struct defs *d, const uint32_t *canonical)
 		const struct raw_frame *f = &frames[i];
 		uint32_t code = map_find(&d->work->code_of, f->code);
 		bool parent_is_sound = f->parent < f->id;
+		struct node node;
 
 		d->n_bad += !parent_is_sound || f->id >= d->n_stacks;
 		if (f->id >= d->n_stacks || d->node_of[f->id] != NODE_UNKNOWN)
 			continue;
-		d->node_of[f->id] = node_fold(d, &by_hash, next, &(struct node){
-			.parent = parent_is_sound ? d->node_of[f->parent] : NODE_UNKNOWN,
-			.code = code == MAP_NONE ? CODE_UNKNOWN : canonical[code],
-			.offset = f->offset,
-			.flags = f->flags,
-		});
+		node.parent = parent_is_sound ? d->node_of[f->parent] : NODE_UNKNOWN;
+		node.code = code == MAP_NONE ? CODE_UNKNOWN : canonical[code];
+		node.offset = f->offset;
+		node.flags = f->flags;
+		d->node_of[f->id] = node_fold(d, &by_hash, next, &node);
 	}
 	map_free(&by_hash);
 	free(next);

@@ -30,7 +30,7 @@ struct code {
 	uint64_t id; /* in the file */
 	string_id file, name;
 	uint32_t first_line;
-	uint8_t linetable; /* enum pt_linetable */
+	uint8_t linetable;    /* enum pt_linetable */
 	uint32_t table_bytes; /* of the whole line table */
 	uint32_t table_got;   /* less when a part of it is missing */
 	uint32_t table_cap;
@@ -55,9 +55,9 @@ struct defs {
 	bool knows[256];          /* the file means by this op what we mean */
 	uint32_t n_stacks;        /* stack ids of events below this are looked up in node_of */
 	node_id *node_of;
-	uint64_t n_loaded;        /* definitions read, repetitions included */
-	uint64_t n_bad;           /* definitions that made no sense */
-	struct defs_work *work;   /* while loading */
+	uint64_t n_loaded;      /* definitions read, repetitions included */
+	uint64_t n_bad;         /* definitions that made no sense */
+	struct defs_work *work; /* while loading */
 };
 
 /* The node of an event's stack id. */

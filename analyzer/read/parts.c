@@ -83,9 +83,13 @@ static void ring_skip(struct trace_ring *ring, const uint8_t shapes[256], uint64
 static struct part ring_part(struct walk *w, const struct trace_ring *ring, uint64_t skip_defs)
 {
 	struct trace *t = w->t;
-	struct part p = { .offset = ring->offset, .thread = ring->thread, .first_run = ring->run,
-			  .first_ns = ring->ns, .last_ns = ring->ns,
-			  .first_slot = ring->base_slot + ring->first_new, .n_slots = ring->n - ring->first_new };
+	struct part p = { .offset = ring->offset,
+			  .thread = ring->thread,
+			  .first_run = ring->run,
+			  .first_ns = ring->ns,
+			  .last_ns = ring->ns,
+			  .first_slot = ring->base_slot + ring->first_new,
+			  .n_slots = ring->n - ring->first_new };
 	struct pt_event ev;
 	struct pt_def def;
 	bool is_def;

@@ -79,7 +79,7 @@ static void keep(struct rewriter *w, uint64_t offset)
 
 static void keep_defs(struct rewriter *w, uint64_t offset)
 {
-	struct pt_def_cursor cursor = {0};
+	struct pt_def_cursor cursor = { 0 };
 	struct pt_def def;
 	size_t len;
 
@@ -149,9 +149,11 @@ static void pack_slots(struct rewriter *w, const struct trace_ring *ring, size_t
 	size_t bound = pt_encode_bound(to - from);
 	uint8_t *events = mem_alloc(bound), *defs = mem_alloc(bound);
 	struct pt_encoded e = pt_encode(w->codec, ring->slots + from, to - from, events, defs, w->op_counts);
-	struct pt_block head = {.thread = w->t->threads.at[ring->thread].number,
-				.first_slot = ring->base_slot + from, .n_slots = to - from,
-				.first_run = *run, .first_ns = *ns};
+	struct pt_block head = { .thread = w->t->threads.at[ring->thread].number,
+				 .first_slot = ring->base_slot + from,
+				 .n_slots = to - from,
+				 .first_run = *run,
+				 .first_ns = *ns };
 	struct pt_block defs_head;
 
 	for (size_t i = from; i < to; i++) {
@@ -190,7 +192,8 @@ static void pack_ring(struct rewriter *w, const struct trace_ring *ring)
 
 	while (pt_slots_next(ring->slots, ring->n, &next, d->shapes, &is_def, &ev, &def) > 0) {
 		if (!d->knows[is_def ? def.op : ev.op]) {
-			trace_trouble(w->t, ring->offset, "a ring holds events of a later version, which were left out");
+			trace_trouble(w->t, ring->offset,
+				      "a ring holds events of a later version, which were left out");
 			break;
 		}
 		if (next - from > SLOTS_A_BLOCK && at > from) {
@@ -212,9 +215,9 @@ static void put_note(struct rewriter *w)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
-	uint8_t head[2 + PT_VARINT_MAX] = {PT_OP_META, 0}, *end;
-	struct pt_block block = {.kind = PT_BLOCK_DEFS, .n_events = 1};
-	ARRAY(uint8_t) payload = {0};
+	uint8_t head[2 + PT_VARINT_MAX] = { PT_OP_META, 0 }, *end;
+	struct pt_block block = { .kind = PT_BLOCK_DEFS, .n_events = 1 };
+	ARRAY(uint8_t) payload = { 0 };
 
 	if (!f)
 		return;
@@ -235,9 +238,10 @@ static void put_note(struct rewriter *w)
 
 static void put_footer(struct rewriter *w)
 {
-	uint64_t words[6 + 2 * 256] = {w->counts->events, w->counts->definitions,
-				       w->counts->blocks_kept + w->counts->blocks_made, w->t->threads.n, w->t->end_ns};
-	struct pt_block head = {.kind = PT_BLOCK_FOOTER, .first_ns = w->t->end_ns, .last_ns = w->t->end_ns};
+	uint64_t words[6 + 2 * 256] = { w->counts->events, w->counts->definitions,
+					w->counts->blocks_kept + w->counts->blocks_made, w->t->threads.n,
+					w->t->end_ns };
+	struct pt_block head = { .kind = PT_BLOCK_FOOTER, .first_ns = w->t->end_ns, .last_ns = w->t->end_ns };
 	uint64_t n = 0;
 
 	for (unsigned op = 0; op < 256; op++) {
@@ -253,7 +257,7 @@ static void put_footer(struct rewriter *w)
 /* The front page comes last, when the end of the file is known. */
 static void put_front(struct rewriter *w)
 {
-	uint8_t page[PT_FRONT_BYTES] = {0};
+	uint8_t page[PT_FRONT_BYTES] = { 0 };
 	struct pt_front front = w->t->front;
 
 	memcpy(front.magic, PT_FILE_MAGIC, sizeof front.magic);
@@ -269,11 +273,12 @@ static void put_front(struct rewriter *w)
 
 bool rewrite_trace(struct trace *t, FILE *out, struct rewrite_counts *ret, rewrite_progress *progress, void *self)
 {
-	struct rewriter w = {.t = t, .out = out, .counts = ret, .unpacker = unpack_new(),
-			     .codec = mem_alloc(pt_codec_bytes())};
+	struct rewriter w = {
+		.t = t, .out = out, .counts = ret, .unpacker = unpack_new(), .codec = mem_alloc(pt_codec_bytes())
+	};
 	static const uint8_t page[PT_FRONT_BYTES];
 
-	*ret = (struct rewrite_counts){.blocks_dropped = t->n_damaged};
+	*ret = (struct rewrite_counts){ .blocks_dropped = t->n_damaged };
 	put(&w, page, sizeof page);
 	keep_blocks(&w, progress, self);
 	for (size_t i = 0; i < t->rings.n && !w.failed; i++)

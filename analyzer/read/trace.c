@@ -132,7 +132,8 @@ static void check_footer(struct trace *t)
 	else if (f->n_blocks != t->n_blocks || f->n_defs != t->defs.n_loaded)
 		trace_trouble(t, FAULT_NOWHERE,
 			      "%" PRIu64 " blocks and %" PRIu64 " definitions were written, %" PRIu64 " and %" PRIu64
-			      " are there", f->n_blocks, f->n_defs, t->n_blocks, t->defs.n_loaded);
+			      " are there",
+			      f->n_blocks, f->n_defs, t->n_blocks, t->defs.n_loaded);
 }
 
 /* A copy made by `pytrace repair` tells what was wrong with the original. */

@@ -24,10 +24,10 @@ struct part {
 	uint64_t first_slot, n_slots; /* of the thread's stream */
 	uint64_t first_run;           /* in force at the first event */
 	uint64_t first_ns, last_ns;
-	uint32_t n_events;            /* as the header says; for a ring as counted */
-	uint32_t thread;              /* index in trace.threads */
-	bool after_gap;               /* slots between the part before and this one are missing */
-	struct pt_event *ring;        /* events taken from a ring, owned; NULL: packed in a block */
+	uint32_t n_events;     /* as the header says; for a ring as counted */
+	uint32_t thread;       /* index in trace.threads */
+	bool after_gap;        /* slots between the part before and this one are missing */
+	struct pt_event *ring; /* events taken from a ring, owned; NULL: packed in a block */
 };
 
 /* What lay in a ring when the trace was opened. Slots below `first_new` are in EVENTS blocks, too. */
@@ -37,8 +37,8 @@ struct trace_ring {
 	uint32_t tid;
 	struct pt_slot *slots; /* a copy of the filled ones */
 	size_t n, first_new;
-	uint64_t base_slot;    /* number of slots[0] */
-	uint64_t run, ns;      /* in force at slots[first_new] */
+	uint64_t base_slot; /* number of slots[0] */
+	uint64_t run, ns;   /* in force at slots[first_new] */
 };
 
 struct trace_thread {
@@ -65,18 +65,19 @@ struct trace {
 	struct pt_footer footer;
 	uint64_t footer_counts[256]; /* events by op, from the footer */
 	struct defs defs;
-	ARRAY(struct part) parts; /* sorted by first_run, then by place in the thread: the order in which replay needs them */
+	ARRAY(struct part)
+	parts; /* sorted by first_run, then by place in the thread: the order in which replay needs them */
 	ARRAY(struct trace_thread) threads;
-	ARRAY(uint64_t) defs_at;  /* offsets of the DEFS blocks that could be read, in file order */
+	ARRAY(uint64_t) defs_at; /* offsets of the DEFS blocks that could be read, in file order */
 	ARRAY(struct trace_ring) rings;
 	ARRAY(struct trouble) troubles;
-	uint64_t n_events;        /* in all parts, as the headers say */
-	uint64_t n_blocks;        /* sound headers but for rings and pads */
-	uint64_t n_damaged;       /* blocks that could not be read; more may be found while replaying */
-	uint64_t missing_slots;   /* of threads' streams, between the parts that are there */
-	uint64_t lost_events;     /* counted by the tracer (front page) */
-	uint64_t end_ns;          /* the latest time known */
-	uint64_t cut_at;          /* where the file ends in the middle of a block; FAULT_NOWHERE when it doesn't */
+	uint64_t n_events;      /* in all parts, as the headers say */
+	uint64_t n_blocks;      /* sound headers but for rings and pads */
+	uint64_t n_damaged;     /* blocks that could not be read; more may be found while replaying */
+	uint64_t missing_slots; /* of threads' streams, between the parts that are there */
+	uint64_t lost_events;   /* counted by the tracer (front page) */
+	uint64_t end_ns;        /* the latest time known */
+	uint64_t cut_at;        /* where the file ends in the middle of a block; FAULT_NOWHERE when it doesn't */
 };
 
 /* Opens and reads all but the events. Returns 0, FAULT_IO (can't be read), FAULT_FORMAT (no trace) or FAULT_VERSION

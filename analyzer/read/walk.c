@@ -110,10 +110,7 @@ static uint64_t resync(const struct trace *t, uint64_t offset)
 	return t->file_bytes;
 }
 
-static bool is_zero(const uint8_t *p, uint64_t n)
-{
-	return !n || (!*p && !memcmp(p, p + 1, n - 1));
-}
+static bool is_zero(const uint8_t *p, uint64_t n) { return !n || (!*p && !memcmp(p, p + 1, n - 1)); }
 
 /*
  * Notes what lies between two sound blocks, or between the last one and the end. Zeros are no damage: rings are
@@ -128,7 +125,8 @@ static void note_hole(struct walk *w, uint64_t from, uint64_t to)
 		return;
 	if (header_at(t, from, &b) && !fits(t, from, &b) && to == t->file_bytes) {
 		t->cut_at = t->file_bytes;
-		trace_trouble(t, from, "the trace is cut at byte %" PRIu64 ", in the middle of this block", t->file_bytes);
+		trace_trouble(t, from, "the trace is cut at byte %" PRIu64 ", in the middle of this block",
+			      t->file_bytes);
 		return;
 	}
 	if (to - from < sizeof b && to == t->file_bytes) {
@@ -175,8 +173,14 @@ static void note_ring(struct walk *w, uint64_t offset, const struct pt_ring *r, 
 	uint32_t thread = thread_index(w, r->x_thread);
 
 	*array_push(&w->t->rings) = (struct trace_ring){
-		.offset = offset, .thread = thread, .tid = r->x_tid, .slots = slots, .n = n,
-		.base_slot = r->x_base_slot, .run = r->x_run, .ns = r->x_ns,
+		.offset = offset,
+		.thread = thread,
+		.tid = r->x_tid,
+		.slots = slots,
+		.n = n,
+		.base_slot = r->x_base_slot,
+		.run = r->x_run,
+		.ns = r->x_ns,
 	};
 	if (r->x_base_slot < w->ring_base.at[thread])
 		w->ring_base.at[thread] = r->x_base_slot;
@@ -251,7 +255,8 @@ static void read_defs(struct walk *w, struct walk_piece *piece)
 	else
 		*array_push(&t->defs_at) = piece->part.offset;
 	if (fault && !in_ring(w, &piece->part)) {
-		trace_trouble(t, piece->part.offset, "a block of %" PRIu32 " definitions %s", piece->part.n_events, fault);
+		trace_trouble(t, piece->part.offset, "a block of %" PRIu32 " definitions %s", piece->part.n_events,
+			      fault);
 		t->n_damaged++;
 	}
 }

@@ -25,8 +25,8 @@ struct walk {
 	uint64_t end;                    /* silence is fine from here on (x_file_end) */
 	ARRAY(struct walk_piece) pieces; /* DEFS and EVENTS blocks */
 	ARRAY(uint64_t) ring_at;
-	struct map thread_of;            /* number to index in trace.threads */
-	ARRAY(uint64_t) ring_base;       /* by thread: number of the first slot in its ring; UINT64_MAX: it has none */
+	struct map thread_of;      /* number to index in trace.threads */
+	ARRAY(uint64_t) ring_base; /* by thread: number of the first slot in its ring; UINT64_MAX: it has none */
 };
 
 /* Numbers of slots are counted in 64 bits; beyond this they are damage, and adding two of them can't overflow. */

@@ -57,8 +57,8 @@ static inline uint32_t *live_find(const struct live *l, uint64_t addr)
 {
 	const struct live_tree *tree = l->tree[addr % LIVE_REMAINDERS];
 	struct live_gib *gib = tree ? tree->gib[addr >> LIVE_GIB_BITS] : NULL;
-	struct live_page *page = gib ? gib->page[addr >> LIVE_PAGE_BITS & ((1 << (LIVE_GIB_BITS - LIVE_PAGE_BITS)) - 1)]
-				     : NULL;
+	struct live_page *page =
+		gib ? gib->page[addr >> LIVE_PAGE_BITS & ((1 << (LIVE_GIB_BITS - LIVE_PAGE_BITS)) - 1)] : NULL;
 
 	return page ? &page->entry[addr / LIVE_REMAINDERS % LIVE_PLACES] : NULL;
 }

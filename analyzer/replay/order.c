@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct cursor {
-	uint64_t run;  /* of the next span */
+	uint64_t run; /* of the next span */
 	size_t part;
 	struct decoded *decoded;
 	size_t span;
@@ -21,10 +21,10 @@ struct cursor {
 struct order {
 	struct trace *t;
 	struct ahead *ahead;
-	ARRAY(struct cursor) heap;    /* the smallest first */
+	ARRAY(struct cursor) heap; /* the smallest first */
 	size_t next_part;
-	struct decoded *read_to_end;  /* holds the batch handed out last, which was its last one */
-	bool *gap;                    /* by thread: events before the next batch are missing */
+	struct decoded *read_to_end; /* holds the batch handed out last, which was its last one */
+	bool *gap;                   /* by thread: events before the next batch are missing */
 	uint64_t n_events;
 	uint64_t bytes_done, bytes_total;
 };
@@ -149,8 +149,13 @@ int order_next(struct order *o, struct batch *ret)
 	s = &d->spans.at[c->span];
 	p = &o->t->parts.at[c->part];
 	end = c->span + 1 < d->spans.n ? s[1].start : d->n;
-	*ret = (struct batch){ .events = d->events + s->start, .n = end - s->start, .first = o->n_events,
-			       .run = s->run, .ns = s->ns, .thread = p->thread, .after_gap = o->gap[p->thread] };
+	*ret = (struct batch){ .events = d->events + s->start,
+			       .n = end - s->start,
+			       .first = o->n_events,
+			       .run = s->run,
+			       .ns = s->ns,
+			       .thread = p->thread,
+			       .after_gap = o->gap[p->thread] };
 	o->gap[p->thread] = d->fault && end == d->n;
 	o->n_events += ret->n;
 	if (end < d->n) {

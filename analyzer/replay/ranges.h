@@ -34,7 +34,7 @@ struct cut {
 struct ranges {
 	ARRAY(struct range) at; /* sorted, not overlapping */
 	ARRAY(struct mapping) mappings;
-	uint32_t first_free; /* index + 1; 0: none */
+	uint32_t first_free;    /* index + 1; 0: none */
 	ARRAY(struct cut) cuts; /* of the last ranges_cut() */
 };
 

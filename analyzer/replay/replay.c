@@ -66,8 +66,17 @@ static inline struct change *next_change(struct replay *r)
 static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
 {
 	*next_change(r) = (struct change){
-		.addr = e->addr, .bytes = e->bytes, .born_ns = e->born_ns, .first_ns = e->first_ns, .number = e->number,
-		.node = e->node, .thread = e->thread, .kind = BLOCK_BORN, .layer = e->layer, .moved = moved, .whole = true,
+		.addr = e->addr,
+		.bytes = e->bytes,
+		.born_ns = e->born_ns,
+		.first_ns = e->first_ns,
+		.number = e->number,
+		.node = e->node,
+		.thread = e->thread,
+		.kind = BLOCK_BORN,
+		.layer = e->layer,
+		.moved = moved,
+		.whole = true,
 	};
 }
 
@@ -78,8 +87,17 @@ static inline void tell_died(struct replay *r, const struct live_entry *e, bool 
 		return;
 	}
 	*next_change(r) = (struct change){
-		.addr = e->addr, .bytes = e->bytes, .born_ns = e->born_ns, .first_ns = e->first_ns, .number = e->number,
-		.node = e->node, .thread = e->thread, .kind = BLOCK_DIED, .layer = e->layer, .moved = moved, .whole = true,
+		.addr = e->addr,
+		.bytes = e->bytes,
+		.born_ns = e->born_ns,
+		.first_ns = e->first_ns,
+		.number = e->number,
+		.node = e->node,
+		.thread = e->thread,
+		.kind = BLOCK_DIED,
+		.layer = e->layer,
+		.moved = moved,
+		.whole = true,
 		.temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS,
 	};
 }
@@ -93,9 +111,15 @@ static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kin
 		return;
 	}
 	*next_change(r) = (struct change){
-		.addr = c->range.start, .bytes = c->range.end - c->range.start, .born_ns = m->born_ns,
+		.addr = c->range.start,
+		.bytes = c->range.end - c->range.start,
+		.born_ns = m->born_ns,
 		.first_ns = m->born_ns,
-		.number = m->number, .node = m->node, .thread = m->thread, .kind = (uint8_t)kind, .layer = m->layer,
+		.number = m->number,
+		.node = m->node,
+		.thread = m->thread,
+		.kind = (uint8_t)kind,
+		.layer = m->layer,
 		.whole = whole,
 		.temporary = kind == BLOCK_DIED && r->counts.allocations - m->number <= TEMPORARY_OTHERS,
 	};
@@ -132,9 +156,14 @@ static inline void on_made(struct replay *r, const struct pt_event *ev, const st
 	r->counts.allocations++;
 	e = live_add(l, place);
 	*e = (struct live_entry){
-		.addr = event_addr(ev), .layer = layer, .bytes = ev->size, .number = r->counts.allocations,
-		.born_ns = r->now.ns, .first_ns = old && old->moving_known ? old->moved.first_ns : r->now.ns,
-		.node = defs_node(&r->t->defs, ev->stack), .thread = r->now.thread,
+		.addr = event_addr(ev),
+		.layer = layer,
+		.bytes = ev->size,
+		.number = r->counts.allocations,
+		.born_ns = r->now.ns,
+		.first_ns = old && old->moving_known ? old->moved.first_ns : r->now.ns,
+		.node = defs_node(&r->t->defs, ev->stack),
+		.thread = r->now.thread,
 	};
 	tell_born(r, e, old != NULL);
 }
@@ -242,12 +271,21 @@ static void on_map(struct replay *r, const struct pt_event *ev)
 		return;
 	r->counts.allocations++;
 	e = (struct live_entry){
-		.addr = start, .layer = pt_op_layer(ev->op), .bytes = end - start, .number = r->counts.allocations,
-		.born_ns = r->now.ns, .first_ns = r->now.ns, .node = defs_node(&r->t->defs, ev->stack),
+		.addr = start,
+		.layer = pt_op_layer(ev->op),
+		.bytes = end - start,
+		.number = r->counts.allocations,
+		.born_ns = r->now.ns,
+		.first_ns = r->now.ns,
+		.node = defs_node(&r->t->defs, ev->stack),
 		.thread = r->now.thread,
 	};
-	ranges_add(m, start, end, &(struct mapping){ .number = e.number, .born_ns = e.born_ns, .node = e.node,
-						     .thread = e.thread, .layer = e.layer });
+	ranges_add(m, start, end,
+		   &(struct mapping){ .number = e.number,
+				      .born_ns = e.born_ns,
+				      .node = e.node,
+				      .thread = e.thread,
+				      .layer = e.layer });
 	tell_born(r, &e, false);
 }
 
@@ -321,7 +359,9 @@ static void set_actions(struct replay *r)
 	const struct defs *d = &r->t->defs;
 
 	for (unsigned op = 0; op < 256; op++)
-		r->action[op] = !d->knows[op] ? ACT_UNKNOWN : op < PT_OP_MEMORY_END ? pt_op_kind((uint8_t)op) : ACT_PAIR;
+		r->action[op] = !d->knows[op]           ? ACT_UNKNOWN
+				: op < PT_OP_MEMORY_END ? pt_op_kind((uint8_t)op)
+							: ACT_PAIR;
 	r->action[PT_OP_RUN] = r->action[PT_OP_RUN] == ACT_PAIR ? ACT_CLOCK : ACT_UNKNOWN;
 	r->action[PT_OP_TIME] = r->action[PT_OP_TIME] == ACT_PAIR ? ACT_CLOCK : ACT_UNKNOWN;
 	r->action[PT_OP_THREAD] = r->action[PT_OP_THREAD] == ACT_PAIR ? ACT_THREAD : ACT_UNKNOWN;
@@ -329,8 +369,9 @@ static void set_actions(struct replay *r)
 
 static void replay_init(struct replay *r, struct trace *t, struct model *const models[], size_t n_models)
 {
-	*r = (struct replay){ .t = t, .models = models, .n_models = n_models,
-			      .threads = mem_zero(t->threads.n, sizeof *r->threads) };
+	*r = (struct replay){
+		.t = t, .models = models, .n_models = n_models, .threads = mem_zero(t->threads.n, sizeof *r->threads)
+	};
 	live_init(&r->live);
 	live_init(&r->overlay);
 	set_actions(r);
@@ -353,10 +394,17 @@ typedef void each_fn(void *self, const struct live_block *b);
 static void each_entry(const struct live_entry *e, each_fn *each, void *self)
 {
 	each(self, &(struct live_block){
-		.addr = e->addr, .bytes = e->bytes, .born_ns = e->born_ns, .first_ns = e->first_ns, .number = e->number,
-		.node = e->node, .thread = e->thread, .layer = e->layer,
-		.inherited = (e->flags & LIVE_INHERITED) != 0, .whole = true,
-	});
+			   .addr = e->addr,
+			   .bytes = e->bytes,
+			   .born_ns = e->born_ns,
+			   .first_ns = e->first_ns,
+			   .number = e->number,
+			   .node = e->node,
+			   .thread = e->thread,
+			   .layer = e->layer,
+			   .inherited = (e->flags & LIVE_INHERITED) != 0,
+			   .whole = true,
+		   });
 }
 
 static void each_range(const struct ranges *r, each_fn *each, void *self)
@@ -368,10 +416,18 @@ static void each_range(const struct ranges *r, each_fn *each, void *self)
 		const struct mapping *m = &r->mappings.at[p->mapping];
 
 		each(self, &(struct live_block){
-			.addr = p->start, .bytes = p->end - p->start, .born_ns = m->born_ns, .first_ns = m->born_ns,
-			.number = m->number, .node = m->node, .thread = m->thread, .layer = m->layer,
-			.inherited = m->inherited, .mapping = true, .whole = !seen[p->mapping],
-		});
+				   .addr = p->start,
+				   .bytes = p->end - p->start,
+				   .born_ns = m->born_ns,
+				   .first_ns = m->born_ns,
+				   .number = m->number,
+				   .node = m->node,
+				   .thread = m->thread,
+				   .layer = m->layer,
+				   .inherited = m->inherited,
+				   .mapping = true,
+				   .whole = !seen[p->mapping],
+			   });
 		seen[p->mapping] = true;
 	}
 	free(seen);
@@ -409,14 +465,16 @@ static void inherit(void *self, const struct live_block *b)
 	r->counts.inherited_blocks += b->whole && pt_layer_counted((enum pt_layer)b->layer);
 	r->counts.inherited_bytes += pt_layer_counted((enum pt_layer)b->layer) ? b->bytes : 0;
 	if (b->mapping) {
-		ranges_add(&r->ranges, b->addr, b->addr + b->bytes, &(struct mapping){ .layer = b->layer, .inherited = true });
+		ranges_add(&r->ranges, b->addr, b->addr + b->bytes,
+			   &(struct mapping){ .layer = b->layer, .inherited = true });
 	} else {
 		struct live *l = table_of(r, b->layer);
 		uint32_t *place = live_place(l, b->addr);
 
 		if (!*place)
-			*live_add(l, place) = (struct live_entry){ .addr = b->addr, .layer = b->layer, .bytes = b->bytes,
-								   .flags = LIVE_INHERITED };
+			*live_add(l, place) = (struct live_entry){
+				.addr = b->addr, .layer = b->layer, .bytes = b->bytes, .flags = LIVE_INHERITED
+			};
 	}
 }
 
@@ -456,7 +514,8 @@ static void inherit_from_parent(struct replay *r, const struct replay_options *o
 	struct replay *pr = mem_alloc(sizeof *pr);
 	char *path = beside(r->t, front->parent_file);
 
-	if (!strchr(front->parent_file, '/') && !trace_open(&parent, path, NULL) && parent.front.id == front->parent_id) {
+	if (!strchr(front->parent_file, '/') && !trace_open(&parent, path, NULL) &&
+	    parent.front.id == front->parent_id) {
 		replay_init(pr, &parent, models, 1);
 		play(pr, options, generation + 1);
 		replay_done(pr);

@@ -30,8 +30,8 @@ struct change {
 	uint8_t kind;      /* enum change_kind */
 	uint8_t layer;     /* enum pt_layer */
 	bool moved;        /* part of a realloc */
-	bool whole;        /* DIED: nothing is left of it (false: a part of a mapping went); BACK: the reverse; BORN: true */
-	bool temporary;    /* DIED: freed (not moved) when at most one other block had been made since its birth */
+	bool whole; /* DIED: nothing is left of it (false: a part of a mapping went); BACK: the reverse; BORN: true */
+	bool temporary; /* DIED: freed (not moved) when at most one other block had been made since its birth */
 };
 
 /* A block or a piece of a mapping that is alive. */
@@ -67,17 +67,17 @@ struct model {
 /* What replay found that a report should say. */
 struct replay_counts {
 	uint64_t events, allocations, frees;
-	uint64_t unknown_frees;    /* of blocks made before the trace started, or lost */
-	uint64_t lost_frees;       /* an address was handed out again that had never been given back */
-	uint64_t unmatched_moves;  /* a realloc whose other moment is missing */
-	uint64_t unknown_events;   /* ops that this version does not know */
+	uint64_t unknown_frees;                     /* of blocks made before the trace started, or lost */
+	uint64_t lost_frees;                        /* an address was handed out again that had never been given back */
+	uint64_t unmatched_moves;                   /* a realloc whose other moment is missing */
+	uint64_t unknown_events;                    /* ops that this version does not know */
 	uint64_t inherited_blocks, inherited_bytes; /* alive when the parent forked */
 	uint64_t inherited_freed;
-	bool parent_missing;       /* this is the child of a fork and its parent's trace was not found beside it */
+	bool parent_missing; /* this is the child of a fork and its parent's trace was not found beside it */
 };
 
 struct replay_options {
-	int n_workers; /* as order_new() */
+	int n_workers;  /* as order_new() */
 	bool no_parent; /* do not look for the trace of the process that forked this one */
 	/* Called now and then, at least once at the end; NULL: nobody watches. */
 	void (*progress)(void *self, uint64_t done, uint64_t total);

@@ -38,9 +38,26 @@ static uint64_t below(uint64_t n) { return next_random() % n; }
 
 static uint64_t odd_number(void)
 {
-	static const uint64_t numbers[] = { 0, 1, 2, 15, 16, 127, 128, 255, 256, 4095, 4096, 65535, 65536, INT32_MAX,
-					    UINT64_C(1) << 31, UINT32_MAX, UINT64_C(1) << 47, UINT64_C(1) << 60,
-					    INT64_MAX, UINT64_MAX };
+	static const uint64_t numbers[] = { 0,
+					    1,
+					    2,
+					    15,
+					    16,
+					    127,
+					    128,
+					    255,
+					    256,
+					    4095,
+					    4096,
+					    65535,
+					    65536,
+					    INT32_MAX,
+					    UINT64_C(1) << 31,
+					    UINT32_MAX,
+					    UINT64_C(1) << 47,
+					    UINT64_C(1) << 60,
+					    INT64_MAX,
+					    UINT64_MAX };
 
 	return numbers[below(sizeof numbers / sizeof *numbers)];
 }
@@ -109,7 +126,8 @@ static struct synth *some_trace(void)
 
 /* ---- mutations ---- */
 
-/* A block that lies in the file as a whole; NULL when an earlier mutation has seen to it that the one chosen doesn't. */
+/* A block that lies in the file as a whole; NULL when an earlier mutation has seen to it that the one chosen doesn't.
+ */
 static struct pt_block *some_block(struct synth *s)
 {
 	size_t at = s->blocks.at[below(s->blocks.n)];
@@ -225,7 +243,8 @@ static void (*const mutations[])(struct synth *s) = { flip_anything, change_payl
 static void look_at_all(struct trace *t)
 {
 	struct account a;
-	const struct account_options options = { .survivors = true, .by_thread = below(2),
+	const struct account_options options = { .survivors = true,
+						 .by_thread = below(2),
 						 .replay.n_workers = (int)below(3) };
 	uint64_t lines = 0;
 

@@ -14,8 +14,11 @@ int main(void)
 	uint32_t head[4];
 
 	while (fread(head, sizeof head, 1, stdin) == 1) {
-		struct code c = { .first_line = head[0], .linetable = (uint8_t)head[1], .table_bytes = head[2],
-				  .table_got = head[2], .table = mem_alloc(head[2] ? head[2] : 1) };
+		struct code c = { .first_line = head[0],
+				  .linetable = (uint8_t)head[1],
+				  .table_bytes = head[2],
+				  .table_got = head[2],
+				  .table = mem_alloc(head[2] ? head[2] : 1) };
 
 		if (head[2] && fread(c.table, head[2], 1, stdin) != 1)
 			return 1;

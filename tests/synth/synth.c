@@ -17,9 +17,15 @@ struct synth *synth_new(void)
 	struct synth *s = mem_zero(1, sizeof *s);
 	char schema[4096];
 
-	s->front = (struct pt_front){ .version = PT_VERSION, .header_bytes = PT_FRONT_BYTES, .page_bytes = 4096,
-				      .pid = 1000, .ppid = 999, .start_real_ns = UINT64_C(1700000000000000000),
-				      .id = 77, .program = "synth.py", .x_state = PT_STATE_RUNNING };
+	s->front = (struct pt_front){ .version = PT_VERSION,
+				      .header_bytes = PT_FRONT_BYTES,
+				      .page_bytes = 4096,
+				      .pid = 1000,
+				      .ppid = 999,
+				      .start_real_ns = UINT64_C(1700000000000000000),
+				      .id = 77,
+				      .program = "synth.py",
+				      .x_state = PT_STATE_RUNNING };
 	memcpy(s->front.magic, PT_FILE_MAGIC, sizeof s->front.magic);
 	array_reserve(&s->bytes, (size_t)PT_FRONT_BYTES);
 	memset(s->bytes.at, 0, PT_FRONT_BYTES);
@@ -110,7 +116,8 @@ void synth_meta(struct synth *s, uint32_t thread, const char *key_value)
 void synth_code(struct synth *s, uint32_t thread, uint64_t id, const char *file, const char *name, uint32_t first_line)
 {
 	char data[1024];
-	struct pt_code head = { .first_line = first_line, .file_bytes = (uint16_t)strlen(file),
+	struct pt_code head = { .first_line = first_line,
+				.file_bytes = (uint16_t)strlen(file),
 				.name_bytes = (uint16_t)strlen(name) };
 
 	memcpy(data, &head, sizeof head);
@@ -171,8 +178,12 @@ void synth_pack(struct synth *s, uint32_t thread)
 	uint8_t *events = mem_alloc(bound), *defs = mem_alloc(bound);
 	struct pt_codec *codec = mem_alloc(pt_codec_bytes());
 	struct pt_encoded e = pt_encode(codec, t->slots.at, t->slots.n, events, defs, s->counts);
-	struct pt_block head = { .thread = thread, .first_slot = t->base_slot, .n_slots = t->slots.n,
-				 .first_run = t->base_run, .first_ns = t->base_ns, .last_ns = t->ns };
+	struct pt_block head = { .thread = thread,
+				 .first_slot = t->base_slot,
+				 .n_slots = t->slots.n,
+				 .first_run = t->base_run,
+				 .first_ns = t->base_ns,
+				 .last_ns = t->ns };
 	struct pt_block defs_head = head;
 
 	defs_head.kind = PT_BLOCK_DEFS;
@@ -207,9 +218,14 @@ void synth_ring(struct synth *s, uint32_t thread)
 	struct synth_thread *t = thread_at(s, thread);
 	size_t slots_at = 4096 - sizeof(struct pt_block);
 	struct pt_block head = { .kind = PT_BLOCK_RING, .thread = thread };
-	struct pt_ring ring = { .x_thread = thread, .x_tid = 5000 + thread, .x_base_slot = t->base_slot,
-				.x_head = t->slots.n, .x_run = t->base_run, .x_ns = t->base_ns,
-				.n_slots = (uint32_t)t->slots.n + 8, .slots_offset = 4096 };
+	struct pt_ring ring = { .x_thread = thread,
+				.x_tid = 5000 + thread,
+				.x_base_slot = t->base_slot,
+				.x_head = t->slots.n,
+				.x_run = t->base_run,
+				.x_ns = t->base_ns,
+				.n_slots = (uint32_t)t->slots.n + 8,
+				.slots_offset = 4096 };
 	size_t len = slots_at + ring.n_slots * sizeof(struct pt_slot);
 	uint8_t *payload = mem_zero(1, len);
 

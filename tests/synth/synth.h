@@ -20,21 +20,21 @@
 #include "analyzer/base/array.h"
 
 struct synth_thread {
-	ARRAY(struct pt_slot) slots;  /* the ring; those below n_packed are in a block, too */
+	ARRAY(struct pt_slot) slots; /* the ring; those below n_packed are in a block, too */
 	size_t n_packed;
-	uint64_t base_slot;           /* number of slots[0] */
-	uint64_t run, ns;             /* in force at the end */
-	uint64_t base_run, base_ns;   /* in force at slots[0] */
+	uint64_t base_slot;         /* number of slots[0] */
+	uint64_t run, ns;           /* in force at the end */
+	uint64_t base_run, base_ns; /* in force at slots[0] */
 };
 
 struct synth {
 	ARRAY(uint8_t) bytes; /* the file; the front page is filled in by synth_write() */
 	struct pt_front front;
 	ARRAY(struct synth_thread) threads; /* [number]; 0 is not used */
-	ARRAY(size_t) blocks; /* offset of each block, in the order of the file */
-	uint64_t run, ns;     /* global: number of the current run; the clock */
-	uint32_t running;     /* whose run it is */
-	bool zip;             /* pack with zstd */
+	ARRAY(size_t) blocks;               /* offset of each block, in the order of the file */
+	uint64_t run, ns;                   /* global: number of the current run; the clock */
+	uint32_t running;                   /* whose run it is */
+	bool zip;                           /* pack with zstd */
 	uint64_t counts[256], n_events, n_defs, n_packed;
 };
 

@@ -274,8 +274,9 @@ static void line_table_in_several_definitions_is_put_together(void **state)
 	struct synth *s = synth_new();
 	struct trace t;
 	struct fault f;
-	struct pt_code head = { .first_line = 1, .table_bytes = 6, .file_bytes = 1, .name_bytes = 1,
-				.linetable = PT_LINETABLE_LNOTAB };
+	struct pt_code head = {
+		.first_line = 1, .table_bytes = 6, .file_bytes = 1, .name_bytes = 1, .linetable = PT_LINETABLE_LNOTAB
+	};
 	uint8_t data[sizeof head + 4];
 
 	(void)state;

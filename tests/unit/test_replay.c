@@ -114,10 +114,26 @@ static void check_order(int n_workers, uint32_t n_threads, int every)
 	trace_close(&t);
 }
 
-static void order_of_one_thread(void **state) { (void)state; check_order(0, 1, 100); }
-static void order_of_many_threads_alone(void **state) { (void)state; check_order(0, 9, 50); }
-static void order_of_many_threads_with_workers(void **state) { (void)state; check_order(3, 9, 50); }
-static void order_of_tiny_blocks(void **state) { (void)state; check_order(2, 40, 3); }
+static void order_of_one_thread(void **state)
+{
+	(void)state;
+	check_order(0, 1, 100);
+}
+static void order_of_many_threads_alone(void **state)
+{
+	(void)state;
+	check_order(0, 9, 50);
+}
+static void order_of_many_threads_with_workers(void **state)
+{
+	(void)state;
+	check_order(3, 9, 50);
+}
+static void order_of_tiny_blocks(void **state)
+{
+	(void)state;
+	check_order(2, 40, 3);
+}
 
 static void order_can_be_left_early(void **state)
 {
@@ -182,8 +198,18 @@ static void address_handed_out_twice_had_a_lost_free(void **state)
 
 static void any_address_can_hold_a_block(void **state)
 {
-	static const uint64_t addresses[] = { 0, 1, 8, 15, 16, 0x1008, 0x1000, 0xffff, UINT64_C(0x7fffffffffff),
-					      UINT64_C(0xffffffffffff), UINT64_C(0xfffffffffff0), UINT64_C(1) << 30 };
+	static const uint64_t addresses[] = { 0,
+					      1,
+					      8,
+					      15,
+					      16,
+					      0x1008,
+					      0x1000,
+					      0xffff,
+					      UINT64_C(0x7fffffffffff),
+					      UINT64_C(0xffffffffffff),
+					      UINT64_C(0xfffffffffff0),
+					      UINT64_C(1) << 30 };
 	enum { N = sizeof addresses / sizeof *addresses };
 	struct synth *s = synth_new();
 	struct played p;
