@@ -286,6 +286,17 @@ static bool adopt_child(void)
 /* The child of a vfork passes here in its parent's memory; the child of a fork may not have been adopted yet. */
 static bool is_ours(void) { return started && tracer_is_on() && os_pid() == sink_owner_pid(); }
 
+void lifecycle_before_farewell(void)
+{
+	struct thread *t = thread_enter();
+
+	if (!t)
+		return;
+	thread_depth(t, DEPTH_OWN);
+	sink_keep_descriptor();
+	thread_leave(t);
+}
+
 void lifecycle_exec_begin(void)
 {
 	if (is_ours())

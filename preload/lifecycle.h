@@ -16,6 +16,8 @@
 void lifecycle_end(enum pt_ended how, int status);
 /* After dlopen: whether an interpreter came with it. */
 void lifecycle_look_at(void *handle);
+/* Before the process gives up rights or its view of the files. */
+void lifecycle_before_farewell(void);
 /* Around an exec. */
 void lifecycle_exec_begin(void);
 void lifecycle_exec_failed(void);

@@ -67,25 +67,21 @@ static inline int os_open(const char *path, int flags, int mode)
 static inline void os_close(int fd) { os_call(SYS_close, fd); }
 /* A copy of the descriptor at `least` or above, closed on exec; -errno. */
 static inline int os_dup_above(int fd, int least) { return (int)os_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least); }
+/* By system call, whose struct stat is libc's on 64-bit machines: libc's own functions have new names since 2.33. */
 static inline int os_identify(int fd, uint64_t *dev, uint64_t *ino)
 {
-	struct stat st;
-	int saved = errno, ret = fstat(fd, &st); /* struct stat is libc's, so libc has to fill it */
+	struct stat st = { 0 };
+	int ret = (int)os_call(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH);
 
-	if (ret)
-		ret = -errno;
-	errno = saved;
-	*dev = ret ? 0 : (uint64_t)st.st_dev;
-	*ino = ret ? 0 : (uint64_t)st.st_ino;
+	*dev = (uint64_t)st.st_dev;
+	*ino = (uint64_t)st.st_ino;
 	return ret;
 }
 static inline bool os_is_file(const char *path)
 {
 	struct stat st;
-	int saved = errno, ret = stat(path, &st);
 
-	errno = saved;
-	return !ret && S_ISREG(st.st_mode);
+	return !os_call(SYS_newfstatat, AT_FDCWD, path, &st, 0) && S_ISREG(st.st_mode);
 }
 static inline long os_read(int fd, void *buf, size_t bytes) { return os_call(SYS_read, fd, buf, bytes); }
 static inline long os_readlink(const char *path, char *buf, size_t cap)
@@ -118,6 +114,12 @@ static inline uint64_t os_file_size_limit(void)
 	struct rlimit r;
 
 	return os_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &r) ? UINT64_MAX : (uint64_t)r.rlim_cur;
+}
+static inline uint64_t os_descriptor_limit(void)
+{
+	struct rlimit r;
+
+	return os_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &r) ? UINT64_MAX : (uint64_t)r.rlim_cur;
 }
 static inline uint64_t os_random(void)
 {

@@ -11,14 +11,14 @@ enum { FD_LEAST = 100, COMPACT_MAX = 16 << 20 };
 
 static struct {
 	struct pt_front *front; /* mapped */
-	int fd;
+	int kept_fd;            /* -1: opened for each operation */
 	uint64_t dev, ino;
 	uint64_t max_bytes;
 	uint64_t start_ns, id;
 	uint32_t pid;
-	struct lock reopening;
+	struct lock keeping;
 	char path[PATH_MAX];
-} sink = { .fd = -1 };
+} sink = { .kept_fd = -1 };
 
 const char *sink_path(void) { return sink.path; }
 uint64_t sink_start_ns(void) { return sink.start_ns; }
@@ -39,6 +39,7 @@ static int move_up(int fd)
 	return high;
 }
 
+/* The program may have closed the number, or use it for a file of its own. */
 static bool is_ours(int fd)
 {
 	uint64_t dev, ino;
@@ -46,10 +47,11 @@ static bool is_ours(int fd)
 	return fd >= 0 && !os_identify(fd, &dev, &ino) && dev == sink.dev && ino == sink.ino;
 }
 
-static int open_again(void)
+static int open_again(int *ret_lowest)
 {
 	int fd = os_open(sink.path, O_RDWR, 0);
 
+	*ret_lowest = fd;
 	if (fd < 0)
 		return -1;
 	if (!is_ours(fd)) {
@@ -59,22 +61,46 @@ static int open_again(void)
 	return move_up(fd);
 }
 
-static int usable_fd(void)
+static void keep(int fd)
 {
-	int fd = __atomic_load_n(&sink.fd, __ATOMIC_ACQUIRE);
+	lock_take(&sink.keeping);
+	if (!is_ours(sink.kept_fd)) {
+		__atomic_store_n(&sink.kept_fd, fd, __ATOMIC_RELEASE);
+		fd = -1;
+	}
+	lock_drop(&sink.keeping);
+	if (fd >= 0)
+		os_close(fd);
+}
+
+/* A descriptor for one operation, to be given back. A program that runs out of descriptors should not run out of a
+ * trace as well: when half of them are taken, ours is kept. */
+static int borrow_fd(void)
+{
+	int fd = __atomic_load_n(&sink.kept_fd, __ATOMIC_ACQUIRE), lowest;
 
 	if (is_ours(fd))
 		return fd;
-	lock_take(&sink.reopening);
-	fd = sink.fd;
-	if (!is_ours(fd)) {
-		fd = open_again();
-		__atomic_store_n(&sink.fd, fd, __ATOMIC_RELEASE);
-	}
-	lock_drop(&sink.reopening);
+	fd = open_again(&lowest);
 	if (fd < 0)
 		sink_stop(PT_STOP_OUTPUT_GONE);
+	else if ((uint64_t)lowest > os_descriptor_limit() / 2)
+		keep(fd);
 	return fd;
+}
+
+static void return_fd(int fd)
+{
+	if (fd >= 0 && fd != __atomic_load_n(&sink.kept_fd, __ATOMIC_ACQUIRE))
+		os_close(fd);
+}
+
+void sink_keep_descriptor(void)
+{
+	int lowest, fd = sink_is_open() && !is_ours(sink.kept_fd) ? open_again(&lowest) : -1;
+
+	if (fd >= 0)
+		keep(fd);
 }
 
 /* ---- space and writes ---- */
@@ -108,13 +134,8 @@ static bool fits_limit(uint64_t end)
 	return false;
 }
 
-bool sink_write(const void *data, uint64_t bytes, uint64_t offset)
+static bool write_all(int fd, const char *p, uint64_t bytes, uint64_t offset)
 {
-	const char *p = data;
-	int fd;
-
-	if (!fits_limit(offset + bytes) || (fd = usable_fd()) < 0)
-		return false;
 	while (bytes) {
 		long n = os_pwrite(fd, p, bytes, offset);
 
@@ -131,13 +152,25 @@ bool sink_write(const void *data, uint64_t bytes, uint64_t offset)
 	return true;
 }
 
+bool sink_write(const void *data, uint64_t bytes, uint64_t offset)
+{
+	bool ok;
+	int fd;
+
+	if (!fits_limit(offset + bytes) || (fd = borrow_fd()) < 0)
+		return false;
+	ok = write_all(fd, data, bytes, offset);
+	return_fd(fd);
+	return ok;
+}
+
 /* File systems without fallocate get zeros written. */
-static bool take_space(uint64_t offset, uint64_t bytes)
+static bool take_space(int fd, uint64_t offset, uint64_t bytes)
 {
 	static const char zeros[4096];
-	int fd, error;
+	int error;
 
-	if (!fits_limit(offset + bytes) || (fd = usable_fd()) < 0)
+	if (!fits_limit(offset + bytes))
 		return false;
 	do
 		error = os_allocate(fd, 0, offset, bytes);
@@ -149,17 +182,16 @@ static bool take_space(uint64_t offset, uint64_t bytes)
 		return false;
 	}
 	for (uint64_t i = 0; i < bytes; i += sizeof zeros)
-		if (!sink_write(zeros, sizeof zeros, offset + i))
+		if (!write_all(fd, zeros, sizeof zeros, offset + i))
 			return false;
 	return true;
 }
 
-void *sink_map(uint64_t offset, uint64_t bytes)
+static void *map_range(int fd, uint64_t offset, uint64_t bytes)
 {
 	void *p;
-	int fd;
 
-	if (!take_space(offset, bytes) || (fd = usable_fd()) < 0)
+	if (!take_space(fd, offset, bytes))
 		return NULL;
 	p = os_map(bytes, MAP_SHARED, fd, offset);
 	if (!p) {
@@ -167,6 +199,15 @@ void *sink_map(uint64_t offset, uint64_t bytes)
 		return NULL;
 	}
 	os_advise(p, bytes, MADV_DONTFORK);
+	return p;
+}
+
+void *sink_map(uint64_t offset, uint64_t bytes)
+{
+	int fd = borrow_fd();
+	void *p = fd < 0 ? NULL : map_range(fd, offset, bytes);
+
+	return_fd(fd);
 	return p;
 }
 
@@ -204,7 +245,6 @@ bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, con
 	}
 	fd = move_up(fd);
 	os_identify(fd, &sink.dev, &sink.ino);
-	sink.fd = fd;
 	sink.pid = os_pid();
 	sink.max_bytes = max_bytes;
 	sink.start_ns = os_mono_ns();
@@ -213,14 +253,12 @@ bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, con
 	fill_front(&image, program, parent);
 	*ret_errno = ENOSPC;
 	sink.front = NULL;
-	if (take_space(0, PT_FRONT_BYTES) && sink_write(&image, sizeof image, 0))
-		sink.front = sink_map(0, PT_FRONT_BYTES);
-	if (sink.front)
-		return true;
-	os_unlink(sink.path);
-	os_close(sink.fd);
-	sink.fd = -1;
-	return false;
+	if (take_space(fd, 0, PT_FRONT_BYTES) && write_all(fd, (const char *)&image, sizeof image, 0))
+		sink.front = map_range(fd, 0, PT_FRONT_BYTES);
+	os_close(fd);
+	if (!sink.front)
+		os_unlink(sink.path);
+	return sink.front;
 }
 
 void sink_lost(enum pt_lost why, uint64_t count)
@@ -318,7 +356,7 @@ static bool is_worth_it(const struct sink_gap *gaps, unsigned n, uint64_t file_b
 
 void sink_close(const struct sink_gap *gaps, unsigned n)
 {
-	int fd = usable_fd();
+	int fd = borrow_fd();
 
 	if (fd < 0)
 		return;
@@ -326,15 +364,15 @@ void sink_close(const struct sink_gap *gaps, unsigned n)
 	if (n && is_worth_it(gaps, n, sink.front->x_file_end))
 		write_anew(fd, gaps, n);
 	os_close(fd);
-	sink.fd = -1;
+	sink.kept_fd = -1;
 }
 
 void sink_after_fork(void)
 {
-	if (is_ours(sink.fd))
-		os_close(sink.fd);
-	sink.fd = -1;
+	if (is_ours(sink.kept_fd))
+		os_close(sink.kept_fd);
+	sink.kept_fd = -1;
 	sink.front = NULL;
 	sink.path[0] = 0;
-	lock_drop(&sink.reopening);
+	lock_drop(&sink.keeping);
 }

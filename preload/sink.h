@@ -5,9 +5,10 @@
  * What:  making the file, taking space in it, writing blocks, the live part of the front page, stopping, the end.
  * How:   the front page is mapped shared, so it is in the file whatever happens. Space is taken by adding to
  *        x_file_end, so threads write side by side without a lock.
- * Manners: the descriptor is 100 or above and closed on exec. The program may close it behind our back (daemons do) or
- *        reuse its number, so it is identified before each write and opened again by name when it is gone.
- * Who:   any thread with depth DEPTH_OWN.
+ * Manners: no descriptor is kept: the file is opened for each write (one in some ten thousand events), because programs
+ *        list, count and close descriptors. One is kept, at 100 or above, closed on exec and identified before each
+ * use, where the file might not be had again: before a change of user or root, and when descriptors become scarce. Who:
+ * any thread with depth DEPTH_OWN.
  */
 #pragma once
 #include "formats/block.h"
@@ -44,6 +45,8 @@ struct sink_gap {
 	uint64_t offset, bytes;
 };
 
+/* Before the process loses the right or the path to open its file. */
+void sink_keep_descriptor(void);
 void sink_lost(enum pt_lost why, uint64_t count);
 /* Turns the tracer off for good and says why in the front page. */
 void sink_stop(enum pt_stop why);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * process: fork, exec and the ends that run no exit handlers
+ * process: fork, exec, changes of user and root, and the ends that run no exit handlers
  *
  * Exec and exit may be called in the child of a vfork, which is in the parent's memory: lifecycle.c acts only for the
  * process that owns the trace.
@@ -85,6 +85,19 @@ HOOK int execle(const char *path, const char *arg, ...)
 	GATHER(argv, arg, char *const *env = va_arg(args_, char *const *););
 	return EXEC(real.execve(path, argv, env));
 }
+
+/* After these the trace file may be out of reach. */
+#define FAREWELL(call)                       \
+	({                                   \
+		lifecycle_before_farewell(); \
+		(call);                      \
+	})
+
+HOOK int chroot(const char *path) { return FAREWELL(real.chroot(path)); }
+HOOK int setuid(uid_t uid) { return FAREWELL(real.setuid(uid)); }
+HOOK int seteuid(uid_t effective) { return FAREWELL(real.seteuid(effective)); }
+HOOK int setreuid(uid_t uid, uid_t effective) { return FAREWELL(real.setreuid(uid, effective)); }
+HOOK int setresuid(uid_t uid, uid_t effective, uid_t saved) { return FAREWELL(real.setresuid(uid, effective, saved)); }
 
 HOOK __attribute__((noreturn)) void _exit(int status)
 {
