@@ -1,84 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layout: the rows. See layout.h; to add a version: README.md, "A new version". */
-#include "preload/py/layout.h"
+/* layout: the row in force, corrected by what the interpreter publishes. To add a version: README.md, "A new version". */
+#include "preload/py/layout_rows.h"
 
 #include <stddef.h>
 #include <string.h>
 
 struct py_layout py_layout;
-
-static const struct py_layout rows[] = {
-	[8] = {
-		.minor = 8, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
-		.frame_code = 32, .frame_previous = 24, .frame_instr = 104, .frame_mark = 88, .code_flags = 36,
-		.code_first_line = 40, .code_file = 104, .code_name = 112, .code_table = 120, .code_bytes = 48,
-		.str_length = 16, .str_state = 32, .str_ascii = 48, .str_compact = 72, .bytes_data = 32,
-		.var_size = 16, .object_type = 8, .run_initialized = 12, .run_finalizing = 16, .run_head = 32,
-		.run_main = 40, .run_current = 1368,
-	},
-	[9] = {
-		.minor = 9, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
-		.frame_code = 32, .frame_previous = 24, .frame_instr = 104, .frame_mark = 88, .code_flags = 36,
-		.code_first_line = 40, .code_file = 104, .code_name = 112, .code_table = 120, .code_bytes = 48,
-		.str_length = 16, .str_state = 32, .str_ascii = 48, .str_compact = 72, .bytes_data = 32,
-		.var_size = 16, .object_type = 8, .run_initialized = 12, .run_finalizing = 16, .run_head = 32,
-		.run_main = 40, .run_current = 568,
-	},
-	[10] = {
-		.minor = 10, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
-		.frame_code = 32, .frame_previous = 24, .frame_instr = 96, .frame_mark = 84, .code_flags = 36,
-		.code_first_line = 40, .code_file = 104, .code_name = 112, .code_table = 120, .code_bytes = 48,
-		.str_length = 16, .str_state = 32, .str_ascii = 48, .str_compact = 72, .bytes_data = 32,
-		.var_size = 16, .object_type = 8, .run_initialized = 12, .run_finalizing = 16, .run_head = 32,
-		.run_main = 40, .run_current = 568,
-	},
-	[11] = {
-		.minor = 11, .ts_interp = 16, .ts_cframe = 56, .ts_top = 8, .ts_tracing = 44, .ts_thread_id = 152,
-		.ts_chunk = 296, .ts_chunk_limit = 312, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16,
-		.chunk_data = 24, .frame_code = 32, .frame_previous = 48, .frame_instr = 56, .frame_mark = 64,
-		.frame_owner = 69, .code_flags = 48, .code_first_line = 72, .code_file = 112, .code_name = 128,
-		.code_table = 136, .code_bytes = 184, .code_traceable = 168, .str_length = 16, .str_state = 32,
-		.str_ascii = 48, .str_compact = 72, .bytes_data = 32, .var_size = 16, .object_type = 8,
-		.run_initialized = 16, .run_finalizing = 24, .run_head = 40, .run_main = 48, .run_current = 576,
-	},
-	[12] = {
-		.minor = 12, .ts_interp = 16, .ts_cframe = 56, .ts_top = 0, .ts_tracing = 44, .ts_thread_id = 136,
-		.ts_chunk = 232, .ts_chunk_limit = 248, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16,
-		.chunk_data = 24, .frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_mark = 64,
-		.frame_owner = 70, .code_flags = 48, .code_first_line = 68, .code_file = 112, .code_name = 128,
-		.code_table = 136, .code_bytes = 192, .code_traceable = 176, .str_length = 16, .str_state = 32,
-		.str_ascii = 40, .str_compact = 56, .bytes_data = 32, .var_size = 16, .object_type = 8,
-		.run_initialized = 16, .run_finalizing = 24, .run_head = 40, .run_main = 48,
-	},
-	[13] = {
-		.minor = 13, .ts_interp = 16, .ts_top = 72, .ts_tracing = 60, .ts_thread_id = 152, .ts_chunk = 232,
-		.ts_chunk_limit = 248, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16, .chunk_data = 24,
-		.frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_mark = 64, .frame_owner = 70,
-		.code_flags = 48, .code_first_line = 68, .code_file = 112, .code_name = 128, .code_table = 136,
-		.code_bytes = 200, .code_traceable = 184, .str_length = 16, .str_state = 32, .str_ascii = 40,
-		.str_compact = 56, .bytes_data = 32, .var_size = 16, .object_type = 8, .run_initialized = 600,
-		.run_finalizing = 608, .run_head = 632, .run_main = 640,
-	},
-	[14] = {
-		.minor = 14, .ts_interp = 16, .ts_top = 72, .ts_thread_id = 152, .ts_chunk = 232,
-		.ts_chunk_limit = 248, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16, .chunk_data = 24,
-		.frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_owner = 74, .code_flags = 48,
-		.code_first_line = 68, .code_file = 112, .code_name = 128, .code_table = 136, .code_bytes = 208,
-		.code_traceable = 192, .str_length = 16, .str_state = 32, .str_ascii = 40, .str_compact = 56,
-		.bytes_data = 32, .var_size = 16, .object_type = 8, .run_initialized = 776, .run_finalizing = 784,
-		.run_head = 808, .run_main = 816,
-	},
-	[15] = {
-		.minor = 15, .ts_interp = 16, .ts_top = 72, .ts_thread_id = 176, .ts_chunk = 256,
-		.ts_chunk_limit = 272, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16, .chunk_data = 24,
-		.frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_owner = 74, .code_flags = 48,
-		.code_first_line = 68, .code_file = 112, .code_name = 128, .code_table = 136, .code_bytes = 208,
-		.code_traceable = 192, .str_length = 16, .str_state = 32, .str_ascii = 40, .str_compact = 56,
-		.bytes_data = 32, .var_size = 16, .object_type = 8, .run_initialized = 904, .run_finalizing = 912,
-		.run_head = 936, .run_main = 944,
-	},
-};
-enum { N_ROWS = sizeof rows / sizeof *rows };
 
 /* Members of _Py_DebugOffsets, which are 64-bit offsets, and the fields that they tell. The struct itself changes with
  * each minor version; 0 where it lacks the member. */
@@ -123,9 +50,9 @@ static void take_published(unsigned minor, const char *runtime)
 
 bool py_layout_choose(unsigned minor, const char *runtime)
 {
-	if (minor >= N_ROWS || !rows[minor].minor)
+	if (minor >= PY_LAYOUT_ROWS || !py_layout_rows[minor].minor)
 		return false;
-	py_layout = rows[minor];
+	py_layout = py_layout_rows[minor];
 	if (runtime && (minor == 13 || minor == 14))
 		take_published(minor, runtime);
 	return true;

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * walk: from what a thread knew at its last event to what is true now; compiled once for each version
+ *
+ * What:  each thread keeps the frames of its last event (`cached`, outermost first) with their instructions and stack
+ *        ids. A new event walks from the top frame down to the first frame that proves everything below it unchanged,
+ *        and looks up ids for what lies above.
+ * Proof: a frame that still is the same activation has suspended all its callers in a call, so they are where they were.
+ *        "Same activation" is told by marks that the interpreter wipes itself (README.md, "Marks"); without a mark the
+ *        links and instructions below are compared one by one.
+ * How:   every function takes the layout as its last argument and is inlined into one function per version, where the
+ *        offsets are constants (stack.c, FAMILY).
+ * Who:   stack.c only.
+ */
+#pragma once
+#include <string.h>
+
+#include "formats/event.h"
+#include "preload/arena.h"
+#include "preload/intern.h"
+#include "preload/py/parts.h"
+#include "preload/tracer.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define COLD   __attribute__((noinline))
+
+struct py_cached {
+	const char *frame;
+	uint64_t instr;   /* the word at frame_instr */
+	const char *code; /* up to 3.10 */
+	uint32_t stack;
+	bool may_mark;    /* a mark would prove the activation */
+};
+
+/* Direct-mapped. A key tells code object and instruction; it is wiped when a code object dies. */
+struct py_memo {
+	uint64_t key;
+	uint32_t parent, stack;
+};
+
+enum { FRAMES_FIRST = 256, FRAMES_MAX = 1 << 22, MEMOS = 1024, PLACES = 1024, NOWHERE = -1 };
+enum { DEEP = 32 }; /* frames from which on the chunk's proof is worth its loads */
+enum { OWNER_GENERATOR = 1, OWNER_CSTACK = 3 };
+enum { MARK_OF_OBJECTS = 0x41, UNMARKED_OBJECT = 1 };
+#define UNMARKED_INNER UINT32_MAX
+/* CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR: frames that are left and entered again. */
+enum { CODE_IS_GENERATOR = 0x20 | 0x80 | 0x100 | 0x200 };
+
+struct walk {
+	struct py_thread *p;
+	const char *proven; /* a frame known to be the same activation by its chunk; NULL: none */
+	bool may_mark, may_prove;
+	uint32_t n_fresh; /* in p->fresh: frames above the kept ones, innermost first */
+	uint32_t kept;    /* entries of p->cached whose frames are still in the stack */
+	uint32_t same;    /* entries that are as they were; the others need new ids */
+};
+
+/* ---- frames ---- */
+
+/* Up to 3.10 frames are PyFrameObjects, since then _PyInterpreterFrames. */
+INLINE bool are_objects(const struct py_layout *l) { return l->minor <= 10; }
+INLINE bool have_marks(const struct py_layout *l) { return l->frame_mark != 0; }
+INLINE const char *previous_of(const char *frame, const struct py_layout *l)
+{
+	return PY_AT(const char *, frame, l->frame_previous);
+}
+INLINE uint64_t instr_of(const char *frame, const struct py_layout *l) { return PY_AT(uint64_t, frame, l->frame_instr); }
+INLINE uint8_t owner_of(const char *frame, const struct py_layout *l) { return PY_AT(uint8_t, frame, l->frame_owner); }
+INLINE const char *code_of_object(const char *frame, const struct py_layout *l)
+{
+	return PY_AT(const char *, frame, l->frame_code);
+}
+INLINE const char *top_of(const char *tstate, const struct py_layout *l)
+{
+	if (l->ts_cframe)
+		tstate = PY_AT(const char *, tstate, l->ts_cframe);
+	return PY_AT(const char *, tstate, l->ts_top);
+}
+
+/* ---- ids ---- */
+
+/* The id of a frame's stack by its code object: what the memo remembers. */
+uint32_t py_frame_id(struct thread *t, const char *frame, uint32_t parent) __attribute__((visibility("hidden")));
+
+/* What tells code object and instruction of a frame in one word, but for very long functions up to 3.10: 0. The low bit
+ * is set for frames of generators, which differ in what py_frame_code shows of them. */
+INLINE uint64_t key_of(const char *frame, uint64_t instr, const char *code, const struct py_layout *l)
+{
+	int32_t lasti = (int32_t)instr;
+
+	if (!are_objects(l))
+		return instr | (owner_of(frame, l) == OWNER_GENERATOR);
+	return lasti < 0xffff ? (uint64_t)(uintptr_t)code | (uint64_t)(uint16_t)(lasti + 1) << 48 : 0;
+}
+
+INLINE struct py_memo *memo_of(const struct py_thread *p, uint64_t key, uint32_t parent)
+{
+	return &p->memo[(key * UINT64_C(0x9e3779b97f4a7c15) + parent * UINT64_C(0xc2b2ae3d27d4eb4f)) >> 54];
+}
+_Static_assert(MEMOS == 1 << (64 - 54), "the hash is as wide as the table");
+
+static COLD uint32_t refresh_unknown(struct thread *t, struct py_cached *e, struct py_memo *m, uint64_t key,
+				     uint32_t parent)
+{
+	e->stack = py_frame_id(t, e->frame, parent);
+	*m = (struct py_memo){ key, parent, e->stack };
+	return e->stack;
+}
+
+/* Brings an entry up to date: its frame and code are right, what lies below it has the id `parent`. */
+INLINE uint32_t refresh(struct thread *t, struct py_thread *p, struct py_cached *e, uint32_t parent,
+			const struct py_layout *l)
+{
+	struct py_memo *m;
+	uint64_t key;
+
+	e->instr = instr_of(e->frame, l);
+	if (!are_objects(l) && owner_of(e->frame, l) >= OWNER_CSTACK)
+		return e->stack = parent;
+	key = key_of(e->frame, e->instr, e->code, l);
+	m = memo_of(p, key, parent);
+	if (likely(m->key == key && m->parent == parent && key))
+		return e->stack = m->stack;
+	return refresh_unknown(t, e, m, key, parent);
+}
+
+/* ---- marks ---- */
+
+INLINE uint32_t mark_word(const char *frame, const struct py_layout *l)
+{
+	return are_objects(l) ? PY_AT(uint8_t, frame, l->frame_mark) : PY_AT(uint32_t, frame, l->frame_mark);
+}
+
+/* Only a frame that has the interpreter's own value is marked: f_trace_lines as every new frame has it (0 is the user's
+ * doing), stacktop of a frame that executes. */
+INLINE void mark(const struct py_thread *p, const struct py_cached *e, const struct py_layout *l)
+{
+	char *at = (char *)e->frame + l->frame_mark;
+
+	if (!have_marks(l) || !e->may_mark)
+		return;
+	if (are_objects(l) && *at == UNMARKED_OBJECT)
+		*at = (char)p->mark;
+	else if (!are_objects(l) && mark_word(e->frame, l) == UNMARKED_INNER)
+		memcpy(at, &p->mark, sizeof p->mark);
+}
+
+INLINE bool can_be_marked(const char *frame, const char *code, const struct py_layout *l)
+{
+	if (!have_marks(l))
+		return false;
+	if (are_objects(l))
+		return !(PY_AT(uint32_t, code, l->code_flags) & CODE_IS_GENERATOR);
+	return owner_of(frame, l) < OWNER_CSTACK;
+}
+
+/* Far from any number of slots in a chunk, and another for each thread. */
+INLINE uint64_t cookie_of(const struct py_thread *p) { return (uint64_t)(uintptr_t)p ^ UINT64_C(0xa07954726163e000); }
+
+/* The data stack's chunk in use, when it is one that is given back as soon as its first frame is left. */
+INLINE char *chunk_of(const char *tstate, const struct py_layout *l)
+{
+	char *chunk = NULL;
+
+	if (have_marks(l) && l->ts_chunk)
+		chunk = PY_AT(char *, tstate, l->ts_chunk);
+	return chunk && PY_AT(char *, chunk, l->chunk_previous) ? chunk : NULL;
+}
+
+INLINE void set_cookie(const struct py_thread *p, const char *tstate, const struct py_layout *l)
+{
+	char *chunk = chunk_of(tstate, l);
+	uint64_t cookie = cookie_of(p);
+
+	if (chunk)
+		memcpy(chunk + l->chunk_top, &cookie, sizeof cookie);
+}
+
+/* ---- the walk ---- */
+
+bool py_cached_grow(struct py_thread *p) __attribute__((visibility("hidden")));
+
+INLINE uint32_t place_of(const char *frame)
+{
+	return (uint32_t)(((uintptr_t)frame >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 54);
+}
+_Static_assert(PLACES == 1 << (64 - 54), "the hash is as wide as the table");
+
+/* Index of the entry of a frame; misses some beyond a few hundred. */
+INLINE int find(const struct py_thread *p, const char *frame)
+{
+	uint32_t i = p->where[place_of(frame)];
+
+	return i < p->depth && p->cached[i].frame == frame ? (int)i : NOWHERE;
+}
+
+INLINE bool add_fresh(struct walk *w, const char *frame)
+{
+	if (w->n_fresh + 1 >= w->p->capacity && !py_cached_grow(w->p))
+		return false;
+	w->p->fresh[w->n_fresh++] = frame;
+	return true;
+}
+
+/*
+ * From entry i, whose frame is in the stack, down to where the entries are proven: true, with `same` the entries that
+ * need no new id. False when the links part from the entries: *stop is the last entry that was in the stack.
+ * `previous` is only compared, never followed, so that the loads of one round need not wait for the round before.
+ */
+INLINE bool descend(struct walk *w, int i, int *stop, const struct py_layout *l)
+{
+	const struct py_cached *first = w->p->cached, *e = first + i, *same = e + 1;
+	const uint32_t marked = w->p->mark;
+	const char *proven = w->proven;
+	bool holds = true;
+
+	for (;; e--) {
+		const char *frame = e->frame;
+		uint32_t word = have_marks(l) ? mark_word(frame, l) : 0;
+		bool is_new = instr_of(frame, l) != e->instr;
+
+		if (are_objects(l))
+			is_new |= code_of_object(frame, l) != e->code;
+		if (is_new)
+			same = e;
+		if (have_marks(l) && w->may_prove && word == marked && (!are_objects(l) || e->may_mark))
+			break;
+		if (!are_objects(l) && have_marks(l) && frame == proven && w->may_prove)
+			break;
+		if (have_marks(l) && word == (are_objects(l) ? UNMARKED_OBJECT : UNMARKED_INNER) && !is_new && w->may_mark)
+			mark(w->p, e, l);
+		holds = previous_of(frame, l) == (e == first ? NULL : e[-1].frame);
+		if (e == first || !holds)
+			break;
+	}
+	w->same = (uint32_t)(same - first);
+	*stop = (int)(e - first);
+	return holds;
+}
+
+static bool room_for(struct walk *w)
+{
+	bool good = true;
+
+	while (good && w->kept + w->n_fresh > w->p->capacity)
+		good = py_cached_grow(w->p);
+	return good;
+}
+
+/* Splits the stack that ends in `frame` into fresh frames above and kept entries below. Any change, any depth. */
+INLINE bool split(struct walk *w, const char *frame, const struct py_layout *l)
+{
+	while (frame) {
+		int i = find(w->p, frame), stop = i;
+
+		if (i >= 0 && descend(w, i, &stop, l)) {
+			w->kept = (uint32_t)i + 1;
+			return room_for(w);
+		}
+		if (i < 0 && !add_fresh(w, frame))
+			return false;
+		for (; i >= 0 && i >= stop; i--)
+			if (!add_fresh(w, frame = w->p->cached[i].frame))
+				return false;
+		frame = previous_of(frame, l);
+	}
+	w->kept = w->same = 0;
+	return room_for(w);
+}
+
+/* The usual changes: the top frame is the last one again or its caller, or was called by one of these two. */
+INLINE bool split_usual(struct walk *w, const char *top, const struct py_layout *l)
+{
+	struct py_thread *p = w->p;
+	const char *frame = top;
+	struct py_cached *last;
+	int i, stop;
+
+	if (p->depth < 2 || !top)
+		return false;
+	last = &p->cached[p->depth - 1];
+	if (frame != last->frame && frame != last[-1].frame) {
+		frame = previous_of(frame, l);
+		if (frame != last->frame && frame != last[-1].frame)
+			return false;
+		p->fresh[w->n_fresh++] = top;
+	}
+	i = (int)p->depth - (frame == last->frame ? 1 : 2);
+	w->kept = (uint32_t)i + 1;
+	if (likely(w->kept < p->capacity && descend(w, i, &stop, l)))
+		return true;
+	w->n_fresh = 0;
+	return false;
+}
+
+/* New ids from entry `same` upwards, and the entries of fresh frames. */
+INLINE uint32_t rebuild(struct thread *t, struct walk *w, const struct py_layout *l)
+{
+	struct py_thread *p = w->p;
+	uint32_t stack = w->same ? p->cached[w->same - 1].stack : 0, end = w->kept + w->n_fresh, n = w->n_fresh;
+
+	for (uint32_t i = w->same; i < end; i++) {
+		struct py_cached *e = &p->cached[i];
+
+		if (i >= w->kept) {
+			e->frame = p->fresh[--n];
+			p->where[place_of(e->frame)] = i;
+		}
+		if (are_objects(l)) /* an unmarked frame's memory may be another function's by now */
+			e->code = code_of_object(e->frame, l);
+		if (are_objects(l) || i >= w->kept)
+			e->may_mark = can_be_marked(e->frame, e->code, l);
+		stack = refresh(t, p, e, stack, l);
+		if (w->may_mark)
+			mark(p, e, l);
+	}
+	p->depth = end;
+	return stack;
+}
+
+/* The commonest change of all: the frame is the one that was on top last time, only further on. 0: look closer. */
+INLINE uint32_t same_frame(struct py_thread *p, const char *top, const struct py_layout *l)
+{
+	struct py_cached *e = &p->cached[p->depth - 1];
+	uint64_t instr = instr_of(top, l), key = key_of(top, instr, e->code, l);
+	uint32_t parent = p->depth > 1 ? e[-1].stack : 0;
+	struct py_memo *m = memo_of(p, key, parent);
+
+	if (m->key != key || m->parent != parent || !key)
+		return 0;
+	e->instr = p->instr = instr;
+	return e->stack = p->stack = m->stack;
+}
+
+/* ---- all of it ---- */
+
+bool py_prepare(struct py_thread *p, const char *tstate) __attribute__((visibility("hidden")));
+void py_forget(struct py_thread *p) __attribute__((visibility("hidden")));
+
+INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil, const struct py_layout *l)
+{
+	struct walk w = { .p = p };
+	const char *top = top_of(tstate, l), *chunk;
+	uint32_t stack;
+	bool tracing;
+
+	if (unlikely(p->epoch != py_state.epoch || p->tstate != tstate ||
+		     p->deaths != __atomic_load_n(&py_state.deaths, __ATOMIC_ACQUIRE))) {
+		if (!py_prepare(p, tstate))
+			return 0;
+	} else if (have_marks(l) && top && top == p->top && mark_word(top, l) == p->mark) {
+		stack = same_frame(p, top, l);
+		if (stack)
+			return stack;
+	}
+	/* A trace function may set the line of the frame that it was called for: nothing is proof while one runs. */
+	tracing = l->ts_tracing && PY_AT(int, tstate, l->ts_tracing);
+	w.may_prove = !tracing;
+	w.may_mark = has_gil && !tracing;
+	if (p->depth >= DEEP) {
+		chunk = chunk_of(tstate, l);
+		if (chunk && PY_AT(uint64_t, chunk, l->chunk_top) == cookie_of(p))
+			w.proven = chunk + l->chunk_data;
+	}
+	if (!split_usual(&w, top, l) && !split(&w, top, l)) {
+		py_forget(p);
+		return 0;
+	}
+	stack = p->stack = rebuild(t, &w, l);
+	if (p->depth >= DEEP && w.may_mark && !w.proven)
+		set_cookie(p, tstate, l);
+	p->instr = top ? p->cached[p->depth - 1].instr : 0;
+	p->top = have_marks(l) && top && w.may_prove && p->cached[p->depth - 1].may_mark && mark_word(top, l) == p->mark
+			 ? top : NULL;
+	return stack;
+}
