@@ -97,14 +97,14 @@ static bool is_companion(const struct finding *leader, const struct finding *f)
 	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && in_step(leader, f) && are_related(leader, f);
 }
 
-/* What stays without enough evidence of its own, beside what has it: made by the same function, on the same line when
- * it was not even doubtful. */
+/* What stays without enough evidence of its own, beside what has it, made by the same function: what grew at all, and
+ * what is of the same line. */
 static bool is_remainder(const struct finding *leader, const struct finding *f)
 {
 	if (leader->sum.verdict != GROWTH_FOUND || f->sum.verdict == GROWTH_FOUND || !same_function(leader, f) ||
 	    f->sum.doubt == GROWTH_IMPORTING)
 		return false;
-	return f->sum.verdict == GROWTH_UNDECIDED || finding_place(leader)->at.line == finding_place(f)->at.line;
+	return f->sum.doubt != GROWTH_NO_DOUBT || finding_place(leader)->at.line == finding_place(f)->at.line;
 }
 
 static void take_over(struct finding *leader, struct finding *f)

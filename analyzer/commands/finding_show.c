@@ -26,6 +26,8 @@ static const struct {
 	[GROWTH_SLOWING] = { "it grew less and less, as a cache does that fills up",
 			     "trace a run with twice the work: a cache stays as it is, a leak doubles" },
 	[GROWTH_GAPS] = { "it grew in a part of the windows only", "trace a longer run with steady work" },
+	[GROWTH_SAWTOOTH] = { "it fell in between, as garbage does that waits for its collection",
+			      "trace a run with several times the work" },
 	[GROWTH_IMPORTING] = { "it grew while modules were being imported, which ends when all are",
 			       "trace a run that goes on after the last import" },
 	[GROWTH_BUILDING] = { "nearly all that the program made came from one call, which may just build what it "
@@ -98,6 +100,7 @@ static json_t *evidence_json(const struct finding *f)
 	json_put(o, "grown_blocks", json_integer(e->grown_blocks));
 	json_put(o, "first_half_bytes", json_integer(e->first_half_bytes));
 	json_put(o, "last_half_bytes", json_integer(e->last_half_bytes));
+	json_put(o, "fall_bytes", json_integer(e->fall_bytes));
 	json_put(o, "late_deaths", json_bytes(e->late_deaths));
 	for (uint32_t w = 0; g->n_windows && w <= g->n_windows; w++)
 		json_add(curve, json_bytes(f->sum.curve_bytes[w]));

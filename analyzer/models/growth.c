@@ -7,7 +7,8 @@
  *   It never goes back. A bounded cache that throws out old entries for new ones always holds blocks made just now,
  *                   but its live bytes stay level. So the curve of live bytes is judged, not the age of blocks; and of
  *                   the curve its lower envelope (the least that is still to come), which no sawtooth of garbage that
- *                   waits for its collection can lift.
+ *                   waits for its collection can lift. Garbage that piled up once more before the end looks like
+ *                   growth even so: a curve that fell deep in between is doubted.
  *   It does not slow down. A cache that fills up with random keys grows less and less; a leak goes on with the work.
  *
  * Windows are of equal work (models/curves.h): an idle night between two requests is no evidence, and a start-up of a
@@ -41,7 +42,8 @@
 #define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
 #define FEW_BYTES        65536 /* few blocks must be large to count */
 #define SMALL_BYTES      4096  /* less is noise: a handful of interned names, a resized table */
-#define UNDECIDED_BYTES  16384 /* doubtful growth below this is not worth a line */
+#define UNDECIDED_BYTES  65536 /* doubtful growth below this is not worth a line ... */
+#define UNDECIDED_SHARE  200   /* ... nor below this part of all that is alive */
 #define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
 #define LITTLE_BYTES     16384 /* together they must have grown by this ... */
 #define LITTLE_SHARE     1000  /* ... and by this part of all that is alive; and by this many blocks ... */
@@ -49,6 +51,7 @@
 #define LARGE_BYTES      262144
 #define EVICTING_PERCENT 2      /* old blocks given back, of those that stayed: more is eviction ... */
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
+#define FALL_PERCENT     20     /* a fall by more than this share of the growth is a sawtooth */
 #define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
 
 /* A grouping under construction: curves that are not taken yet, by some key. */
@@ -117,6 +120,18 @@ static void lower_envelope(int64_t *level, uint32_t n)
 	}
 }
 
+/* The deepest fall from a height before. */
+static int64_t deepest_fall(const uint64_t *curve, uint32_t from, uint32_t to)
+{
+	uint64_t height = 0, fall = 0;
+
+	for (uint32_t w = from; w <= to; w++) {
+		height = curve[w] > height ? curve[w] : height;
+		fall = height - curve[w] > fall ? height - curve[w] : fall;
+	}
+	return (int64_t)fall;
+}
+
 static void measure(const struct growth *g, struct growth_group *group)
 {
 	struct growth_evidence *e = &group->evidence;
@@ -132,6 +147,7 @@ static void measure(const struct growth *g, struct growth_group *group)
 		e->growing_last += w > last && level[w] > level[w - 1];
 	}
 	e->warm_bytes = group->curve_bytes[warm];
+	e->fall_bytes = deepest_fall(group->curve_bytes, warm, n);
 	e->grown_bytes = level[n] - level[warm];
 	e->grown_blocks = (int64_t)group->curve_blocks[n] - (int64_t)group->curve_blocks[warm];
 	e->first_half_bytes = level[half] - level[warm];
@@ -160,6 +176,8 @@ static enum growth_doubt doubt_of(const struct growth_evidence *e)
 		return GROWTH_GAPS;
 	if (e->last_half_bytes * 100 < e->first_half_bytes * SLOWING_PERCENT)
 		return GROWTH_SLOWING;
+	if (e->fall_bytes * 100 > e->grown_bytes * FALL_PERCENT)
+		return GROWTH_SAWTOOTH;
 	if (e->grown_bytes < EVICTING_BYTES && (int64_t)e->late_deaths * 100 > e->grown_blocks * EVICTING_PERCENT)
 		return GROWTH_EVICTING;
 	return GROWTH_NO_DOUBT;
@@ -171,6 +189,12 @@ static bool is_building(const struct growth *g, const struct growth_group *group
 	return group->node > NODE_UNKNOWN && group->node_births * 100 >= g->curves->work * BUILDING_PERCENT;
 }
 
+/* Whether doubtful growth by so much is worth a line. */
+static bool is_worth_a_line(const struct growth *g, int64_t bytes)
+{
+	return bytes >= UNDECIDED_BYTES && (uint64_t)bytes >= g->live_bytes / UNDECIDED_SHARE;
+}
+
 static void judge(const struct growth *g, struct growth_group *group)
 {
 	bool importing = g->curves->importing[group->node];
@@ -178,7 +202,7 @@ static void judge(const struct growth *g, struct growth_group *group)
 	group->verdict = GROWTH_HELD;
 	if (!g->n_windows) {
 		group->doubt = GROWTH_TOO_SHORT;
-		if (group->bytes >= UNDECIDED_BYTES && !importing && group->node > NODE_UNKNOWN)
+		if (is_worth_a_line(g, (int64_t)group->bytes) && !importing && group->node > NODE_UNKNOWN)
 			group->verdict = GROWTH_UNDECIDED;
 		return;
 	}
@@ -192,7 +216,7 @@ static void judge(const struct growth *g, struct growth_group *group)
 		group->doubt = GROWTH_BUILDING;
 	if (group->doubt == GROWTH_NO_DOUBT)
 		group->verdict = GROWTH_FOUND;
-	else if (group->evidence.grown_bytes >= UNDECIDED_BYTES && group->evidence.growing_last &&
+	else if (is_worth_a_line(g, group->evidence.grown_bytes) && group->evidence.growing_last &&
 		 (group->doubt != GROWTH_GAPS || group->evidence.growing * 100 >= group->evidence.windows * STEADY_FEW))
 		group->verdict = GROWTH_UNDECIDED;
 }
@@ -341,7 +365,6 @@ static void sort_groups(struct growth *g)
 	for (uint32_t i = 0; i < g->groups.n; i++) {
 		g->groups.at[i] = ranked[i].group;
 		new_index[ranked[i].index] = i;
-		g->live_bytes += ranked[i].group.bytes;
 	}
 	for (size_t i = 0; i < g->curves->curves.n; i++) {
 		if (g->group_of[i] != MAP_NONE)
@@ -358,6 +381,8 @@ void growth_judge(struct growth *g, const struct curves *c)
 	*g = (struct growth){ .curves = c, .fingerprints = node_hashes(&c->trace->defs) };
 	g->group_of = mem_alloc((c->curves.n + 1) * sizeof *g->group_of);
 	memset(g->group_of, 0xff, (c->curves.n + 1) * sizeof *g->group_of);
+	for (size_t i = 0; i < c->curves.n; i++)
+		g->live_bytes += c->curves.at[i].bytes;
 	cut_windows(g, c);
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);
@@ -375,7 +400,7 @@ void growth_weigh(const struct growth *g, struct growth_group *group)
 	if (e->grown_bytes >= floor && (e->grown_blocks >= LITTLE_BLOCKS || e->grown_bytes >= LARGE_BYTES))
 		return;
 	group->doubt = GROWTH_LITTLE;
-	group->verdict = e->grown_bytes < floor ? GROWTH_HELD : GROWTH_UNDECIDED;
+	group->verdict = is_worth_a_line(g, e->grown_bytes) ? GROWTH_UNDECIDED : GROWTH_HELD;
 }
 
 void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more)

@@ -22,6 +22,8 @@ enum growth_doubt {
 	GROWTH_TOO_SHORT, /* the run has too few windows to see a trend */
 	GROWTH_SLOWING,   /* it grew less and less: perhaps a cache that fills up */
 	GROWTH_GAPS,      /* it grew in some windows only, or not in the last ones */
+	GROWTH_SAWTOOTH,  /* it shrank in between by a good part of what it grew: garbage that waits for its collection?
+			   */
 	GROWTH_IMPORTING, /* it grew while modules were being imported */
 	GROWTH_BUILDING,  /* nearly all that the program made came from this one call */
 	GROWTH_LITTLE,    /* it grew by too little to tell a leak from a small cache that fills up */
@@ -40,6 +42,7 @@ struct growth_evidence {
 	int64_t grown_bytes, grown_blocks; /* from then to the end */
 	uint64_t warm_ns, end_ns;          /* the time that the windows after the warm-up cover */
 	int64_t first_half_bytes, last_half_bytes; /* of it, in the first and in the last half of the windows */
+	int64_t fall_bytes;                        /* the deepest fall of the curve after the warm-up */
 	uint64_t late_deaths;                      /* blocks given back long after they were made, in all the run */
 };
 
