@@ -36,5 +36,6 @@ void live_free(struct live *l)
 		mem_unmap(l->tree[r], sizeof *l->tree[r]);
 	array_free(&l->gibs);
 	array_free(&l->entries);
+	array_free(&l->free_entries);
 	arena_free(&l->pages);
 }

@@ -5,7 +5,8 @@
  * Theory. Every event looks one address up, so the table is a radix tree of three steps: gigabyte, page, place in the
  * page. Allocators align to 16, so a page has 256 places; addresses that are not multiples of 16 have trees of their
  * own, one for each remainder. A place holds the number of an entry in one array, whose free entries are used again
- * at once: what dies young stays in the cache.
+ * at once: what dies young stays in the cache. A place and its entry are two misses for a block that is old; replay
+ * sees its events coming, so it asks for both some events ahead (live_prefetch_*).
  *
  * Memory: 48 bytes for each block alive at the same time, and 1 KiB for each page of addresses that ever held one.
  * Who:   one thread.
@@ -21,7 +22,7 @@ enum { LIVE_INHERITED = 1, LIVE_FREE_ENTRY = 2 };
 struct live_entry {
 	uint64_t addr : 48, layer : 8, flags : 8;
 	uint64_t bytes;
-	uint64_t number; /* of the allocation; of a free entry: the next free one */
+	uint64_t number; /* of the allocation */
 	uint64_t born_ns, first_ns;
 	uint32_t node, thread;
 };
@@ -42,7 +43,7 @@ struct live {
 	struct live_tree *tree[LIVE_REMAINDERS];
 	ARRAY(struct live_gib *) gibs;    /* all of them */
 	ARRAY(struct live_entry) entries; /* [0] is none */
-	uint32_t first_free;              /* 0: none */
+	ARRAY(uint32_t) free_entries;      /* a stack */
 	uint64_t n;                       /* blocks alive */
 	struct arena pages;
 };
@@ -76,10 +77,10 @@ static inline struct live_entry *live_at(struct live *l, uint32_t entry) { retur
 /* A new entry, to be filled by the caller, at an empty place. Entries move: keep numbers. */
 static inline struct live_entry *live_add(struct live *l, uint32_t *place)
 {
-	uint32_t entry = l->first_free;
+	uint32_t entry;
 
-	if (entry) {
-		l->first_free = (uint32_t)l->entries.at[entry].number;
+	if (l->free_entries.n) {
+		entry = l->free_entries.at[--l->free_entries.n];
 	} else {
 		entry = (uint32_t)l->entries.n;
 		array_push(&l->entries);
@@ -92,11 +93,28 @@ static inline struct live_entry *live_add(struct live *l, uint32_t *place)
 /* Forgets the entry at a place that is not empty. The entry can be read until the next live_add(). */
 static inline void live_remove(struct live *l, uint32_t *place)
 {
-	struct live_entry *e = &l->entries.at[*place];
-
-	e->number = l->first_free;
-	e->flags = LIVE_FREE_ENTRY;
-	l->first_free = *place;
+	l->entries.at[*place].flags = LIVE_FREE_ENTRY;
+	*array_push(&l->free_entries) = *place;
 	*place = 0;
 	l->n--;
+}
+
+/*
+ * Asks for the memory that a look-up of `addr` is going to read, first the place, and some time later the entry. They
+ * must be inlined: gcc takes a function that only prefetches for one without effect and drops the calls.
+ */
+__attribute__((always_inline)) static inline void live_prefetch_place(const struct live *l, uint64_t addr)
+{
+	const uint32_t *place = live_find(l, addr);
+
+	if (place)
+		__builtin_prefetch(place);
+}
+
+__attribute__((always_inline)) static inline void live_prefetch_entry(const struct live *l, uint64_t addr)
+{
+	const uint32_t *place = live_find(l, addr);
+
+	if (place)
+		__builtin_prefetch(&l->entries.at[*place], 1);
 }
