@@ -271,11 +271,11 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	}
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	join(l, is_same);
-	join(l, is_remainder);
 	join(l, is_companion);
 	for (size_t i = 0; i < l->n; i++)
 		growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
 	qsort(l->at, l->n, sizeof *l->at, compare);
+	join(l, is_remainder); /* last: what has no evidence must not weigh */
 	for (size_t i = 0; i < l->n; i++)
 		settle(&l->at[i]);
 	join_twins(l);

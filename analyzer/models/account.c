@@ -24,6 +24,7 @@ struct counter {
 	uint64_t first_ns, last_ns;
 	node_id node;
 	uint32_t thread;
+	uint32_t next; /* another one of this node */
 	uint8_t layer;
 };
 
@@ -35,8 +36,8 @@ struct accountant {
 	struct account *out;
 	const struct account_options *options;
 	ARRAY(struct counter) counters; /* [0] is nobody's */
-	uint32_t *counter_of;           /* by node: its counter found last; most have only one */
-	struct map counter_by_key;
+	uint32_t *counter_of;           /* by node: its newest counter; by thread: the one found last */
+	struct map counter_by_key;      /* by thread only */
 	uint64_t epoch;
 	uint64_t peak_epoch, fini_epoch; /* epochs that began with such a moment */
 	uint8_t counted[PT_LAYERS];
@@ -54,32 +55,42 @@ struct accountant {
 
 /* ---- counters ---- */
 
-static uint32_t counter_find(struct accountant *k, const struct change *c)
+static uint32_t counter_new(struct accountant *k, const struct change *c)
 {
-	uint32_t thread = k->options->by_thread ? c->thread : 0;
-	uint32_t *i = map_at(&k->counter_by_key, c->node | (uint64_t)c->layer << 32 | (uint64_t)thread << 36);
+	*array_push(&k->counters) = (struct counter){
+		.epoch = k->epoch,
+		.node = c->node,
+		.layer = c->layer,
+		.thread = c->thread,
+		.first_ns = c->born_ns,
+		.next = k->counter_of[c->node],
+	};
+	return k->counter_of[c->node] = (uint32_t)k->counters.n - 1;
+}
 
-	if (*i == MAP_NONE) {
-		*i = (uint32_t)k->counters.n;
-		*array_push(&k->counters) = (struct counter){
-			.epoch = k->epoch,
-			.node = c->node,
-			.layer = c->layer,
-			.thread = c->thread,
-			.first_ns = c->born_ns,
-		};
-	}
+/* With threads a node may have thousands of counters: these are found by key. */
+static uint32_t counter_by_thread(struct accountant *k, const struct change *c)
+{
+	uint32_t *i = map_at(&k->counter_by_key, c->node | (uint64_t)c->layer << 32 | (uint64_t)c->thread << 36);
+
+	if (*i == MAP_NONE)
+		*i = counter_new(k, c);
 	return k->counter_of[c->node] = *i;
 }
 
+/* Without, it has one for each layer, mostly one or two: a list that ends at counter 0. */
 static inline uint32_t counter_of(struct accountant *k, const struct change *c)
 {
 	uint32_t i = k->counter_of[c->node];
-	const struct counter *row = &k->counters.at[i];
 
-	if (row->layer == c->layer && (row->thread == c->thread || !k->options->by_thread))
+	if (!k->options->by_thread) {
+		while (i && k->counters.at[i].layer != c->layer)
+			i = k->counters.at[i].next;
+		return i ? i : counter_new(k, c);
+	}
+	if (k->counters.at[i].layer == c->layer && k->counters.at[i].thread == c->thread)
 		return i;
-	return counter_find(k, c);
+	return counter_by_thread(k, c);
 }
 
 static void counter_settle(struct accountant *k, struct counter *row)

@@ -36,6 +36,7 @@
 #include <string.h>
 
 #define WINDOWS_MIN      11    /* fewer show no trend: 8 are left after the warm-up */
+#define WORK_MIN         2000  /* blocks of work: less is over before a trend can show */
 #define WARM_SHARE       4     /* the first quarter of the windows is warm-up */
 #define BUILDING_PERCENT 90    /* of all work by one stack: a program that builds one thing */
 #define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
@@ -101,7 +102,7 @@ static void cut_windows(struct growth *g, const struct curves *c)
 {
 	uint32_t n = (uint32_t)c->slices.n;
 
-	if (n < WINDOWS_MIN)
+	if (n < WINDOWS_MIN || c->work < WORK_MIN)
 		return;
 	g->n_windows = n < GROWTH_WINDOWS_MAX ? n : GROWTH_WINDOWS_MAX;
 	g->n_warm = g->n_windows / WARM_SHARE;
