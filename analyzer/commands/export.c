@@ -25,8 +25,10 @@ static void put_folded_text(FILE *f, const char *text)
 {
 	char safe[4096];
 
-	for (char *c = format_printable(safe, sizeof safe, text); *c; c++)
-		fputc(*c == ';' ? ':' : *c, f);
+	format_printable(safe, sizeof safe, text);
+	for (char *c = strchr(safe, ';'); c; c = strchr(c, ';'))
+		*c = ':';
+	fputs(safe, f);
 }
 
 static void put_folded_frame(FILE *f, const struct place *p, bool lines)
@@ -125,8 +127,7 @@ static const struct option_example examples[] = {
 	{ "export --format folded app.71.pytrace | flamegraph.pl > live.svg",
 	  "a flame graph of what is alive at the end" },
 	{ "export --metric peak -o peak.folded app.71.pytrace", "the peak, for speedscope.app" },
-	{ "export --metric total --blocks --lines app.71.pytrace | sort -t' ' -k2",
-	  "allocations counted by stack, lines shown" },
+	{ "export --metric total --blocks --lines app.71.pytrace", "how often each stack allocated, with its lines" },
 	{ 0 },
 };
 

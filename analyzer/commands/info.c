@@ -415,7 +415,7 @@ static void print_events(struct report *r, const struct report_trace *t)
 
 static void print_layers(struct report *r, const struct report_trace *t)
 {
-	char line[200] = "";
+	char line[300] = "";
 	size_t used = 0;
 
 	for (unsigned layer = 0; layer < PT_LAYERS && used < sizeof line; layer++)
@@ -423,9 +423,11 @@ static void print_layers(struct report *r, const struct report_trace *t)
 			used += (size_t)snprintf(line + used, sizeof line - used, "%s%s", used ? ", " : "",
 						 pt_layer_name((enum pt_layer)layer));
 	print_fact(r, "layers", used ? line : "none");
-	snprintf(line, sizeof line, "%zu seen, peak %s at %s", t->trace.threads.n,
-		 format_bytes(t->account.at[ACCOUNT_PEAK].bytes).text,
-		 format_seconds((double)t->account.at_ns[ACCOUNT_PEAK] / 1e9).text);
+	snprintf(line, sizeof line, "%s at %s, %s at the end", format_bytes(t->account.at[ACCOUNT_PEAK].bytes).text,
+		 format_seconds((double)t->account.at_ns[ACCOUNT_PEAK] / 1e9).text,
+		 format_bytes(t->account.at[ACCOUNT_END].bytes).text);
+	print_fact(r, "peak", line);
+	snprintf(line, sizeof line, "%zu", t->trace.threads.n);
 	print_fact(r, "threads", line);
 }
 
