@@ -48,7 +48,7 @@ enum { CODE_IS_GENERATOR = 0x20 | 0x80 | 0x100 | 0x200 };
 
 struct walk {
 	struct py_thread *p;
-	const char *proven; /* a frame known to be the same activation by its chunk; NULL: none */
+	uint32_t floor;   /* entry whose frame is known to be the same activation; 0: none is */
 	bool may_mark, may_prove;
 	uint32_t n_fresh; /* in p->fresh: frames above the kept ones, innermost first */
 	uint32_t kept;    /* entries of p->cached whose frames are still in the stack */
@@ -202,35 +202,52 @@ INLINE bool add_fresh(struct walk *w, const char *frame)
 	return true;
 }
 
+/* Whether entry e's frame is the same activation as when the entry was made; if not known, and it may be, marks it. */
+INLINE bool proves(const struct walk *w, const struct py_cached *e, uint32_t word, bool is_new, const struct py_layout *l)
+{
+	if (w->may_prove && word == w->p->mark && (!are_objects(l) || e->may_mark))
+		return true;
+	if (w->may_mark && !is_new)
+		mark(w->p, e, l);
+	return false;
+}
+
+/* Marks and what they replace are negative in frames of 3.11 and later, where suspended frames have counts. */
+INLINE bool is_of_interest(uint32_t word, const struct py_layout *l) { return are_objects(l) || (int32_t)word < 0; }
+
 /*
  * From entry i, whose frame is in the stack, down to where the entries are proven: true, with `same` the entries that
  * need no new id. False when the links part from the entries: *stop is the last entry that was in the stack.
- * `previous` is only compared, never followed, so that the loads of one round need not wait for the round before.
+ * This loop is most of what a deep stack costs: `previous` is only compared, never followed, so that the loads of one
+ * round need not wait for the round before.
  */
 INLINE bool descend(struct walk *w, int i, int *stop, const struct py_layout *l)
 {
-	const struct py_cached *first = w->p->cached, *e = first + i, *same = e + 1;
-	const uint32_t marked = w->p->mark;
-	const char *proven = w->proven;
+	const struct py_cached *first = w->p->cached, *e = first + i, *same = e + 1, *floor = first + w->floor;
 	bool holds = true;
 
+	if (e < floor)
+		floor = first;
 	for (;; e--) {
 		const char *frame = e->frame;
-		uint32_t word = have_marks(l) ? mark_word(frame, l) : 0;
 		bool is_new = instr_of(frame, l) != e->instr;
+		uint32_t word;
 
 		if (are_objects(l))
 			is_new |= code_of_object(frame, l) != e->code;
 		if (is_new)
 			same = e;
-		if (have_marks(l) && w->may_prove && word == marked && (!are_objects(l) || e->may_mark))
+		if (have_marks(l)) {
+			word = mark_word(frame, l);
+			if (unlikely(is_of_interest(word, l)) && proves(w, e, word, is_new, l))
+				break;
+		}
+		if (e == floor) {
+			holds = floor != first || !previous_of(frame, l);
 			break;
-		if (!are_objects(l) && have_marks(l) && frame == proven && w->may_prove)
-			break;
-		if (have_marks(l) && word == (are_objects(l) ? UNMARKED_OBJECT : UNMARKED_INNER) && !is_new && w->may_mark)
-			mark(w->p, e, l);
-		holds = previous_of(frame, l) == (e == first ? NULL : e[-1].frame);
-		if (e == first || !holds)
+		}
+		holds = previous_of(frame, l) == e[-1].frame;
+		if (unlikely(!holds))
 			break;
 	}
 	w->same = (uint32_t)(same - first);
@@ -238,59 +255,72 @@ INLINE bool descend(struct walk *w, int i, int *stop, const struct py_layout *l)
 	return holds;
 }
 
-static bool room_for(struct walk *w)
+INLINE bool room_for(struct walk *w)
 {
 	bool good = true;
 
-	while (good && w->kept + w->n_fresh > w->p->capacity)
+	while (unlikely(good && w->kept + w->n_fresh > w->p->capacity))
 		good = py_cached_grow(w->p);
 	return good;
 }
 
-/* Splits the stack that ends in `frame` into fresh frames above and kept entries below. Any change, any depth. */
+/* The entry of the first frame in the data stack's chunk, when the cookie there tells that it is the same activation. */
+INLINE uint32_t floor_of(const struct py_thread *p, const char *tstate, const struct py_layout *l)
+{
+	const char *chunk = chunk_of(tstate, l);
+	int i;
+
+	if (!chunk || PY_AT(uint64_t, chunk, l->chunk_top) != cookie_of(p))
+		return 0;
+	i = find(p, chunk + l->chunk_data);
+	return i > 0 ? (uint32_t)i : 0;
+}
+
+/* The usual changes: the top frame is the last one again or its caller, or was called by one of these two. Returns the
+ * entry, with *frame its frame; otherwise NOWHERE or what the hash says. */
+INLINE int find_usual(struct walk *w, const char **frame, const struct py_layout *l)
+{
+	struct py_thread *p = w->p;
+	const char *last, *but_last, *caller;
+
+	if (p->depth < 2)
+		return find(p, *frame);
+	last = p->cached[p->depth - 1].frame;
+	but_last = p->cached[p->depth - 2].frame;
+	if (*frame != last && *frame != but_last) {
+		caller = previous_of(*frame, l);
+		if (caller != last && caller != but_last)
+			return find(p, *frame);
+		p->fresh[w->n_fresh++] = *frame;
+		*frame = caller;
+	}
+	return (int)p->depth - (*frame == last ? 1 : 2);
+}
+
+/*
+ * Splits the stack that ends in `frame` into fresh frames above and kept entries below. Any change, any depth. An entry is
+ * marked when descend passes it, before the entries below are known to hold; so none may be asked twice: where the
+ * links part, the entries that were passed become fresh, and the search goes on below them.
+ */
 INLINE bool split(struct walk *w, const char *frame, const struct py_layout *l)
 {
-	while (frame) {
-		int i = find(w->p, frame), stop = i;
+	int i = frame ? find_usual(w, &frame, l) : NOWHERE, stop = 0;
 
-		if (i >= 0 && descend(w, i, &stop, l)) {
+	while (frame) {
+		if (i >= 0 && likely(descend(w, i, &stop, l))) {
 			w->kept = (uint32_t)i + 1;
 			return room_for(w);
 		}
 		if (i < 0 && !add_fresh(w, frame))
 			return false;
-		for (; i >= 0 && i >= stop; i--)
+		for (; i >= stop && i >= 0; i--)
 			if (!add_fresh(w, frame = w->p->cached[i].frame))
 				return false;
 		frame = previous_of(frame, l);
+		i = frame ? find(w->p, frame) : NOWHERE;
 	}
 	w->kept = w->same = 0;
 	return room_for(w);
-}
-
-/* The usual changes: the top frame is the last one again or its caller, or was called by one of these two. */
-INLINE bool split_usual(struct walk *w, const char *top, const struct py_layout *l)
-{
-	struct py_thread *p = w->p;
-	const char *frame = top;
-	struct py_cached *last;
-	int i, stop;
-
-	if (p->depth < 2 || !top)
-		return false;
-	last = &p->cached[p->depth - 1];
-	if (frame != last->frame && frame != last[-1].frame) {
-		frame = previous_of(frame, l);
-		if (frame != last->frame && frame != last[-1].frame)
-			return false;
-		p->fresh[w->n_fresh++] = top;
-	}
-	i = (int)p->depth - (frame == last->frame ? 1 : 2);
-	w->kept = (uint32_t)i + 1;
-	if (likely(w->kept < p->capacity && descend(w, i, &stop, l)))
-		return true;
-	w->n_fresh = 0;
-	return false;
 }
 
 /* New ids from entry `same` upwards, and the entries of fresh frames. */
@@ -340,7 +370,7 @@ void py_forget(struct py_thread *p) __attribute__((visibility("hidden")));
 INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil, const struct py_layout *l)
 {
 	struct walk w = { .p = p };
-	const char *top = top_of(tstate, l), *chunk;
+	const char *top = top_of(tstate, l);
 	uint32_t stack;
 	bool tracing;
 
@@ -357,17 +387,14 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 	tracing = l->ts_tracing && PY_AT(int, tstate, l->ts_tracing);
 	w.may_prove = !tracing;
 	w.may_mark = has_gil && !tracing;
-	if (p->depth >= DEEP) {
-		chunk = chunk_of(tstate, l);
-		if (chunk && PY_AT(uint64_t, chunk, l->chunk_top) == cookie_of(p))
-			w.proven = chunk + l->chunk_data;
-	}
-	if (!split_usual(&w, top, l) && !split(&w, top, l)) {
+	if (p->depth >= DEEP && w.may_prove)
+		w.floor = floor_of(p, tstate, l);
+	if (!split(&w, top, l)) {
 		py_forget(p);
 		return 0;
 	}
 	stack = p->stack = rebuild(t, &w, l);
-	if (p->depth >= DEEP && w.may_mark && !w.proven)
+	if (p->depth >= DEEP && w.may_mark && !w.floor)
 		set_cookie(p, tstate, l);
 	p->instr = top ? p->cached[p->depth - 1].instr : 0;
 	p->top = have_marks(l) && top && w.may_prove && p->cached[p->depth - 1].may_mark && mark_word(top, l) == p->mark
