@@ -164,7 +164,38 @@ static void settle(struct trace *t)
 	recall_repair(t);
 }
 
-int trace_open(struct trace *t, const char *file, struct fault *ret_fault)
+/* Whether the process that the front page names has this very file mapped. */
+static bool is_being_written(const struct trace *t)
+{
+	char path[64], line[8192];
+	unsigned long inode;
+	bool found = false;
+	FILE *maps;
+
+	snprintf(path, sizeof path, "/proc/%" PRIu32 "/maps", t->front.pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		return false;
+	while (!found && fgets(line, sizeof line, maps))
+		found = sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode == t->inode;
+	fclose(maps);
+	return found;
+}
+
+/*
+ * Whether the process went on to its end while we read: its front page tells so by now, or a smaller file has taken the
+ * place of the one that we have.
+ */
+static bool has_moved_on(const struct trace *t)
+{
+	uint32_t state;
+	struct stat st;
+
+	memcpy(&state, t->map + offsetof(struct pt_front, x_state), sizeof state);
+	return state != t->front.x_state || (!stat(t->file, &st) && st.st_ino != t->inode);
+}
+
+static int open_once(struct trace *t, const char *file, struct fault *ret_fault)
 {
 	int fd, err;
 
@@ -181,6 +212,20 @@ int trace_open(struct trace *t, const char *file, struct fault *ret_fault)
 	if (!err)
 		settle(t);
 	close(fd);
+	return err;
+}
+
+int trace_open(struct trace *t, const char *file, struct fault *ret_fault)
+{
+	int err = open_once(t, file, ret_fault);
+
+	for (int tries = 0; !err && t->front.x_state == PT_STATE_RUNNING && tries < 3; tries++) {
+		t->alive = is_being_written(t);
+		if (t->alive || !has_moved_on(t))
+			break;
+		trace_close(t);
+		err = open_once(t, file, ret_fault);
+	}
 	return err;
 }
 
@@ -205,24 +250,6 @@ void trace_close(struct trace *t)
 }
 
 /* ---- facts ---- */
-
-/* Whether the process that the front page names has this very file mapped. */
-static bool is_being_written(const struct trace *t)
-{
-	char path[64], line[8192];
-	unsigned long inode;
-	bool found = false;
-	FILE *maps;
-
-	snprintf(path, sizeof path, "/proc/%" PRIu32 "/maps", t->front.pid);
-	maps = fopen(path, "re");
-	if (!maps)
-		return false;
-	while (!found && fgets(line, sizeof line, maps))
-		found = sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode == t->inode;
-	fclose(maps);
-	return found;
-}
 
 static const char *stopped_text(uint32_t why)
 {
@@ -249,7 +276,7 @@ const char *trace_ended(const struct trace *t)
 		return "exit";
 	if (f->x_state == PT_STATE_ENDED && f->x_ended == PT_ENDED_SIGNAL)
 		return "signal";
-	if (is_being_written(t))
+	if (t->alive)
 		return "running";
 	return f->x_ended == PT_ENDED_EXEC ? "exec" : "killed";
 }

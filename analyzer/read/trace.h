@@ -60,6 +60,7 @@ struct trace {
 	uint64_t file_bytes;
 	uint64_t inode;
 	struct pt_front front; /* a copy */
+	bool alive;            /* the process was running, and writing this file, when it was opened */
 	bool front_is_sound;   /* its checksum held */
 	bool footer_found;
 	struct pt_footer footer;
@@ -89,7 +90,7 @@ void trace_close(struct trace *t);
 void trace_trouble(struct trace *t, uint64_t offset, const char *text, ...) __attribute__((format(printf, 3, 4)));
 
 /* How the process ended, as DESIGN 2.5 names it: "exit", "signal", "killed", "exec", "running" or "stopped: REASON".
- * "running" is said when the process is alive on this machine and its trace has no end. */
+ * "running": the process is alive on this machine and has this very file mapped. */
 const char *trace_ended(const struct trace *t);
 /* Whether every event that the program made is in the trace and could be read: a clean end, nothing lost, nothing
  * damaged, nothing cut. Complete once replay has seen all blocks; before, only what the headers tell. */
