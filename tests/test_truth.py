@@ -45,15 +45,16 @@ def test_peak(python, tmp):
 
 # ---- other allocators ----
 
-@harness.cases('PYTHONMALLOC=debug', 'PYTHONMALLOC=malloc', 'PYTHONMALLOC=malloc_debug', '-X dev')
+ALLOCATORS = ['PYTHONMALLOC=debug', 'PYTHONMALLOC=malloc', 'PYTHONMALLOC=malloc_debug', '-X dev']
+
+
+@harness.cases(*['%s %s' % (a, n) for a in ALLOCATORS for n in ('py_domains', 'objects_plain', 'containers')])
 def test_allocator(python, tmp, case):
-    options = case.split() if case.startswith('-') else []
-    env = {} if options else dict([case.split('=')])
+    setting, name = case.rsplit(' ', 1)
+    options = setting.split() if setting.startswith('-') else []
+    env = {} if options else dict([setting.split('=')])
     env['PYTHONWARNINGS'] = 'ignore'
-    for name in 'malloc_family', 'py_domains', 'objects_plain', 'containers':
-        folder = os.path.join(tmp, name)
-        os.mkdir(folder)
-        truths.check_program(python, folder, name, env=env, options=options)
+    truths.check_program(python, tmp, name, env=env, options=options)
 
 
 # ---- processes ----

@@ -360,9 +360,10 @@ class Block:
 class TraceFile:
     """`front` (dict), `blocks`, `rings`, `meta`, `code`, `frames`, `footer`, and runs of events in true order."""
 
-    def __init__(self, path):
+    def __init__(self, path, strict=True):
         with open(path, 'rb') as f:
             self.data = f.read()
+        self.strict = strict  # else definitions may be missing, as in a copy of a damaged trace
         self.shapes, self.meta, self.code, self.frames, self.strings = dict(SHAPES), {}, {}, {}, {}
         self.names, self.schemas, self.holes, self.n_defs = dict(NAMES), 0, [], 0
         self.read_front()
@@ -490,7 +491,7 @@ class TraceFile:
             for d in defs:
                 self.define(*d)
         for id, (parent, code, _) in self.frames.items():
-            if code not in self.code or (parent and parent not in self.frames):
+            if self.strict and (code not in self.code or (parent and parent not in self.frames)):
                 raise Bad('FRAME %d: parent %d, code %d' % (id, parent, code))
 
     def define(self, op, id, data):
@@ -537,7 +538,7 @@ class TraceFile:
             owner, out = self.runs.setdefault(run, (thread, []))
             if owner != thread:
                 raise Bad('run %d has two threads, %d and %d' % (run, owner, thread))
-            if stack and stack not in self.frames:
+            if self.strict and stack and stack not in self.frames:
                 raise Bad('stack %d is not defined' % stack)
             out.append((op, a, b, stack, ns))
 
@@ -568,7 +569,8 @@ class TraceFile:
 def replay(trace, inherited=()):
     """What is alive where FORMAT.md section 4 says "at the end": {address: (layer, size, stack)} of blocks, with
     totals per (layer, stack): {(layer, stack): [live bytes, live blocks, total bytes, total blocks]}. Mappings are
-    left out: [(start, end, layer, stack)] of them is the third thing returned."""
+    left out: what happened to them, [(kind, address, size, layer, stack, whether before that end)], is the third thing
+    returned."""
     live, maps, sums = dict(inherited), [], {}
     end = last_end(trace)
     moving = {}
@@ -589,11 +591,11 @@ def replay(trace, inherited=()):
             e = entry(layer, stack)
             e[0] -= size
             e[1] -= 1
-        return size, stack
 
+    at_end = None
     for i, (thread, op, a, b, stack, _) in enumerate(trace.events()):
-        if i == end:
-            break
+        if i == end:  # totals go on to the end of the trace
+            at_end = dict(live), {k: tuple(v[:2]) for k, v in sums.items()}, list(maps)
         if op >= 128:
             continue
         kind, layer = op >> 4, op & 15
@@ -610,7 +612,11 @@ def replay(trace, inherited=()):
         elif kind == 4:
             moving.pop((thread, layer), None)
         elif kind in (5, 6, 7):
-            maps.append((KINDS[kind], a, b, layer, stack))
+            maps.append((KINDS[kind], a, b, layer, stack, i < end if end is not None else True))
+    if at_end:
+        live = at_end[0]
+        for key, e in sums.items():
+            e[:2] = at_end[1].get(key, (0, 0))
     return live, sums, maps
 
 

@@ -57,8 +57,12 @@ def oracle_rows(trace, layer):
     live, sums, moves = tracefile.replay(t)
     if layer in MAPPINGS:
         maps, sums, undo = Mappings(), {}, []
-        for kind, a, b, l, stack in moves:
+        for kind, a, b, l, stack, before_end in moves:
             end = a + page_up(b)
+            if kind == 'map':
+                sums.setdefault((l, stack), [0, 0, 0, 0])[2] += end - a
+            if not before_end:
+                continue
             if kind == 'unmap':
                 undo = maps.cut(a, end)
             elif kind == 'unmap-fail':
@@ -66,7 +70,6 @@ def oracle_rows(trace, layer):
             else:
                 maps.cut(a, end)
                 maps.ranges.append((a, end, l, stack))
-                sums.setdefault((l, stack), [0, 0, 0, 0])[2] += end - a
         for s, e, l, stack in maps.ranges:
             sums[l, stack][0] += e - s
     for (l, stack), (a, b, c, d) in sums.items():
