@@ -258,7 +258,15 @@ static void forget_cuts(struct replay *r, struct in_flight *f)
 	f->cuts.n = 0;
 }
 
-static void on_map(struct replay *r, const struct pt_event *ev)
+/* What mremap maps is of the kind of what it took away, and that is still held in case it fails. */
+static enum pt_layer map_layer(const struct replay *r, const struct pt_event *ev, const struct in_flight *f)
+{
+	if (pt_op_layer(ev->op) != PT_LAYER_MOVED)
+		return pt_op_layer(ev->op);
+	return f->cuts.n ? r->ranges.mappings.at[f->cuts.at[0].range.mapping].layer : PT_LAYER_MMAP;
+}
+
+static void on_map(struct replay *r, const struct pt_event *ev, const struct in_flight *f)
 {
 	struct ranges *m = &r->ranges;
 	uint64_t start = event_addr(ev), end = range_end(r, ev, false);
@@ -274,7 +282,7 @@ static void on_map(struct replay *r, const struct pt_event *ev)
 	r->counts.allocations++;
 	e = (struct live_entry){
 		.addr = start,
-		.layer = pt_op_layer(ev->op),
+		.layer = map_layer(r, ev, f),
 		.bytes = end - start,
 		.number = r->counts.allocations,
 		.born_ns = r->now.ns,
@@ -356,7 +364,7 @@ static void play_batch(struct replay *r, const struct batch *b)
 		case PT_MOVE_BEGIN: on_move_begin(r, ev, f); break;
 		case PT_MOVE_END: on_move_end(r, ev, f); break;
 		case PT_MOVE_FAIL: on_move_fail(r, ev, f); break;
-		case PT_MAP: on_map(r, ev); break;
+		case PT_MAP: on_map(r, ev, f); break;
 		case PT_UNMAP: on_unmap(r, ev, f); break;
 		case PT_UNMAP_FAIL: on_unmap_fail(r, f); break;
 		case ACT_CLOCK: break;

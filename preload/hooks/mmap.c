@@ -69,7 +69,7 @@ HOOK int munmap(void *p, size_t bytes)
 	return ret;
 }
 
-/* With old_bytes 0 (a second view of a shared mapping) or MREMAP_DONTUNMAP the old range stays. */
+/* With old_bytes 0 (a second view of a shared mapping) or MREMAP_DONTUNMAP (anonymous memory) the old range stays. */
 static bool old_range_goes(size_t old_bytes, int flags) { return old_bytes && !(flags & 4 /* MREMAP_DONTUNMAP */); }
 
 static void *record_mremap(struct thread *t, void *old, size_t old_bytes, size_t bytes, int flags, void *wanted)
@@ -81,7 +81,7 @@ static void *record_mremap(struct thread *t, void *old, size_t old_bytes, size_t
 		record_range(t, PT_UNMAP, PT_LAYER_MMAP, old, old_bytes);
 	p = real.mremap(old, old_bytes, bytes, flags, wanted);
 	if (p != MAP_FAILED)
-		record_range(t, PT_MAP, PT_LAYER_MMAP, p, bytes);
+		record_range(t, PT_MAP, goes ? PT_LAYER_MOVED : old_bytes ? PT_LAYER_MMAP : PT_LAYER_FILE, p, bytes);
 	else if (goes)
 		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, old, old_bytes);
 	return p;
