@@ -45,7 +45,7 @@ def event_key(e):
 def tag(rows):
     out = collections.Counter()
     for r in rows:
-        key = tuple((f, line or None, column if line else None, name) for f, line, column, name in r.stack)
+        key = tuple(r.stack)
         for name, (n, blocks) in (('live', r.live), ('total', r.total)):
             out[name, key] += n
             out[name + ' blocks', key] += blocks

@@ -28,7 +28,7 @@ SHAPES.update({op: 'PAIR' for op in range(131, 140)})
 for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.split()):
     SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
 KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
-LAYERS = 'mmap malloc raw mem object arena file reserve'.split()
+LAYERS = 'mmap malloc raw mem object arena file reserve 8 9 10 11 12 13 14 moved'.split()
 NAMES = dict(zip(range(128, 140), 'run time size64 fork forked py-init py-fini lost rss thread end mark'.split()))
 RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK = 128, 129, 130, 133, 134, 139
 META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
@@ -345,7 +345,7 @@ class Code:
         if off not in self.cache:
             decode = {1: _lnotab, 2: _table310, 3: _table311}.get(self.linetable)
             line, col, endcol = decode(self.table, self.first_line, off) if decode and off != M32 else (None, None, None)
-            self.cache[off] = (self.first_line if line is None else line, col, endcol)
+            self.cache[off] = (line, col, endcol) if line and line > 0 else (self.first_line, None, None)
         return self.cache[off]
 
 
