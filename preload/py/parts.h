@@ -51,6 +51,11 @@ void py_state_off(void);
  * stacks are off. Raises the trust when the stack was deep enough to show all of them. */
 bool py_selftest(const char *tstate);
 
+/* Whether 8 bytes can be read at `p`, which is aligned to 8. A page that was there is believed to be there still. */
+bool py_readable(const void *p);
+/* Whether what lies at `frame` is a frame of 3.11 or later, as far as reading it can be told to be safe. */
+bool py_frame_is_sane(const char *frame);
+
 /* A load at a byte offset. */
 #define PY_AT(type, base, offset) (*(type const *)((const char *)(base) + (offset)))
 

@@ -25,26 +25,40 @@ enum { OWNER_GENERATOR = 1, OWNER_CSTACK = 3, OWNER_MAX = 4 };
 
 enum py_trust py_trust;
 
-/* Whether 8 bytes can be read there: the kernel looks at the set before it finds that the question makes no sense. A
- * page that was there is believed to be there still. */
-static bool readable(const void *p)
+/* The kernel looks at the set before it finds that the question makes no sense. */
+bool py_readable(const void *p)
 {
-	static _Atomic(uintptr_t) pages[64];
-	uintptr_t page = (uintptr_t)p >> 12;
+	static uintptr_t pages[256];
+	uintptr_t page = (uintptr_t)p >> 12, *known = &pages[page % 256];
 
 	if ((uintptr_t)p & 7 || !page)
 		return false;
-	if (pages[page % 64] == page)
+	if (__atomic_load_n(known, __ATOMIC_RELAXED) == page)
 		return true;
 	if (os_call(SYS_rt_sigprocmask, ~0, p, NULL, 8) == -EFAULT)
 		return false;
-	pages[page % 64] = page;
+	__atomic_store_n(known, page, __ATOMIC_RELAXED);
 	return true;
+}
+
+bool py_frame_is_sane(const char *frame)
+{
+	uint8_t owner;
+	const char *code;
+
+	if (!py_readable(frame) || !py_readable(frame + 72))
+		return false;
+	owner = PY_AT(uint8_t, frame, py_layout.frame_owner);
+	if (owner >= OWNER_CSTACK)
+		return owner <= OWNER_MAX;
+	code = (const char *)(PY_AT(uintptr_t, frame, py_layout.frame_code) & ~(uintptr_t)3);
+	return py_readable(code) && py_readable(code + py_layout.code_table) &&
+	       PY_AT(void *, code, py_layout.object_type) == py_symbols.code_type;
 }
 
 static bool readable_to(const void *p, size_t bytes)
 {
-	return readable(p) && readable((const char *)p + ((bytes - 1) & ~(size_t)7));
+	return py_readable(p) && py_readable((const char *)p + ((bytes - 1) & ~(size_t)7));
 }
 
 static bool has_type(const char *object, const void *type)
@@ -67,7 +81,7 @@ static bool is_text(const char *s)
 	if (length > SANE_BYTES || !(state & 1 << 5) || (kind != 1 && kind != 2 && kind != 4))
 		return false;
 	end = s + (state & 1 << 6 ? py_layout.str_ascii : py_layout.str_compact) + length * kind;
-	return readable((const char *)((uintptr_t)end & ~(uintptr_t)7)) && !*end;
+	return py_readable((const char *)((uintptr_t)end & ~(uintptr_t)7)) && !*end;
 }
 
 static bool is_bytes(const char *b)
@@ -79,7 +93,7 @@ static bool is_bytes(const char *b)
 		return false;
 	size = PY_AT(uint64_t, b, py_layout.var_size);
 	end = b + py_layout.bytes_data + size;
-	return size < SANE_BYTES && readable((const char *)((uintptr_t)end & ~(uintptr_t)7)) && !*end;
+	return size < SANE_BYTES && py_readable((const char *)((uintptr_t)end & ~(uintptr_t)7)) && !*end;
 }
 
 /* Bytes of bytecode; 0: it makes no sense. */
@@ -172,12 +186,12 @@ static const char *check_thread(const char *tstate)
 	if (PY_AT(pthread_t, tstate, py_layout.ts_thread_id) != pthread_self())
 		return "the thread state is another thread's";
 	interp = PY_AT(char *, tstate, py_layout.ts_interp);
-	if (!readable(interp) || (py_symbols.interp_head && interp != py_symbols.interp_head() &&
+	if (!py_readable(interp) || (py_symbols.interp_head && interp != py_symbols.interp_head() &&
 				  (!py_symbols.interp_main || interp != py_symbols.interp_main())))
 		return "the thread state is of no interpreter";
 	if (py_layout.ts_tracing && PY_AT(uint32_t, tstate, py_layout.ts_tracing) > 1000)
 		return "the thread state makes no sense";
-	if (py_layout.ts_cframe && !readable(PY_AT(char *, tstate, py_layout.ts_cframe)))
+	if (py_layout.ts_cframe && !py_readable(PY_AT(char *, tstate, py_layout.ts_cframe)))
 		return "the thread state has no C frame";
 	return check_chunk(tstate);
 }

@@ -156,7 +156,7 @@ bool py_cached_grow(struct py_thread *p)
 	return true;
 }
 
-void py_forget(struct py_thread *p)
+static void forget(struct py_thread *p)
 {
 	p->depth = 0;
 	p->top = NULL;
@@ -191,9 +191,9 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 	if (!p->cached && !first_memory(p))
 		return false;
 	if (p->epoch != py_state.epoch || p->deaths != deaths)
-		py_forget(p);
-	if (p->tstate != tstate)
-		p->depth = 0;
+		forget(p);
+	if (p->epoch != py_state.epoch || p->tstate != tstate)
+		p->depth = p->stack = 0;
 	p->epoch = py_state.epoch;
 	p->deaths = deaths;
 	p->tstate = tstate;
@@ -251,13 +251,18 @@ uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p)
 
 /* ---- the oracle ---- */
 
-static uint32_t frames_below(const char **frames, const char *top)
-{
-	uint32_t n = 0;
+enum { NOT_FRAMES = -1 };
 
-	for (const char *f = top; f && n < FRAMES_MAX; f = previous_of(f, &py_layout), n++)
+static int frames_below(const char **frames, const char *top)
+{
+	int n = 0;
+
+	for (const char *f = top; f && n < FRAMES_MAX; f = previous_of(f, &py_layout), n++) {
+		if (!are_objects(&py_layout) && !py_frame_is_sane(f))
+			return NOT_FRAMES;
 		if (frames)
 			frames[n] = f;
+	}
 	return n;
 }
 
@@ -265,20 +270,23 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
 {
 	bool held;
 	const char *tstate = has_gil ? py_current() : own_tstate(p, &held), *few[64], **frames = few;
-	uint32_t depth, stack = 0;
+	uint32_t stack = 0;
+	int depth;
 
 	if (!tstate || (py_trust != PY_TRUST_FULL && !py_selftest(tstate)))
 		return 0;
 	depth = frames_below(NULL, py_top_frame(tstate));
-	if (depth > sizeof few / sizeof *few)
-		frames = arena_map(depth * sizeof *frames);
+	if (depth == NOT_FRAMES)
+		return p->stack; /* in the middle of greenlet's copying, see may_be_read */
+	if (depth > (int)(sizeof few / sizeof *few))
+		frames = arena_map((size_t)depth * sizeof *frames);
 	if (!frames)
 		return 0;
 	frames_below(frames, py_top_frame(tstate));
-	for (uint32_t n = depth; n--;)
+	for (int n = depth; n--;)
 		stack = py_frame_id(t, frames[n], stack);
 	if (frames != few)
-		arena_unmap(frames, depth * sizeof *frames);
+		arena_unmap(frames, (size_t)depth * sizeof *frames);
 	return stack;
 }
 

@@ -50,6 +50,8 @@ struct walk {
 	struct py_thread *p;
 	uint32_t floor;   /* entry whose frame is known to be the same activation; 0: none is */
 	bool may_mark, may_prove;
+	const char *chunk; /* the data stack's, whose frames need no check */
+	size_t chunk_bytes;
 	uint32_t n_fresh; /* in p->fresh: frames above the kept ones, innermost first */
 	uint32_t kept;    /* entries of p->cached whose frames are still in the stack */
 	uint32_t same;    /* entries that are as they were; the others need new ids */
@@ -276,6 +278,16 @@ INLINE uint32_t floor_of(const struct py_thread *p, const char *tstate, const st
 	return i > 0 ? (uint32_t)i : 0;
 }
 
+/*
+ * Whether a frame that was not in the stack before may be read. From 3.11 the chain of frames runs through the C stack
+ * (the interpreter's entry frames, and up to 3.12 the struct that points to the top one). greenlet copies C stacks about
+ * and frees the copy in the middle of it: at that event the chain leads anywhere.
+ */
+INLINE bool may_be_read(const struct walk *w, const char *frame, const struct py_layout *l)
+{
+	return are_objects(l) || (size_t)(frame - w->chunk) < w->chunk_bytes || py_frame_is_sane(frame);
+}
+
 /* The usual changes: the top frame is the last one again or its caller, or was called by one of these two. Returns the
  * entry, with *frame its frame; otherwise NOWHERE or what the hash says. */
 INLINE int find_usual(struct walk *w, const char **frame, const struct py_layout *l)
@@ -288,6 +300,8 @@ INLINE int find_usual(struct walk *w, const char **frame, const struct py_layout
 	last = p->cached[p->depth - 1].frame;
 	but_last = p->cached[p->depth - 2].frame;
 	if (*frame != last && *frame != but_last) {
+		if (!may_be_read(w, *frame, l))
+			return find(p, *frame);
 		caller = previous_of(*frame, l);
 		if (caller != last && caller != but_last)
 			return find(p, *frame);
@@ -311,7 +325,7 @@ INLINE bool split(struct walk *w, const char *frame, const struct py_layout *l)
 			w->kept = (uint32_t)i + 1;
 			return room_for(w);
 		}
-		if (i < 0 && !add_fresh(w, frame))
+		if (i < 0 && !(may_be_read(w, frame, l) && add_fresh(w, frame)))
 			return false;
 		for (; i >= stop && i >= 0; i--)
 			if (!add_fresh(w, frame = w->p->cached[i].frame))
@@ -365,7 +379,6 @@ INLINE uint32_t same_frame(struct py_thread *p, const char *top, const struct py
 /* ---- all of it ---- */
 
 bool py_prepare(struct py_thread *p, const char *tstate) __attribute__((visibility("hidden")));
-void py_forget(struct py_thread *p) __attribute__((visibility("hidden")));
 
 INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil, const struct py_layout *l)
 {
@@ -387,11 +400,16 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 	tracing = l->ts_tracing && PY_AT(int, tstate, l->ts_tracing);
 	w.may_prove = !tracing;
 	w.may_mark = has_gil && !tracing;
+	if (!are_objects(l)) {
+		w.chunk = PY_AT(const char *, tstate, l->ts_chunk);
+		w.chunk_bytes = (size_t)(PY_AT(const char *, tstate, l->ts_chunk_limit) - w.chunk);
+	}
 	if (p->depth >= DEEP && w.may_prove)
 		w.floor = floor_of(p, tstate, l);
-	if (!split(&w, top, l)) {
-		py_forget(p);
-		return 0;
+	if (unlikely(!split(&w, top, l))) {
+		p->depth = 0; /* marks may have been made for entries that do not hold */
+		p->top = NULL;
+		return p->stack;
 	}
 	stack = p->stack = rebuild(t, &w, l);
 	if (p->depth >= DEEP && w.may_mark && !w.floor)
