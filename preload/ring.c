@@ -147,6 +147,7 @@ static bool write_blocks(struct thread *t, struct packer *p)
 	offset = sink_reserve(bytes, PT_BLOCK_ALIGN);
 	if (!offset || !sink_write(p->out, bytes, offset))
 		return false;
+	sink_reached(t->last_ns);
 	add_totals(&e, n_blocks, p->op_counts);
 	return true;
 }
@@ -279,8 +280,10 @@ bool ring_take(struct thread *t, uint32_t n_slots)
 	lock_drop(&lock);
 	if (dead && !ring_pack(dead))
 		return false;
-	if (dead)
+	if (dead) {
 		dead->ring = NULL;
+		atomic_store(&dead->retired, true);
+	}
 	if (!r) {
 		r = new_ring(n_slots);
 		if (!r)

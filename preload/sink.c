@@ -261,6 +261,15 @@ bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, con
 	return sink.front;
 }
 
+void sink_reached(uint64_t now_ns)
+{
+	uint64_t last = __atomic_load_n(&sink.front->x_last_ns, __ATOMIC_RELAXED);
+
+	while (last < now_ns && !__atomic_compare_exchange_n(&sink.front->x_last_ns, &last, now_ns, true,
+							     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 void sink_lost(enum pt_lost why, uint64_t count)
 {
 	if (sink.front)

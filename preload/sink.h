@@ -47,6 +47,8 @@ struct sink_gap {
 
 /* Before the process loses the right or the path to open its file. */
 void sink_keep_descriptor(void);
+/* Notes how far the blocks in the file go. */
+void sink_reached(uint64_t now_ns);
 void sink_lost(enum pt_lost why, uint64_t count);
 /* Turns the tracer off for good and says why in the front page. */
 void sink_stop(enum pt_stop why);
