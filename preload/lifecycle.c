@@ -7,6 +7,7 @@
  */
 #include "preload/lifecycle.h"
 #include "preload/emit.h"
+#include "preload/environment.h"
 #include "preload/facts.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
@@ -104,6 +105,7 @@ static bool open_trace(const struct sink_parent *parent)
 		say_no_output(error);
 		return false;
 	}
+	has_barrier = os_barrier_register();
 	atomic_store(&tracer.state, TRACER_ON);
 	t = thread_attached();
 	if (!t)
@@ -120,23 +122,6 @@ static bool is_to_be_traced(bool has_python)
 	if (options.programs[0])
 		return program_fits(&program, options.programs);
 	return has_python || program_fits(&program, program_interpreters);
-}
-
-/* PYTRACE_FOLLOW without exec: children started by exec do not get us. The variable is shortened in place. */
-static void leave_environment(void)
-{
-	char *preload = getenv("LD_PRELOAD"), *at = preload;
-
-	while (at && *at) {
-		size_t len = strcspn(at, " :"), skip = len + (at[len] != 0);
-
-		if (memmem(at, len, "libpytrace.so", 13))
-			memmove(at, at + skip, strlen(at + skip) + 1);
-		else
-			at += skip;
-	}
-	if (preload && !*preload)
-		unsetenv("LD_PRELOAD");
 }
 
 static void fork_prepare(void);
@@ -163,7 +148,7 @@ static bool decide(int argc, char **argv)
 	if (options.help)
 		options_print_help();
 	if (!(options.follow & OPTIONS_FOLLOW_EXEC))
-		leave_environment();
+		environment_leave();
 	return options_are_good && options.mode != OPTIONS_MODE_OFF;
 }
 
@@ -174,7 +159,6 @@ static bool begin(int argc, char **argv)
 	if (!decide(argc, argv))
 		return false;
 	lifecycle_checks = options.log & OPTIONS_LOG_CHECK;
-	has_barrier = os_barrier_register();
 	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
 	upward = (struct upward){ .adopt = adopt_child, .tick = tick };
 	thread_start();
@@ -194,6 +178,7 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 
 	(void)envp;
 	real_start();
+	environment_make_absolute();
 	if (!begin(argc, argv))
 		atomic_store(&tracer.state, TRACER_OFF);
 	errno = saved;
