@@ -4,9 +4,9 @@
 The analyzer's report is what is judged. When it differs, the independent reader says whose fault it is: the trace's (the
 tracer) or the report's (the analyzer).
 """
+import functools
 import json
 import os
-import sys
 
 import harness
 import tracefile
@@ -22,11 +22,12 @@ class Row:
         self.stack, self.live, self.total = stack, live, total  # (bytes, blocks)
 
 
-def analyzer_rows(trace, layer):
-    doc = harness.report('sites', '--metric', 'total', '--by', 'stack', '--top', '0', '--layer', layer, trace)
+def analyzer_rows(trace, layer, by='stack'):
+    """Rows of a layer. By line, a row's stack is its site alone, without a column: much less to print and to read."""
+    doc = harness.report('sites', '--metric', 'total', '--by', by, '--top', '0', '--layer', layer, trace)
     for r in doc['rows']:
-        stack = [(f['file'], f['line'], f['column'], f['function']) for f in r['stack'] or []
-                 if f['language'] == 'python']
+        frames = (r['stack'] or []) if by == 'stack' else [r['site']]
+        stack = [(f['file'], f['line'], f['column'], f['function']) for f in frames if f['language'] == 'python']
         yield Row(stack, (r['live_bytes'], r['live_blocks']), (r['total_bytes'], r['total_blocks']))
 
 
@@ -113,6 +114,12 @@ def check_stack(rows, stack, layer, size):
 
 
 def differences(truth, trace, rows_of, columns):
+    if rows_of is analyzer_rows:
+        whole = {s[1] for s in truth['stacks']} | {s[2] for s in truth['sites'] if s[7] is not None}
+        by_line = functools.partial(analyzer_rows, by='line')
+        return [d for layer in {s[2] for s in truth['sites']} | whole for d in differences(
+            {k: [x for x in truth[k] if x[2 if k == 'sites' else 1] == layer] for k in ('sites', 'stacks')},
+            trace, by_line if layer not in whole else functools.partial(analyzer_rows, by='stack'), columns)]
     layers = {s[2] for s in truth['sites']} | {s[1] for s in truth['stacks']}
     rows = {layer: list(rows_of(trace, layer)) for layer in layers}
     found = [check_site(rows, s, columns) for s in truth['sites']]
@@ -152,7 +159,7 @@ def run_program(python, tmp, name, args=(), env=None, status=0, options=()):
     path = os.path.join(harness.HERE, 'truth', name + '.py')
     environment = {'TRUTH_HELPER': harness.built('truth/truth.so')}
     environment.update(env or {})
-    done = harness.run_traced([python.path, '-B'] + list(options) + [path] + list(args), tmp, environment)
+    done = harness.run_traced([python.path, '-B'] + (['-S'] if name != 'greenlets' else []) + list(options) + [path] + list(args), tmp, environment)
     assert done.returncode == status, '%s ended with %d, not %d: %s' % (name, done.returncode, status, done.err[-600:])
     return done
 
