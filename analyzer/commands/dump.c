@@ -52,6 +52,40 @@ static void json_stack(struct dump *d, node_id node)
 
 /* ---- events ---- */
 
+/* The name of a pair's number; NULL when it is the zero that it should be, and not worth a word. */
+static const char *pair_name(uint8_t op, int field, uint64_t value)
+{
+	const char *name = pt_op_field(op, field);
+
+	if (strcmp(name, "zero"))
+		return name;
+	return value ? (field ? "b" : "a") : NULL;
+}
+
+static void text_pair(FILE *f, const struct pt_event *ev)
+{
+	const char *a = pair_name(ev->op, 0, ev->addr), *b = pair_name(ev->op, 1, ev->size);
+
+	fprintf(f, "%s", pt_op_name(ev->op));
+	if (a)
+		fprintf(f, " %s=%" PRIu64, a, ev->addr);
+	if (b)
+		fprintf(f, " %s=%" PRIu64, b, ev->size);
+	fputc('\n', f);
+}
+
+static void json_pair(FILE *f, const struct pt_event *ev)
+{
+	const char *a = pair_name(ev->op, 0, ev->addr), *b = pair_name(ev->op, 1, ev->size);
+
+	fputs(", \"values\": {", f);
+	if (a)
+		fprintf(f, "\"%s\": %" PRIu64, a, ev->addr);
+	if (b)
+		fprintf(f, "%s\"%s\": %" PRIu64, a ? ", " : "", b, ev->size);
+	fputs("}}", f);
+}
+
 static void text_event(struct dump *d, const struct batch *b, const struct pt_event *ev)
 {
 	const struct defs *defs = &d->t->trace.defs;
@@ -66,8 +100,7 @@ static void text_event(struct dump *d, const struct batch *b, const struct pt_ev
 		return;
 	}
 	if (!pt_op_is_memory(ev->op)) {
-		fprintf(f, "%-10s %s=%" PRIu64 " %s=%" PRIu64 "\n", name, pt_op_field(ev->op, 0), ev->addr,
-			pt_op_field(ev->op, 1), ev->size);
+		text_pair(f, ev);
 		return;
 	}
 	layer = pt_layer_name(pt_op_layer(ev->op));
@@ -96,8 +129,7 @@ static void json_event(struct dump *d, const struct batch *b, const struct pt_ev
 	}
 	fprintf(f, "\"%s\"", pt_op_name(ev->op));
 	if (!pt_op_is_memory(ev->op)) {
-		fprintf(f, ", \"values\": {\"%s\": %" PRIu64 ", \"%s\": %" PRIu64 "}}", pt_op_field(ev->op, 0),
-			ev->addr, pt_op_field(ev->op, 1), ev->size);
+		json_pair(f, ev);
 		return;
 	}
 	layer = pt_layer_name(pt_op_layer(ev->op));
