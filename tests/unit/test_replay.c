@@ -430,6 +430,26 @@ static void mapping_over_mappings_replaces_them(void **state)
 	done(&p);
 }
 
+static void mremap_keeps_the_layer_of_what_it_moves(void **state)
+{
+	struct synth *s = synth_new();
+	struct played p;
+
+	(void)state;
+	synth_memory(s, 1, OP(MAP, FILE), 0x100000, 0x4000, 0);
+	synth_memory(s, 2, OP(MAP, MMAP), 0x200000, 0x1000, 0);
+	synth_memory(s, 1, OP(UNMAP, MMAP), 0x100000, 0x4000, 0);
+	synth_memory(s, 2, OP(UNMAP, MMAP), 0x200000, 0x1000, 0); /* another thread's is none of its business */
+	synth_memory(s, 1, OP(MAP, MOVED), 0x300000, 0x8000, 0);
+	synth_memory(s, 1, OP(UNMAP, MMAP), 0x900000, 0x1000, 0); /* nothing that we know */
+	synth_memory(s, 1, OP(MAP, MOVED), 0x900000, 0x2000, 0);
+	play(&p, s);
+	assert_int_equal(p.a.layers[PT_LAYER_FILE].at[ACCOUNT_LAST].bytes, 0x8000);
+	assert_int_equal(p.a.layers[PT_LAYER_MMAP].at[ACCOUNT_LAST].bytes, 0x2000);
+	assert_int_equal(p.a.layers[PT_LAYER_MOVED].total.blocks, 0);
+	done(&p);
+}
+
 /* A page map and the ranges agree, whatever is mapped, unmapped, and fails to be unmapped. */
 static void random_mappings_agree_with_a_map_of_pages(void **state)
 {
@@ -578,6 +598,7 @@ int main(void)
 		cmocka_unit_test(munmap_rounds_up_to_pages),
 		cmocka_unit_test(failed_munmap_restores_what_was_there),
 		cmocka_unit_test(mapping_over_mappings_replaces_them),
+		cmocka_unit_test(mremap_keeps_the_layer_of_what_it_moves),
 		cmocka_unit_test(random_mappings_agree_with_a_map_of_pages),
 		cmocka_unit_test(child_inherits_what_was_alive_at_the_fork),
 		cmocka_unit_test(trace_that_is_its_own_parent_is_read),
