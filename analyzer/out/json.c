@@ -29,20 +29,11 @@ json_t *json_text(const char *text)
 	return value;
 }
 
-json_t *json_bytes(uint64_t n)
-{
-	return json_integer((json_int_t)n);
-}
+json_t *json_bytes(uint64_t n) { return json_integer((json_int_t)n); }
 
-json_t *json_seconds(uint64_t ns)
-{
-	return json_real((double)ns / 1e9);
-}
+json_t *json_seconds(uint64_t ns) { return json_real((double)ns / 1e9); }
 
-json_t *json_number(double v)
-{
-	return isfinite(v) ? json_real(v) : json_null();
-}
+json_t *json_number(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 json_t *json_document(const char *command)
 {

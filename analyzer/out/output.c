@@ -71,7 +71,7 @@ static bool open_file(struct output *o, bool force)
 
 bool output_open(struct output *o, const char *name, bool force)
 {
-	*o = (struct output){.file = stdout};
+	*o = (struct output){ .file = stdout };
 	if (name && strcmp(name, "-")) {
 		o->name = name;
 		if (!open_file(o, force))
@@ -88,7 +88,7 @@ void output_abandon(struct output *o)
 	if (o->temporary)
 		unlink(o->temporary);
 	free(o->temporary);
-	*o = (struct output){0};
+	*o = (struct output){ 0 };
 }
 
 bool output_close(struct output *o)
@@ -108,10 +108,7 @@ bool output_close(struct output *o)
 	       complain("can't write", o->name ? o->name : "standard output", error);
 }
 
-const char *output_style(const struct output *o, enum output_style style)
-{
-	return o->colour ? escapes[style] : "";
-}
+const char *output_style(const struct output *o, enum output_style style) { return o->colour ? escapes[style] : ""; }
 
 void output_title(struct output *o, const char *text)
 {

@@ -20,7 +20,7 @@ static uint64_t now_ns(void)
 
 void progress_start(struct progress *p, const char *title)
 {
-	*p = (struct progress){.title = title, .terminal = isatty(STDERR_FILENO), .started_ns = now_ns()};
+	*p = (struct progress){ .title = title, .terminal = isatty(STDERR_FILENO), .started_ns = now_ns() };
 }
 
 void progress_update(struct progress *p, uint64_t done, uint64_t whole)
