@@ -330,6 +330,14 @@ static void on_pair(struct replay *r, const struct pt_event *ev)
 			r->models[i]->event(r->models[i]->self, ev, &r->now, r);
 }
 
+static void on_thread(struct replay *r, const struct pt_event *ev)
+{
+	struct trace_thread *t = &r->t->threads.at[r->now.thread];
+
+	t->tid = (uint32_t)ev->addr;
+	t->first_ns = r->now.ns;
+}
+
 /* Block events to come: see live.h. The distances were measured; half or twice as much makes no difference. */
 __attribute__((always_inline)) static inline void look_ahead(const struct replay *r, const struct pt_event *ev,
 							     const struct pt_event *readable_end)
@@ -369,7 +377,7 @@ static void play_batch(struct replay *r, const struct batch *b)
 		case PT_UNMAP_FAIL: on_unmap_fail(r, f); break;
 		case ACT_CLOCK: break;
 		case ACT_THREAD:
-			r->t->threads.at[b->thread].tid = (uint32_t)ev->addr;
+			on_thread(r, ev);
 			on_pair(r, ev);
 			break;
 		case ACT_PAIR: on_pair(r, ev); break;
