@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum fault_code { FAULT_NONE = 0, FAULT_IO = -1, FAULT_FORMAT = -2, FAULT_VERSION = -3, FAULT_STATE = -4 };
+enum fault_code { FAULT_NONE = 0, FAULT_IO = -1, FAULT_FORMAT = -2, FAULT_VERSION = -3 };
 
 #define FAULT_NOWHERE UINT64_MAX
 

@@ -174,7 +174,6 @@ static void stream_thread(struct walk *w, uint32_t thread, size_t *piece, size_t
 			stream_events(t, &s, &p->part);
 	}
 	stream_rings(w, &s, first_part, ring);
-	t->threads.at[thread].next_slot = s.known_end;
 	for (size_t i = first_part; i < t->parts.n; i++) {
 		struct trace_thread *th = &t->threads.at[thread];
 		struct part *p = &t->parts.at[i];

@@ -45,7 +45,7 @@ struct trace_thread {
 	uint32_t number; /* in the file, from 1; 0: the process */
 	uint32_t tid;    /* 0 when unknown */
 	string_id name;  /* 0 when it has none */
-	uint64_t n_events, first_ns, last_ns, next_slot;
+	uint64_t n_events, first_ns, last_ns;
 };
 
 /* What is wrong with a trace, one sentence each: "a block of 3100 events has a wrong checksum (at byte 8192)". */
@@ -64,7 +64,6 @@ struct trace {
 	bool front_is_sound;   /* its checksum held */
 	bool footer_found;
 	struct pt_footer footer;
-	uint64_t footer_counts[256]; /* events by op, from the footer */
 	struct defs defs;
 	ARRAY(struct part)
 	parts; /* sorted by first_run, then by place in the thread: the order in which replay needs them */

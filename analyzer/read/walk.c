@@ -63,15 +63,6 @@ static void note_footer(struct walk *w, uint64_t offset)
 	}
 	memcpy(&t->footer, data, sizeof t->footer);
 	t->footer_found = true;
-	data += sizeof t->footer;
-	len -= sizeof t->footer;
-	for (uint64_t i = 0; i < t->footer.n && (i + 1) * 16 <= len; i++) {
-		uint64_t pair[2];
-
-		memcpy(pair, data + i * sizeof pair, sizeof pair);
-		if (pair[0] < 256)
-			t->footer_counts[pair[0]] = pair[1];
-	}
 }
 
 static void note_block(struct walk *w, uint64_t offset, const struct pt_block *b)

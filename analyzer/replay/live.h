@@ -43,8 +43,7 @@ struct live {
 	struct live_tree *tree[LIVE_REMAINDERS];
 	ARRAY(struct live_gib *) gibs;    /* all of them */
 	ARRAY(struct live_entry) entries; /* [0] is none */
-	ARRAY(uint32_t) free_entries;      /* a stack */
-	uint64_t n;                       /* blocks alive */
+	ARRAY(uint32_t) free_entries;     /* a stack */
 	struct arena pages;
 };
 
@@ -86,7 +85,6 @@ static inline struct live_entry *live_add(struct live *l, uint32_t *place)
 		array_push(&l->entries);
 	}
 	*place = entry;
-	l->n++;
 	return &l->entries.at[entry];
 }
 
@@ -96,7 +94,6 @@ static inline void live_remove(struct live *l, uint32_t *place)
 	l->entries.at[*place].flags = LIVE_FREE_ENTRY;
 	*array_push(&l->free_entries) = *place;
 	*place = 0;
-	l->n--;
 }
 
 /*

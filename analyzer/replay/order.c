@@ -150,7 +150,8 @@ int order_next(struct order *o, struct batch *ret)
 	p = &o->t->parts.at[c->part];
 	end = c->span + 1 < d->spans.n ? s[1].start : d->n;
 	*ret = (struct batch){ .events = d->events + s->start,
-			       .n = end - s->start, .n_readable = d->n - s->start,
+			       .n = end - s->start,
+			       .n_readable = d->n - s->start,
 			       .first = o->n_events,
 			       .run = s->run,
 			       .ns = s->ns,

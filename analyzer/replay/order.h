@@ -14,7 +14,7 @@ struct batch {
 	const struct pt_event *events; /* a RUN or TIME event opens the batch that it dates */
 	size_t n;
 	size_t n_readable; /* events that lie there, at least n: what probably comes next, for prefetching */
-	uint64_t first; /* number of the first event, counted from 0 in the order handed out */
+	uint64_t first;    /* number of the first event, counted from 0 in the order handed out */
 	uint64_t run;
 	uint64_t ns;     /* time since the start of the trace */
 	uint32_t thread; /* index in trace.threads */
