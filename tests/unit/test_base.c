@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The ground floor: arrays, arenas, maps, texts, error lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
