@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python stacks are those of a full walk at every event, and the offsets are those of the interpreter's own headers."""
+import glob
+import os
+import subprocess
+import sys
+
+import harness
+import tracefile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def run_checked(python, tmp, name, **env):
+    """Runs a program of this folder with each stack checked; returns its trace."""
+    env['PYTRACE_LOG'] = 'check'
+    done = harness.run_traced([python.path, '-B', '-W', 'ignore', os.path.join(HERE, name)], tmp, env, timeout=280)
+    assert done.returncode == 0 and done.out.strip() == 'end', (done.returncode, done.out[-300:], done.err[-300:])
+    assert not done.err.strip(), done.err[:400]
+    trace = tracefile.TraceFile(done.trace)
+    assert python.free_threaded or 'python.stacks_off' not in trace.meta, trace.meta
+    return trace
+
+
+@harness.timeout(300)
+def test_stacks_whatever_changes(python, tmp):
+    trace = run_checked(python, tmp, 'changes.py')
+    assert len(trace.frames) > 10000 or python.free_threaded, len(trace.frames)
+
+
+@harness.timeout(300)
+def test_stacks_with_debug_hooks(python, tmp):
+    run_checked(python, tmp, 'without_gil.py', PYTHONMALLOC='debug')
+
+
+@harness.timeout(300)
+def test_stacks_without_the_gil(python, tmp):
+    """sqlite calls malloc with the GIL given back: the thread's own stack is still recorded."""
+    if not python.has('sqlite3'):
+        raise harness.Skip('no sqlite3')
+    trace = run_checked(python, tmp, 'without_gil.py')
+    names = {c.name for c in trace.code.values()}
+    assert 'q' in names and 'z' in names, sorted(names)[:50]
+
+
+@harness.timeout(300)
+def test_stacks_of_greenlets(python, tmp):
+    if not python.has('greenlet'):
+        raise harness.Skip('no greenlet')
+    run_checked(python, tmp, 'switches.py')
+
+
+def test_offsets(python):
+    """scripts/gen-py-layout finds the rows of preload/py/layout_rows.h in the headers."""
+    if python.free_threaded:
+        raise harness.Skip('free-threaded')
+    if not glob.glob(os.path.join(python.include, 'internal', 'pycore_*.h')):
+        raise harness.Skip('no headers of %s' % python.label)
+    done = subprocess.run([sys.executable, os.path.join(harness.TOP, 'scripts', 'gen-py-layout'), '--check', python.path],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    assert done.returncode == 0 and 'offsets agree' in done.stdout, done.stdout[-2000:]
