@@ -6,6 +6,7 @@
  * after all of them, and is told the exit status.
  */
 #include "preload/lifecycle.h"
+#include "preload/arena.h"
 #include "preload/emit.h"
 #include "preload/environment.h"
 #include "preload/facts.h"
@@ -347,22 +348,26 @@ static void write_footer(uint64_t now_ns)
 		sink_write(&f, sizeof f.block + bytes, offset);
 }
 
-enum { GAPS_MAX = 256 };
-
 struct gaps {
-	struct sink_gap list[GAPS_MAX];
-	unsigned n;
+	struct sink_gap *list;
+	unsigned n, cap;
 };
+
+static void count_ring(const struct ring *r, void *arg)
+{
+	(void)r;
+	((struct gaps *)arg)->cap++;
+}
 
 static void add_gap(const struct ring *r, void *arg)
 {
 	struct gaps *g = arg;
 
-	if (g->n < GAPS_MAX && !r->shared->x_head)
+	if (g->n < g->cap && !r->shared->x_head)
 		g->list[g->n++] = (struct sink_gap){ r->offset, OS_PAGE + r->n_slots * sizeof(struct pt_slot) };
 }
 
-/* By offset. Few, and qsort may allocate. */
+/* By offset. qsort may allocate. */
 static void sort_gaps(struct gaps *g)
 {
 	for (unsigned i = 1; i < g->n; i++) {
@@ -375,15 +380,25 @@ static void sort_gaps(struct gaps *g)
 	}
 }
 
+/* The rings that hold nothing any more. */
+static void find_gaps(struct gaps *g)
+{
+	ring_each(count_ring, g);
+	g->list = arena_alloc(g->cap * sizeof *g->list);
+	if (!g->list)
+		return;
+	ring_each(add_gap, g);
+	sort_gaps(g);
+}
+
 static void close_trace(enum pt_ended how, int status, uint64_t now_ns, bool all_packed)
 {
-	static struct gaps gaps;
+	struct gaps gaps = { 0 };
 
 	if (all_packed)
 		write_footer(now_ns);
 	sink_ended(how, status, now_ns);
-	ring_each(add_gap, &gaps);
-	sort_gaps(&gaps);
+	find_gaps(&gaps);
 	sink_close(gaps.list, gaps.n);
 }
 

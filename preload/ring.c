@@ -239,7 +239,7 @@ static struct ring *new_ring(uint32_t n_slots)
 	return r;
 }
 
-/* A free ring of that size, or one whose owner died without a word (events after its last destructor). */
+/* A free ring of that size, or one whose owner is gone. */
 static struct ring *find_ring(uint32_t n_slots, struct thread **ret_dead)
 {
 	*ret_dead = NULL;
@@ -296,20 +296,6 @@ bool ring_take(struct thread *t, uint32_t n_slots)
 	}
 	give_ring(t, r);
 	return true;
-}
-
-void ring_drop(struct thread *t)
-{
-	struct ring *r = t->ring;
-
-	if (!r || !ring_pack(t))
-		return;
-	__atomic_store_n(&r->shared->x_thread, 0, __ATOMIC_RELEASE);
-	t->ring = NULL;
-	t->n_slots = 0;
-	lock_take(&lock);
-	r->owner = NULL;
-	lock_drop(&lock);
 }
 
 void ring_totals(struct ring_totals *out)

@@ -28,8 +28,6 @@ bool ring_take(struct thread *t, uint32_t n_slots);
 /* Packs what is in the ring into blocks and empties it. False when it could not be written: then the tracer is off and
  * the ring keeps what it has. */
 bool ring_pack(struct thread *t);
-/* Packs and gives the ring back. */
-void ring_drop(struct thread *t);
 /* Sums over all packing of this process; for the footer. */
 struct ring_totals {
 	uint64_t n_events, n_defs, n_blocks, op_counts[256];

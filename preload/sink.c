@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { FD_LEAST = 100, COMPACT_MAX = 16 << 20 };
+enum { FD_LEAST = 100, COPY_SOME = 16 << 20, COPY_MUCH = 256 << 20 };
 
 static struct {
 	struct pt_front *front; /* mapped */
@@ -352,15 +352,16 @@ static void write_anew(int fd, const struct sink_gap *gaps, unsigned n)
 	os_close(to);
 }
 
-/* Whether the gaps are a good part of the file, and the rest is copied in some milliseconds. */
+/* Whether the gaps are a good part of the file, and the rest is copied in a moment. */
 static bool is_worth_it(const struct sink_gap *gaps, unsigned n, uint64_t file_bytes)
 {
-	uint64_t gap_bytes = 0;
+	uint64_t gap_bytes = 0, rest;
 
 	for (unsigned i = 0; i < n; i++)
 		gap_bytes += gaps[i].bytes;
-	return gap_bytes * 8 > file_bytes && file_bytes - gap_bytes <= COMPACT_MAX &&
-	       file_bytes <= os_file_size_limit();
+	rest = file_bytes - gap_bytes;
+	return file_bytes <= os_file_size_limit() &&
+	       ((gap_bytes * 8 > file_bytes && rest <= COPY_SOME) || (gap_bytes > rest && rest <= COPY_MUCH));
 }
 
 void sink_close(const struct sink_gap *gaps, unsigned n)

@@ -3,8 +3,8 @@
  * thread: attaching and detaching.
  *
  * A thread is told of its end by a thread-specific-data destructor, in the last of the rounds that libc makes, because
- * destructors of others still free memory in the rounds before. Events that come even later (libc's own clean-up)
- * attach the dead thread once more, to a ring that is reclaimed when its tid is gone.
+ * destructors of others still free memory in the rounds before. libc itself frees some after that: so a dying thread
+ * keeps its ring, and whoever needs one takes it when the thread is gone.
  */
 #include "preload/thread.h"
 #include "preload/arena.h"
@@ -22,7 +22,6 @@ struct order order = { .run = 1 }; /* a thread starts with run 0, so its first e
 
 __thread struct thread *thread_self;
 static __thread bool attaching __attribute__((tls_model("initial-exec")));
-static __thread bool is_over __attribute__((tls_model("initial-exec")));
 
 static struct lock lock;
 static struct thread *threads;
@@ -36,7 +35,8 @@ void lock_take(struct lock *l)
 		os_yield();
 }
 
-/* The destructor's argument is the struct itself, so that it is called at all. */
+/* The destructor's argument is the struct itself, so that it is called at all. Later events still find the ring: it is
+ * reclaimed when the tid is gone (ring.c). */
 static void thread_dies(void *arg)
 {
 	struct thread *t = arg;
@@ -47,15 +47,14 @@ static void thread_dies(void *arg)
 		pthread_setspecific(key, t);
 		return;
 	}
-	is_over = true;
 	if (!thread_enter())
 		return;
 	thread_depth(t, DEPTH_OWN);
 	emit_pair(t, PT_OP_END, t->tid, 0);
-	ring_drop(t);
-	thread_self = NULL;
-	if (!t->ring)
-		atomic_store(&t->retired, true); /* the last access: it may have a new owner now */
+	ring_pack(t);
+	py_thread_end(&t->py);
+	t->dying = true;
+	thread_leave(t);
 }
 
 void thread_start(void) { key_is_there = !pthread_key_create(&key, thread_dies); }
@@ -85,7 +84,6 @@ static void reset(struct thread *t)
 	t->next = next;
 	t->depth = DEPTH_OWN;
 	t->tid = os_tid();
-	t->dying = is_over;
 	t->number = ++n_threads;
 }
 
@@ -111,7 +109,7 @@ static struct thread *attach(void)
 		return NULL;
 	thread_self = t;
 	emit_pair(t, PT_OP_THREAD, t->tid, 0);
-	if (key_is_there && !is_over)
+	if (key_is_there)
 		pthread_setspecific(key, t);
 	return t;
 }

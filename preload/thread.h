@@ -34,7 +34,7 @@ struct thread {
 	uint32_t number; /* dense, from 1 */
 	uint32_t tid;
 	uint32_t rounds;       /* of thread-specific-data destructors seen */
-	bool dying;            /* its destructor has run: its ring is reclaimed by whoever needs one */
+	bool dying;            /* its destructor has run: when its tid is gone, its ring is for whoever needs one */
 	uint64_t base_slot;    /* number of slots[0], counted from the thread's first */
 	uint64_t clock_ns;     /* when the clock was read last */
 	uint64_t fork_serial;  /* of the fork under way, 0: none */

@@ -2,13 +2,13 @@
 /*
  * code: numbers for code objects, their definitions, their deaths
  *
- * How:   one hash table for the process, address -> number. Look-ups take no lock: an entry's address never changes, its
- *        number is written last. Inserts and growth take a lock; outgrown tables stay mapped, for there may be
- *        readers in them (all of them together are smaller than the one in use).
- * Lives: an address is used again soon after its code object died. The hooks tell of each block that dies (py_block_dies);
- *        and because a block may die unseen (hooks replaced for a moment, an event lost), a number holds only for the
- *        same name, line table and first line. A thread looks up only what its own frames keep alive, so an entry cannot
- *        die under a reader.
+ * How:   one hash table for the process, address -> number. Look-ups take no lock: an entry's address never
+ *        changes, its number is written last. Inserts and growth take a lock; outgrown tables stay mapped, for
+ *        there may be readers in them (all of them together are smaller than the one in use).
+ * Lives: an address is used again soon after its code object died. The hooks tell of each block that dies
+ *        (py_block_dies); and because a block may die unseen (hooks replaced for a moment, an event lost), a number
+ *        holds only for the same name, line table and first line. A thread looks up only what its own frames keep
+ *        alive, so an entry cannot die under a reader.
  */
 #include "preload/py/parts.h"
 
@@ -69,7 +69,8 @@ static uint32_t known(const char *code)
 	uint32_t id = e ? atomic_load_explicit(&e->id, memory_order_acquire) : 0;
 
 	if (!id || e->first_line != PY_AT(uint32_t, code, py_layout.code_first_line) ||
-	    e->name != PY_AT(void *, code, py_layout.code_name) || e->table != PY_AT(void *, code, py_layout.code_table))
+	    e->name != PY_AT(void *, code, py_layout.code_name) ||
+	    e->table != PY_AT(void *, code, py_layout.code_table))
 		return 0;
 	return id;
 }
@@ -149,7 +150,9 @@ static size_t put_char(char *to, uint32_t c)
 
 static uint32_t char_at(const char *data, unsigned kind, size_t i)
 {
-	return kind == 1 ? ((const uint8_t *)data)[i] : kind == 2 ? ((const uint16_t *)data)[i] : ((const uint32_t *)data)[i];
+	if (kind == 1)
+		return ((const uint8_t *)data)[i];
+	return kind == 2 ? ((const uint16_t *)data)[i] : ((const uint32_t *)data)[i];
 }
 
 enum { STR_KIND_SHIFT = 2, STR_KIND_MASK = 7, STR_COMPACT = 1 << 5, STR_ASCII = 1 << 6 };

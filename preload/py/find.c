@@ -3,9 +3,9 @@
  * find: which interpreter is loaded, and where its symbols are
  *
  * What:  py_symbols, py_info, the layout of the version, and from them the fields of py_state.
- * How:   dlsym only, so that the library loads into programs without Python; asked of the whole process, or of one object
- *        that was opened with RTLD_LOCAL. dlsym works in constructors, before the interpreter runs, and so do the few
- *        functions that are called here (Py_GetVersion formats a constant).
+ * How:   dlsym only, so that the library loads into programs without Python; asked of the whole process, or of one
+ *        object that was opened with RTLD_LOCAL. dlsym works in constructors, before the interpreter runs, and so
+ *        do the few functions that are called here (Py_GetVersion formats a constant).
  */
 #include "preload/py/parts.h"
 
@@ -116,7 +116,8 @@ static int note_place(struct dl_phdr_info *object, size_t size, void *arg)
 		place->in_main = false;
 		return 0;
 	}
-	if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof object->dlpi_tls_data || !object->dlpi_tls_data)
+	if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof object->dlpi_tls_data ||
+	    !object->dlpi_tls_data)
 		return 1;
 	for (int i = 0; i < object->dlpi_phnum; i++)
 		if (object->dlpi_phdr[i].p_type == PT_TLS)

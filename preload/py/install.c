@@ -2,15 +2,16 @@
 /*
  * install: the tracer's allocator hooks, and putting them back
  *
- * What:  PyMem_SetAllocator on the three domains and PyObject_SetArenaAllocator, before the interpreter starts; and again
- *        whenever the interpreter has put allocators of its own in their place.
- * When:  PYTHONMALLOC and -X dev set all domains anew in Py_PreInitialize; from 3.12 a second Py_Initialize starts with
- *        the initial table. Both happen while the interpreter is not initialised, so the malloc hook looks then.
- * Rules: each installation has a new record of what it replaced, for a hook that somebody saved and restored must go on
- *        calling what it called. No block changes its allocator: a hook passes on what it gets.
- *        RAW is switched for moments by the interpreter itself (_PyMem_SetDefaultAllocator), so its loss alone means
- *        nothing while the interpreter starts; that is looked at when it has started.
- *        Who wraps our hooks (tracemalloc, PyMem_SetupDebugHooks) is left above them.
+ * What:  PyMem_SetAllocator on the three domains and PyObject_SetArenaAllocator, before the interpreter starts; and
+ *        again whenever the interpreter has put allocators of its own in their place.
+ * When:  PYTHONMALLOC and -X dev set all domains anew in Py_PreInitialize; from 3.12 a second Py_Initialize starts
+ *        with the initial table. Both happen while the interpreter is not initialised, so the malloc hook looks
+ *        then.
+ * Rules: each installation has a new record of what it replaced, for a hook that somebody saved and restored must
+ *        go on calling what it called. No block changes its allocator: a hook passes on what it gets. RAW is
+ *        switched for moments by the interpreter itself (_PyMem_SetDefaultAllocator), so its loss alone means
+ *        nothing while the interpreter starts; that is looked at when it has started. Who wraps our hooks
+ *        (tracemalloc, PyMem_SetupDebugHooks) is left above them.
  */
 #include "preload/py/parts.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* layout: the row in force, corrected by what the interpreter publishes. To add a version: README.md, "A new version". */
+/* layout: the row in force, corrected by what the interpreter publishes. A new version: see README.md. */
 #include "preload/py/layout_rows.h"
 
 #include <stddef.h>

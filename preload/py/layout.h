@@ -4,10 +4,9 @@
  *
  * What:  byte offsets, one row per minor version, same names in all rows; 0 where a version has no such field.
  * Where from: the interpreters' own headers by scripts/gen-py-layout, which also checks the rows (`--check`). They hold
- *        for release and debug builds, static and shared, x86-64 and aarch64. From 3.13 the interpreter publishes some of
- *        them itself (_Py_DebugOffsets at the start of _PyRuntime): those win over the row.
- * Trust: none of them is used before selftest.c saw it hold in the living interpreter.
- * Who:   preload/py only.
+ *        for release and debug builds, static and shared, x86-64 and aarch64. From 3.13 the interpreter publishes some
+ * of them itself (_Py_DebugOffsets at the start of _PyRuntime): those win over the row. Trust: none of them is used
+ * before selftest.c saw it hold in the living interpreter. Who:   preload/py only.
  */
 #pragma once
 #include <stdbool.h>
@@ -15,7 +14,7 @@
 
 struct py_layout {
 	uint16_t minor;
-	/* PyThreadState. ts_cframe 0: ts_top lies in the thread state itself, else in the struct that cframe points to */
+	/* PyThreadState. ts_cframe 0: ts_top lies in the thread state itself, else in what cframe points to */
 	uint16_t ts_interp, ts_cframe, ts_top, ts_tracing, ts_thread_id;
 	/* the data stack of 3.11 and later, which holds the frames: chunks, each with a header */
 	uint16_t ts_chunk, ts_chunk_limit, chunk_previous, chunk_size, chunk_top, chunk_data;

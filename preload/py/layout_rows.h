@@ -8,6 +8,7 @@
 #pragma once
 #include "preload/py/layout.h"
 
+/* clang-format off */
 static const struct py_layout py_layout_rows[] = {
 	[8] = {
 		.minor = 8, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
@@ -79,4 +80,5 @@ static const struct py_layout py_layout_rows[] = {
 		.run_head = 936, .run_main = 944,
 	},
 };
+/* clang-format on */
 enum { PY_LAYOUT_ROWS = sizeof py_layout_rows / sizeof *py_layout_rows };

@@ -24,14 +24,14 @@ struct py_symbols {
 	const char *runtime; /* _PyRuntime */
 	const unsigned *hexversion;
 	const void *code_type, *str_type, *bytes_type;
-	const void *merge_refcount;  /* only in free-threaded builds */
+	const void *merge_refcount;    /* only in free-threaded builds */
 	const void *negative_refcount; /* only in debug builds */
 	const void *pypy;
 };
 extern struct py_symbols py_symbols __attribute__((visibility("hidden")));
 
-/* The interpreter's thread-local variables, where every thread has them at one distance from its thread pointer (objects
- * loaded at start-up). bytes 0: nowhere certain. */
+/* The interpreter's thread-local variables, where every thread has them at one distance from its thread pointer
+ * (objects loaded at start-up). bytes 0: nowhere certain. */
 extern struct py_thread_locals {
 	intptr_t from_thread;
 	size_t bytes;
@@ -43,12 +43,12 @@ extern enum py_trust py_trust __attribute__((visibility("hidden")));
 
 /* Python stacks are off from here on, and this is why (static storage). */
 void py_stacks_off(const char *why);
-/* What py_state needs of the layout and the symbols, for stacks and for the hooks; and an answer of "no stack" for all. */
+/* What py_state needs of the layout and the symbols; and an answer of "no stack" for all. */
 void py_state_on(void);
 void py_state_off(void);
 
-/* While the trust is PY_TRUST_TRYING: checks every offset on the calling thread's stack as it is. False: a check failed,
- * stacks are off. Raises the trust when the stack was deep enough to show all of them. */
+/* While the trust is PY_TRUST_TRYING: checks every offset on the calling thread's stack as it is. False: a check
+ * failed, stacks are off. Raises the trust when the stack was deep enough to show all of them. */
 bool py_selftest(const char *tstate);
 
 /* Whether 8 bytes can be read at `p`, which is aligned to 8. A page that was there is believed to be there still. */
@@ -59,8 +59,8 @@ bool py_frame_is_sane(const char *frame);
 /* A load at a byte offset. */
 #define PY_AT(type, base, offset) (*(type const *)((const char *)(base) + (offset)))
 
-/* The code object that a frame runs; NULL when CPython's own tracebacks pass over the frame. *offset: the byte offset of
- * the instruction in its bytecode, or PT_OFFSET_NONE. */
+/* The code object that a frame runs; NULL when CPython's own tracebacks pass over the frame. *offset: the byte offset
+ * of the instruction in its bytecode, or PT_OFFSET_NONE. */
 const char *py_frame_code(const char *frame, uint32_t *offset);
 
 /* The number of a live code object, defined in the trace when new; 0 when the tracer is out of memory. */

@@ -6,8 +6,8 @@
  * Who:   preload/hooks and preload/lifecycle.c. Only preload/py knows a version, an offset or a Py* symbol.
  * Never: calls into Python from an allocation hook (but for the thread-state getters and PyMem_GetAllocator /
  *        PyMem_SetAllocator, which touch no object), takes a reference, allocates Python memory.
- * Trust: every table value is checked against the living interpreter before it is used; an unknown version or a failed
- *        check gives blocks without Python stacks, and py_info()->stacks_off says why.
+ * Trust: every table value is checked against the living interpreter before it is used; an unknown version or a
+ *        failed check gives blocks without Python stacks, and py_info()->stacks_off says why.
  */
 #pragma once
 #include <stdbool.h>
@@ -43,7 +43,7 @@ struct py_info {
 	char version[32];           /* "3.12.1" */
 	uint32_t hexversion;        /* 0x030c01f0 */
 	bool free_threaded, debug, shared;
-	const char *stacks_off;     /* NULL: Python stacks are recorded; else why not, one clause for people */
+	const char *stacks_off; /* NULL: Python stacks are recorded; else why not, one clause for people */
 };
 
 /* Looks for an interpreter among the loaded objects, or in `handle` (from dlopen; NULL: the whole process). Called from
@@ -59,8 +59,8 @@ static inline void py_watch(void);
 
 /* One thread's knowledge of its stack. Zero bytes are its first state; embedded in struct thread. */
 struct py_thread;
-/* The thread that owned `p` has ended, or is about to: gives back the memory behind `p`, which is all zero then. Safe to
- * call twice; a py_stack after it starts anew. */
+/* The thread that owned `p` has ended, or is about to: gives back the memory behind `p`, which is all zero then. Safe
+ * to call twice; a py_stack after it starts anew. */
 void py_thread_end(struct py_thread *p);
 
 /*

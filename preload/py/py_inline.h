@@ -6,8 +6,9 @@
  *        of this thread?"
  * Why:   a Python program makes 10 to 20 million events a second. An event in a frame that was seen before costs one
  *        call of the thread-state getter, five loads and as many compares; everything else is in stack.c.
- * How:   see README.md, "Marks". A frame that stack.c has seen bears a mark that the interpreter itself wipes when the
- *        frame is left. Mark intact, thread state, top frame and instruction as they were: the stack is as it was.
+ * How:   see README.md, "Marks". A frame that stack.c has seen bears a mark that the interpreter itself wipes when
+ *        the frame is left. Mark intact, thread state, top frame and instruction as they were: the stack is as it
+ *        was.
  * Who:   included by py.h, nowhere else.
  */
 #pragma once
@@ -26,32 +27,32 @@ struct py_thread {
 	uint32_t depth;  /* frames in `cached`, the outermost first */
 	struct py_cached *cached;
 	struct py_memo *memo;
-	uint32_t capacity; /* of `cached`, and of `fresh` */
-	uint32_t deaths;   /* py_state.deaths when `cached` was valid */
+	uint32_t capacity;  /* of `cached`, and of `fresh` */
+	uint32_t deaths;    /* py_state.deaths when `cached` was valid */
 	const char **fresh; /* frames of the walk under way, the innermost first */
-	uint32_t *where;   /* hash of a frame's address -> its likely index in `cached` */
+	uint32_t *where;    /* hash of a frame's address -> its likely index in `cached` */
 };
 
 /* What the hot path must know of the interpreter. Written by py_start, py_install, the self-test and deaths of code. */
 struct py_state {
-	uint32_t epoch;         /* from 1; changes when stack ids start anew */
-	uint32_t deaths;        /* of code objects that have an id */
+	uint32_t epoch;               /* from 1; changes when stack ids start anew */
+	uint32_t deaths;              /* of code objects that have an id */
 	const char *(*current)(void); /* thread state getter; answers NULL until there is an interpreter */
-	/* The same without a call, once the self-test has seen where the getter gets it: a variable of the process (up to
-	 * 3.11), or one of the thread, so far from its thread pointer. NULL, 0: not known. */
+	/* The same without a call, once the self-test has seen where the getter gets it: a variable of the process (up
+	 * to 3.11), or one of the thread, so far from its thread pointer. NULL, 0: not known. */
 	const char *const *current_word;
 	intptr_t current_from_thread;
-	uint32_t cframe_offset; /* PyThreadState.cframe; 0: top_offset counts from the thread state itself */
-	uint32_t top_offset;    /* the word that points to the top frame */
-	uint32_t mark_offset;   /* in a frame: the 32 bits that hold the mark */
-	uint32_t mark_mask;     /* 0: frames of this version bear no marks */
-	uint32_t instr_offset;  /* in a frame: the 64 bits that hold the instruction */
-	bool current_is_shared; /* up to 3.11 `current` tells who holds the GIL, whatever thread asks */
-	bool watch;             /* the tracer's hooks are wanted */
-	bool recheck;           /* look at the allocators at the next malloc although the interpreter is initialised */
-	const void *code_type;  /* &PyCode_Type; its own address while unknown, which no object has as type */
-	uint32_t block_type;    /* where in a freed block the type of a code object lies */
-	const int *initialized; /* _PyRuntime.initialized, or a zero */
+	uint32_t cframe_offset;  /* PyThreadState.cframe; 0: top_offset counts from the thread state itself */
+	uint32_t top_offset;     /* the word that points to the top frame */
+	uint32_t mark_offset;    /* in a frame: the 32 bits that hold the mark */
+	uint32_t mark_mask;      /* 0: frames of this version bear no marks */
+	uint32_t instr_offset;   /* in a frame: the 64 bits that hold the instruction */
+	bool current_is_shared;  /* up to 3.11 `current` tells who holds the GIL, whatever thread asks */
+	bool watch;              /* the tracer's hooks are wanted */
+	bool recheck;            /* look at the allocators at the next malloc although the interpreter is initialised */
+	const void *code_type;   /* &PyCode_Type; its own address while unknown, which no object has as type */
+	uint32_t block_type;     /* where in a freed block the type of a code object lies */
+	const int *initialized;  /* _PyRuntime.initialized, or a zero */
 	void *const *finalizing; /* _PyRuntime._finalizing, or a NULL */
 };
 extern struct py_state py_state __attribute__((visibility("hidden")));
@@ -106,7 +107,8 @@ static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_
 static inline void py_block_dies(const void *block)
 {
 	if (__builtin_expect(block && *(const void *const *)((const char *)block + py_state.block_type) ==
-					      py_state.code_type, 0))
+					      py_state.code_type,
+			     0))
 		py_code_dies(block);
 }
 

@@ -2,14 +2,14 @@
 /*
  * selftest: no offset is believed before it was seen to hold
  *
- * What:  checks, on the stack of the thread that asks, every offset that the walk uses: the thread state knows this very
- *        thread and interpreter, frames link to frames, their code objects are of the type `code`, instructions lie within
- *        the code, names are str with a zero behind their last character, tables are bytes.
+ * What:  checks, on the stack of the thread that asks, every offset that the walk uses: the thread state knows this
+ *        very thread and interpreter, frames link to frames, their code objects are of the type `code`,
+ *        instructions lie within the code, names are str with a zero behind their last character, tables are bytes.
  * When:  at the first events that have a Python frame, until a stack of DEEP_ENOUGH frames has passed. That is within
  *        the interpreter's own start, which runs importlib. One failure switches Python stacks off for good.
- * How:   a pointer is not followed before the kernel was asked whether it leads anywhere, so that a wrong table costs the
- *        stacks and not the program. What was seen is remembered (pages that are there, frames that were looked at), so
- *        that all of it costs some hundred system calls once in the life of a process.
+ * How:   a pointer is not followed before the kernel was asked whether it leads anywhere, so that a wrong table
+ *        costs the stacks and not the program. What was seen is remembered (pages that are there, frames that were
+ *        looked at), so that all of it costs some hundred system calls once in the life of a process.
  */
 #include "preload/py/parts.h"
 
@@ -104,7 +104,8 @@ static uint64_t code_size(const char *code)
 
 	if (py_layout.minor > 10) {
 		size = PY_AT(uint64_t, code, py_layout.var_size) * 2;
-		return size < SANE_BYTES && (uint64_t)PY_AT(uint32_t, code, py_layout.code_traceable) * 2 <= size ? size : 0;
+		return size < SANE_BYTES && (uint64_t)PY_AT(uint32_t, code, py_layout.code_traceable) * 2 <= size ? size
+														  : 0;
 	}
 	bytes = PY_AT(char *, code, py_layout.code_bytes);
 	return is_bytes(bytes) ? PY_AT(uint64_t, bytes, py_layout.var_size) : 0;
@@ -130,7 +131,8 @@ static const char *check_object_frame(const char *frame)
 {
 	const char *code = PY_AT(char *, frame, py_layout.frame_code), *why = check_code(code);
 	int32_t lasti = PY_AT(int32_t, frame, py_layout.frame_instr);
-	uint8_t lines = PY_AT(uint8_t, frame, py_layout.frame_mark), opcodes = PY_AT(uint8_t, frame, py_layout.frame_mark + 1);
+	uint8_t lines = PY_AT(uint8_t, frame, py_layout.frame_mark),
+		opcodes = PY_AT(uint8_t, frame, py_layout.frame_mark + 1);
 
 	if (why)
 		return why;
@@ -187,7 +189,7 @@ static const char *check_thread(const char *tstate)
 		return "the thread state is another thread's";
 	interp = PY_AT(char *, tstate, py_layout.ts_interp);
 	if (!py_readable(interp) || (py_symbols.interp_head && interp != py_symbols.interp_head() &&
-				  (!py_symbols.interp_main || interp != py_symbols.interp_main())))
+				     (!py_symbols.interp_main || interp != py_symbols.interp_main())))
 		return "the thread state is of no interpreter";
 	if (py_layout.ts_tracing && PY_AT(uint32_t, tstate, py_layout.ts_tracing) > 1000)
 		return "the thread state makes no sense";

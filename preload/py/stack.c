@@ -2,8 +2,8 @@
 /*
  * stack: the current Python stack; who asks, in which state, with which version's walk
  *
- * walk.h has the theory and the work. Here: one copy of the walk per version, the memory of a thread, threads without the
- * GIL, the oracle.
+ * walk.h has the theory and the work. Here: one copy of the walk per version, the memory of a thread, threads without
+ * the GIL, the oracle.
  */
 #include "preload/py/walk.h"
 
@@ -27,10 +27,10 @@ struct py_state py_state = {
 
 typedef uint32_t update_fn(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil);
 
-#define FAMILY(minor)                                                                                                  \
-	static uint32_t update_##minor(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil)        \
-	{                                                                                                              \
-		return update(t, p, tstate, has_gil, &py_layout_rows[minor]);                                          \
+#define FAMILY(minor)                                                                                           \
+	static uint32_t update_##minor(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil) \
+	{                                                                                                       \
+		return update(t, p, tstate, has_gil, &py_layout_rows[minor]);                                   \
 	}
 FAMILY(8)
 FAMILY(9)
@@ -56,7 +56,8 @@ static update_fn *choose(void)
 	unsigned minor = py_layout.minor;
 	bool as_in_table = minor < PY_LAYOUT_ROWS && !memcmp(&py_layout, &py_layout_rows[minor], sizeof py_layout);
 
-	return as_in_table && minor < sizeof families / sizeof *families && families[minor] ? families[minor] : update_any;
+	return as_in_table && minor < sizeof families / sizeof *families && families[minor] ? families[minor]
+											    : update_any;
 }
 
 /* Until the offsets are believed, each stack is tested before it is read. */
@@ -197,8 +198,10 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 	p->epoch = py_state.epoch;
 	p->deaths = deaths;
 	p->tstate = tstate;
-	/* Frames of 3.11 and later have room for a number of its own for each thread, negative as the interpreter's is. */
-	p->mark = are_objects(&py_layout) ? MARK_OF_OBJECTS : UINT32_C(0x80000000) | ((uint32_t)((uintptr_t)p >> 4) & 0x3fffffff);
+	/* Frames of 3.11 and later have room for a number of its own for each thread, negative as the interpreter's is.
+	 */
+	p->mark = are_objects(&py_layout) ? MARK_OF_OBJECTS
+					  : UINT32_C(0x80000000) | ((uint32_t)((uintptr_t)p >> 4) & 0x3fffffff);
 	return true;
 }
 

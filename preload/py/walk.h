@@ -5,9 +5,9 @@
  * What:  each thread keeps the frames of its last event (`cached`, outermost first) with their instructions and stack
  *        ids. A new event walks from the top frame down to the first frame that proves everything below it unchanged,
  *        and looks up ids for what lies above.
- * Proof: a frame that still is the same activation has suspended all its callers in a call, so they are where they were.
- *        "Same activation" is told by marks that the interpreter wipes itself (README.md, "Marks"); without a mark the
- *        links and instructions below are compared one by one.
+ * Proof: a frame that still is the same activation has suspended all its callers in a call, so they are where they
+ *        were. "Same activation" is told by marks that the interpreter wipes itself (README.md, "Marks"); without a
+ *        mark the links and instructions below are compared one by one.
  * How:   every function takes the layout as its last argument and is inlined into one function per version, where the
  *        offsets are constants (stack.c, FAMILY).
  * Who:   stack.c only.
@@ -29,7 +29,7 @@ struct py_cached {
 	uint64_t instr;   /* the word at frame_instr */
 	const char *code; /* up to 3.10 */
 	uint32_t stack;
-	bool may_mark;    /* a mark would prove the activation */
+	bool may_mark; /* a mark would prove the activation */
 };
 
 /* Direct-mapped. A key tells code object and instruction; it is wiped when a code object dies. */
@@ -48,7 +48,7 @@ enum { CODE_IS_GENERATOR = 0x20 | 0x80 | 0x100 | 0x200 };
 
 struct walk {
 	struct py_thread *p;
-	uint32_t floor;   /* entry whose frame is known to be the same activation; 0: none is */
+	uint32_t floor; /* entry whose frame is known to be the same activation; 0: none is */
 	bool may_mark, may_prove;
 	const char *chunk; /* the data stack's, whose frames need no check */
 	size_t chunk_bytes;
@@ -66,7 +66,10 @@ INLINE const char *previous_of(const char *frame, const struct py_layout *l)
 {
 	return PY_AT(const char *, frame, l->frame_previous);
 }
-INLINE uint64_t instr_of(const char *frame, const struct py_layout *l) { return PY_AT(uint64_t, frame, l->frame_instr); }
+INLINE uint64_t instr_of(const char *frame, const struct py_layout *l)
+{
+	return PY_AT(uint64_t, frame, l->frame_instr);
+}
 INLINE uint8_t owner_of(const char *frame, const struct py_layout *l) { return PY_AT(uint8_t, frame, l->frame_owner); }
 INLINE const char *code_of_object(const char *frame, const struct py_layout *l)
 {
@@ -205,7 +208,8 @@ INLINE bool add_fresh(struct walk *w, const char *frame)
 }
 
 /* Whether entry e's frame is the same activation as when the entry was made; if not known, and it may be, marks it. */
-INLINE bool proves(const struct walk *w, const struct py_cached *e, uint32_t word, bool is_new, const struct py_layout *l)
+INLINE bool proves(const struct walk *w, const struct py_cached *e, uint32_t word, bool is_new,
+		   const struct py_layout *l)
 {
 	if (w->may_prove && word == w->p->mark && (!are_objects(l) || e->may_mark))
 		return true;
@@ -266,7 +270,8 @@ INLINE bool room_for(struct walk *w)
 	return good;
 }
 
-/* The entry of the first frame in the data stack's chunk, when the cookie there tells that it is the same activation. */
+/* The entry of the first frame in the data stack's chunk, when the cookie there tells that it is the same activation.
+ */
 INLINE uint32_t floor_of(const struct py_thread *p, const char *tstate, const struct py_layout *l)
 {
 	const char *chunk = chunk_of(tstate, l);
@@ -280,8 +285,8 @@ INLINE uint32_t floor_of(const struct py_thread *p, const char *tstate, const st
 
 /*
  * Whether a frame that was not in the stack before may be read. From 3.11 the chain of frames runs through the C stack
- * (the interpreter's entry frames, and up to 3.12 the struct that points to the top one). greenlet copies C stacks about
- * and frees the copy in the middle of it: at that event the chain leads anywhere.
+ * (the interpreter's entry frames, and up to 3.12 the struct that points to the top one). greenlet copies C stacks
+ * about and frees the copy in the middle of it: at that event the chain leads anywhere.
  */
 INLINE bool may_be_read(const struct walk *w, const char *frame, const struct py_layout *l)
 {
@@ -312,8 +317,8 @@ INLINE int find_usual(struct walk *w, const char **frame, const struct py_layout
 }
 
 /*
- * Splits the stack that ends in `frame` into fresh frames above and kept entries below. Any change, any depth. An entry is
- * marked when descend passes it, before the entries below are known to hold; so none may be asked twice: where the
+ * Splits the stack that ends in `frame` into fresh frames above and kept entries below. Any change, any depth. An entry
+ * is marked when descend passes it, before the entries below are known to hold; so none may be asked twice: where the
  * links part, the entries that were passed become fresh, and the search goes on below them.
  */
 INLINE bool split(struct walk *w, const char *frame, const struct py_layout *l)
@@ -380,7 +385,8 @@ INLINE uint32_t same_frame(struct py_thread *p, const char *top, const struct py
 
 bool py_prepare(struct py_thread *p, const char *tstate) __attribute__((visibility("hidden")));
 
-INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil, const struct py_layout *l)
+INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil,
+		       const struct py_layout *l)
 {
 	struct walk w = { .p = p };
 	const char *top = top_of(tstate, l);
@@ -416,6 +422,7 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 		set_cookie(p, tstate, l);
 	p->instr = top ? p->cached[p->depth - 1].instr : 0;
 	p->top = have_marks(l) && top && w.may_prove && p->cached[p->depth - 1].may_mark && mark_word(top, l) == p->mark
-			 ? top : NULL;
+			 ? top
+			 : NULL;
 	return stack;
 }
