@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each system call on the trace fails in turn: the program does not notice, and what is left is honest.
+
+strace puts the errors in, on calls that name the trace file or its descriptor, so that nothing of the program itself is hit.
+"""
+import os
+import shutil
+
+import harness
+
+PROGRAM = '''
+import os, sys, threading
+def work(n):
+    for i in range(20):
+        totals.append(len([bytes(k) for k in range(n)]))
+totals = []
+t = threading.Thread(target=work, args=(1500,))
+t.start()
+work(2000)
+t.join()
+pid = os.fork()
+if not pid:
+    work(300)
+    os._exit(5)
+print(sum(totals), os.waitpid(pid, 0)[1] >> 8)
+sys.exit(9)
+'''
+RIGHT = (9, '70000 5\n')
+FAULTS = {'openat': ('EACCES', 'EMFILE'), 'pwrite64': ('ENOSPC', 'EIO'), 'fallocate': ('ENOSPC', 'EOPNOTSUPP'), 'ftruncate': ('EIO',),
+          'mmap': ('ENOMEM',), 'pread64': ('EIO',), 'newfstatat,fstat': ('ENOENT',), 'fcntl': ('EMFILE',), 'renameat2,renameat,rename': ('EACCES',)}
+# Each alone, each from then on.
+WHEN = ('1', '2', '3', '5', '1+', '2+', '4+')
+
+
+def strace():
+    path = shutil.which('strace')
+    if not path:
+        raise harness.Skip('no strace')
+    if harness.run([path, '-qq', '-o', '/dev/null', '/bin/true']).returncode:
+        raise harness.Skip('strace may not trace here')
+    return path
+
+
+def guest(python, tmp, *options):
+    program, trace = os.path.join(tmp, 'guest.py'), os.path.join(tmp, 'out.pytrace')
+    with open(program, 'w') as f:
+        f.write(PROGRAM)
+    log = os.path.join(tmp, 'strace.log')
+    argv = [strace(), '-f', '-qq', '-o', log] + list(options) + [
+        '-E', 'LD_PRELOAD=' + harness.LIBRARY, '-E', 'PYTRACE_OUTPUT=' + trace, python.path, '-S', '-B', '-W', 'ignore', program]
+    done = harness.run(argv, tmp)
+    with open(log, errors='replace') as f:
+        return done, trace, f.read()
+
+
+@harness.cases(*FAULTS)
+@harness.timeout(400)
+def test_call_fails(tmp, case):
+    python, hits = harness.PYTHONS[-1], 0
+    for error in FAULTS[case]:
+        for when in WHEN:
+            trace = os.path.join(tmp, 'out.pytrace')
+            done, trace, log = guest(python, tmp, '-P', trace, '-P', trace + '~',
+                                     '-e', 'inject=%s:error=%s:when=%s' % (case, error, when))
+            what = (case, error, when)
+            assert (done.returncode, done.out) == RIGHT, (what, done.returncode, done.out, done.err[-300:])
+            assert len(done.err.splitlines()) <= 2, (what, done.err)
+            hit = '(INJECTED)' in log
+            hits += hit
+            for name in os.listdir(tmp):
+                if not name.startswith('out') or '.pytrace' not in name:
+                    continue
+                path = os.path.join(tmp, name)
+                if os.path.getsize(path) >= 696:
+                    info = harness.report('info', path)
+                    if hit and case == 'pwrite64' and name == 'out.pytrace' and info['complete']:
+                        assert info['events']['recorded'] > 70000, (what, info['events'])
+                os.unlink(path)
+    if not hits:
+        raise harness.Skip('the tracer made no %s' % case)
+
+
+def names(log):
+    return {l.split(None, 1)[1].split('(')[0] for l in log.splitlines() if '(' in l and l.split(None, 1)[1][:1].isalpha()}
+
+
+def test_calls_that_are_added(tmp):
+    """What the tracer adds to a program's system calls, by kind: files and memory; no process, no signal, no network, no sleep."""
+    python = harness.PYTHONS[-1]
+    _, _, traced = guest(python, tmp)
+    log = os.path.join(tmp, 'plain.log')
+    harness.run([strace(), '-f', '-qq', '-o', log, python.path, '-S', '-B', '-W', 'ignore', os.path.join(tmp, 'guest.py')], tmp)
+    with open(log, errors='replace') as f:
+        added = names(traced) - names(f.read())
+    allowed = {'pwrite64', 'pread64', 'fallocate', 'ftruncate', 'fcntl', 'renameat2', 'renameat', 'rename', 'unlink', 'unlinkat', 'gettid',
+               'getrandom', 'uname', 'readlink', 'readlinkat', 'madvise', 'clock_gettime', 'rt_sigprocmask', 'getppid', 'getpid',
+               'newfstatat', 'fstat', 'stat', 'lseek', 'mremap', 'prlimit64', 'getrusage', 'mincore', 'faccessat', 'access', 'futex',
+               'fstatfs', 'membarrier', 'statfs', 'getcwd', 'msync', 'process_vm_readv', 'munmap', 'sched_getaffinity', 'dup3', 'statx', 'copy_file_range'}
+    assert added <= allowed, sorted(added - allowed)
+    assert traced.count('clone') + traced.count('vfork(') <= 3 + traced.count('clone3('), 'more processes or threads than the program made'
+
+
+@harness.cases('removed', 'replaced', 'moved', 'directory removed')
+def test_trace_is_taken_away(tmp, case):
+    """Somebody removes, replaces or moves the trace while it is written. (Who truncates it kills the program: rings are mapped.)"""
+    text = PROGRAM.replace('t = threading', '''
+trace = os.environ["PYTRACE_OUTPUT"]
+case = %r
+if case == "removed":
+    os.unlink(trace)
+elif case == "replaced":
+    os.unlink(trace)
+    with open(trace, "w") as f:
+        f.write("mine")
+elif case == "moved":
+    os.rename(trace, trace + ".old")
+else:
+    os.unlink(trace)
+    os.rmdir(os.path.dirname(trace))
+t = threading''' % case, 1)
+    for python in harness.PYTHONS:
+        folder = os.path.join(tmp, python.label, 'traces')
+        os.makedirs(folder)
+        path = os.path.join(tmp, 'guest.py')
+        with open(path, 'w') as f:
+            f.write(text)
+        trace = os.path.join(folder, 'out.pytrace')
+        done = harness.run_traced([python.path, '-B', '-W', 'ignore', path], folder, {'PYTRACE_OUTPUT': trace})
+        assert (done.returncode, done.out) == RIGHT, (python.label, done.returncode, done.out, done.err[-300:])
+        assert len(done.err.splitlines()) <= (case == 'directory removed'), (python.label, done.err)
+        if case == 'replaced':
+            with open(trace) as f:
+                assert f.read() == 'mine', '%s: a file that is not ours was written to' % python.label
+        if case == 'moved':
+            harness.report('info', trace + '.old')
