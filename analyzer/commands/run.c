@@ -109,8 +109,8 @@ static void set_preload(const char *library)
 		setenv("LD_PRELOAD", library, 1);
 		return;
 	}
-	both = mem_alloc(strlen(library) + strlen(before) + 2);
-	sprintf(both, "%s:%s", library, before);
+	if (asprintf(&both, "%s:%s", library, before) < 0)
+		return;
 	setenv("LD_PRELOAD", both, 1);
 	free(both);
 }
