@@ -38,6 +38,11 @@ static node_id node_of(struct folding *p, const struct account_row *row)
 	return p->options->importers ? place_importer(&p->r->traces[p->trace]->places, row->node) : row->node;
 }
 
+static bool is_import(const struct folding *p, const struct account_row *row)
+{
+	return p->options->one_import && p->r->traces[p->trace]->curves.importing[row->node];
+}
+
 /* Blocks without a Python frame have nothing but their layer to be known by. */
 static uint64_t key_of(struct folding *p, const struct account_row *row, node_id node)
 {
@@ -46,6 +51,8 @@ static uint64_t key_of(struct folding *p, const struct account_row *row, node_id
 	const struct place *place = place_find(places, node);
 	uint64_t key = (uint64_t)by;
 
+	if (is_import(p, row))
+		return map_mix(UINT64_C(3) << 40);
 	if (by == FOLD_LAYER)
 		return row->layer;
 	if (by == FOLD_THREAD)
@@ -117,6 +124,7 @@ static void add_row(struct folding *p, const struct account_row *row)
 
 	to->many_columns |= !same_column(p, to, node);
 	to->importing |= node != row->node;
+	to->imports |= is_import(p, row);
 	to->many_threads |= to->thread != row->thread || to->trace != p->trace;
 	to->layers |= (uint16_t)(1u << row->layer);
 	to->n_stacks++;

@@ -16,11 +16,12 @@ enum fold_end { FOLD_END_RUN, FOLD_END_TRACE };
 enum { FOLD_ALL_LAYERS = -1 };
 
 struct fold_options {
-	int metric;     /* enum fold_metric */
-	int by;         /* enum fold_by */
-	int layer;      /* enum pt_layer, or FOLD_ALL_LAYERS: the counted ones */
-	int end;        /* enum fold_end: what "live" means */
-	bool importers; /* what the import machinery makes belongs to the frame that imports: for people */
+	int metric;      /* enum fold_metric */
+	int by;          /* enum fold_by */
+	int layer;       /* enum pt_layer, or FOLD_ALL_LAYERS: the counted ones */
+	int end;         /* enum fold_end: what "live" means */
+	bool one_import; /* all that was made while a module was imported is one row (needs REPORT_GROWTH) */
+	bool importers;  /* what the import machinery makes belongs to the frame that imports: for people */
 };
 
 /* Option rows for a command whose struct `type` holds a struct fold_options `member`. */
@@ -50,6 +51,7 @@ struct fold_row {
 	uint32_t thread;     /* ACCOUNT_MANY: several */
 	uint32_t n_stacks;
 	uint16_t layers;   /* bit per layer */
+	bool imports;      /* the row of `one_import` */
 	bool importing;    /* a part was made by the import machinery and belongs here only by `importers` */
 	bool many_columns; /* parts differ in their column */
 	bool many_threads;

@@ -309,11 +309,13 @@ static void site_cells(struct report *r, const struct fold *f, const struct fold
 	table_cell(t, "%s", format_bytes(row->chosen.bytes).text);
 	table_cell(t, "%s", format_percent(row->chosen.bytes, f->chosen.bytes).text);
 	table_cell(t, "%s", format_count(row->chosen.blocks).text);
-	if (p.origin == ORIGIN_NONE)
+	if (row->imports)
+		table_cell(t, "modules that were imported");
+	else if (p.origin == ORIGIN_NONE)
 		table_cell(t, "%s, layer %s", p.function, report_layers(row->layers, layers, sizeof layers));
 	else
 		table_cell(t, "%s", place_where(&p, false, where, sizeof where));
-	table_cell(t, row->importing ? "%s (import)" : "%s", p.origin == ORIGIN_NONE ? "" : p.function);
+	table_cell(t, "%s", p.origin == ORIGIN_NONE || row->imports ? "" : p.function);
 }
 
 static void print_sites(struct report *r, const char *title, enum fold_metric metric)
@@ -325,7 +327,9 @@ static void print_sites(struct report *r, const char *title, enum fold_metric me
 		{ .title = "where", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
-	struct fold_options options = { .metric = (int)metric, .layer = FOLD_ALL_LAYERS, .importers = true };
+	struct fold_options options = {
+		.metric = (int)metric, .layer = FOLD_ALL_LAYERS, .one_import = true, .importers = true
+	};
 	struct table t;
 	struct fold f;
 
