@@ -88,7 +88,7 @@ static void schema_names_and_layers(void **state)
 	assert_string_equal(pt_op_name(PT_OP_PY_FINI), "py-fini");
 	assert_null(pt_op_name(255));
 	assert_string_equal(pt_layer_name(PT_LAYER_MMAP), "mmap");
-	assert_null(pt_layer_name((enum pt_layer)15));
+	assert_null(pt_layer_name((enum pt_layer)9));
 	assert_null(pt_layer_name((enum pt_layer)16));
 	assert_true(pt_layer_counted(PT_LAYER_MMAP) && pt_layer_counted(PT_LAYER_OBJECT));
 	assert_false(pt_layer_counted(PT_LAYER_ARENA) || pt_layer_counted(PT_LAYER_FILE) ||
