@@ -569,7 +569,7 @@ class TraceFile:
 def replay(trace, inherited=()):
     """What is alive where FORMAT.md section 4 says "at the end": {address: (layer, size, stack)} of blocks, with
     totals per (layer, stack): {(layer, stack): [live bytes, live blocks, total bytes, total blocks]}. Mappings are
-    left out: what happened to them, [(kind, address, size, layer, stack, whether before that end)], is the third thing
+    left out: what happened to them, [(kind, address, size, layer, stack, whether before that end, thread)], is the third thing
     returned."""
     live, maps, sums = dict(inherited), [], {}
     end = last_end(trace)
@@ -612,7 +612,7 @@ def replay(trace, inherited=()):
         elif kind == 4:
             moving.pop((thread, layer), None)
         elif kind in (5, 6, 7):
-            maps.append((KINDS[kind], a, b, layer, stack, i < end if end is not None else True))
+            maps.append((KINDS[kind], a, b, layer, stack, i < end if end is not None else True, thread))
     if at_end:
         live = at_end[0]
         for key, e in sums.items():

@@ -57,8 +57,10 @@ def oracle_rows(trace, layer):
     number = tracefile.LAYERS.index(layer)
     live, sums, moves = tracefile.replay(t)
     if layer in MAPPINGS:
-        maps, sums, undo = Mappings(), {}, []
-        for kind, a, b, l, stack, before_end in moves:
+        maps, sums, undo, unmapped = Mappings(), {}, [], {}
+        for kind, a, b, l, stack, before_end, thread in moves:
+            if kind == 'map' and l == tracefile.MOVED:
+                l = unmapped.get(thread, 0)
             end = a + page_up(b)
             if kind == 'map':
                 sums.setdefault((l, stack), [0, 0, 0, 0])[2] += end - a
@@ -66,6 +68,7 @@ def oracle_rows(trace, layer):
                 continue
             if kind == 'unmap':
                 undo = maps.cut(a, end)
+                unmapped[thread] = undo[0][2] if undo else 0
             elif kind == 'unmap-fail':
                 maps.ranges += undo
             else:
