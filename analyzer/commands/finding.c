@@ -316,3 +316,16 @@ bool finding_is_in(const struct finding *f, uint32_t pid)
 	}
 	return false;
 }
+
+const char *finding_reservation(const struct report *r)
+{
+	bool any_blocks = false, any_windows = false;
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		any_blocks |= r->traces[i]->account.total.blocks > 0;
+		any_windows |= r->traces[i]->growth.n_windows > 0;
+	}
+	if (!any_blocks)
+		return "no allocation is in the trace";
+	return any_windows ? NULL : "the run is too short to show growth";
+}

@@ -41,6 +41,9 @@ struct finding_list {
 void finding_list_init(struct finding_list *l, const struct report *r);
 void finding_list_free(struct finding_list *l);
 
+/* What keeps "no finding" from meaning much: "the run is too short to show growth". NULL: nothing. */
+const char *finding_reservation(const struct report *r);
+
 /* The parts of a finding, most bytes first. free() them. */
 struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);
 

@@ -55,6 +55,7 @@ static void write_json(struct report *r, const struct finding_list *list, uint64
 static void print_verdict(struct report *r, const struct finding_list *list)
 {
 	const struct output *o = &r->out;
+	const char *reservation = finding_reservation(r);
 	struct amount live = { 0 };
 
 	for (size_t i = 0; i < r->n_traces; i++) {
@@ -64,6 +65,8 @@ static void print_verdict(struct report *r, const struct finding_list *list)
 	fprintf(o->file, "\n%s%s%s", output_style(o, list->n_found ? STYLE_BAD : STYLE_GOOD),
 		list->n_found ? format_plural(list->n_found, "finding", "findings").text : "No leak found",
 		output_style(o, STYLE_PLAIN));
+	if (!list->n_found && reservation)
+		fprintf(o->file, ", but %s", reservation);
 	if (list->n_undecided)
 		fprintf(o->file, ", %s undecided", format_count(list->n_undecided).text);
 	fprintf(o->file, ". Not given back: %s in %s.\n", format_bytes(live.bytes).text,

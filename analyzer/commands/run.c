@@ -330,11 +330,13 @@ static void print_names(const struct found_list *list)
 static void print_worst(const struct report *r, const struct finding_list *findings)
 {
 	const struct finding *f = findings->at;
+	const char *reservation = finding_reservation(r);
 	char where[4096], safe[4096];
 
 	if (!findings->n_found) {
-		fprintf(stderr, "no leak found%s. Next: pytrace summary %s\n",
-			findings->n_undecided ? " (some undecided)" : "", short_path(r->traces[0]->trace.file));
+		fprintf(stderr, "no leak found%s%s%s. Next: pytrace summary %s\n", reservation ? ", but " : "",
+			reservation ? reservation : "", findings->n_undecided ? " (some undecided)" : "",
+			short_path(r->traces[0]->trace.file));
 		return;
 	}
 	format_printable(safe, sizeof safe, place_where(finding_place(f), false, where, sizeof where));

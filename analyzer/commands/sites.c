@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define TOP_DEFAULT 20
+#define TOP_TEXT    20
+#define TOP_NOT_SET UINT64_MAX
 
 struct sites_options {
 	struct fold_options fold;
@@ -196,7 +197,7 @@ static void print_text(struct report *r, const struct fold *f, const struct site
 
 static int run(int argc, char **argv)
 {
-	struct sites_options own = { .fold.layer = FOLD_ALL_LAYERS, .top = TOP_DEFAULT };
+	struct sites_options own = { .fold.layer = FOLD_ALL_LAYERS, .top = TOP_NOT_SET };
 	struct report r;
 	struct fold f;
 	int code = report_parse(&r, &command_sites, &own, argc, argv);
@@ -205,6 +206,8 @@ static int run(int argc, char **argv)
 		code = report_open(&r, REPORT_ACCOUNT | (own.fold.by == FOLD_THREAD ? REPORT_THREADS : 0));
 	if (code != REPORT_GO)
 		return code;
+	if (own.top == TOP_NOT_SET)
+		own.top = r.json ? 0 : TOP_TEXT;
 	own.fold.importers = !r.json && !r.common.full && own.fold.by != FOLD_STACK;
 	fold_run(&f, &r, &own.fold);
 	if (r.json)
@@ -221,7 +224,8 @@ static const struct option_row rows[] = {
 	  "what makes a row (line, the default)" },
 	FOLD_LAYER_ROW(struct sites_options, fold),
 	FOLD_END_ROW(struct sites_options, fold),
-	{ 'n', "top", OPTION_NUMBER, offsetof(struct sites_options, top), "N", "rows to print (20), 0 for all" },
+	{ 'n', "top", OPTION_NUMBER, offsetof(struct sites_options, top), "N",
+	  "rows to print (20; in JSON all), 0 for all" },
 	{ 0 },
 };
 

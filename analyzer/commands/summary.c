@@ -284,6 +284,7 @@ static void print_finding(struct report *r, const struct finding *f)
 
 static void print_findings(struct report *r, const struct finding_list *l)
 {
+	const char *reservation = finding_reservation(r);
 	FILE *f = r->out.file;
 
 	fputc('\n', f);
@@ -293,8 +294,8 @@ static void print_findings(struct report *r, const struct finding_list *l)
 	if (l->n_found > FINDINGS_SHOWN)
 		fprintf(f, "  and %zu more\n", l->n_found - FINDINGS_SHOWN);
 	if (!l->n_found)
-		fprintf(f, "  %snone%s: nothing grows without end\n", output_style(&r->out, STYLE_GOOD),
-			output_style(&r->out, STYLE_PLAIN));
+		fprintf(f, "  %snone%s: %s\n", output_style(&r->out, reservation ? STYLE_PLAIN : STYLE_GOOD),
+			output_style(&r->out, STYLE_PLAIN), reservation ? reservation : "nothing grows without end");
 	if (l->n_undecided)
 		fprintf(f, "  %s undecided: 'pytrace leaks' tells which and what run would decide\n",
 			format_plural(l->n_undecided, "group is", "groups are").text);
