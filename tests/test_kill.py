@@ -126,3 +126,29 @@ def test_killed(tmp, case):
     for n in range(share(case)):
         hits += kill_once(pythons[n % len(pythons)], tmp, case, n, rng)
     assert hits >= share(case) * 0.5, 'only %d of %d kills came before the end' % (hits, share(case))
+
+
+def test_the_diary_sees_what_is_missing(tmp):
+    """The check itself: a trace from whose ring the last slots were taken away is found out."""
+    import tracefile
+    python, rng = harness.PYTHONS[-1], random.Random(1)
+    for n in range(5):
+        p, diary, trace = start(python, tmp, 'one-thread', n)
+        time.sleep(0.02 + 0.02 * rng.random())
+        p.kill()
+        p.wait()
+        p.stdout.close()
+        check(trace, diary, 'whole')
+        t = tracefile.TraceFile(trace)
+        for b in t.rings:
+            head = struct.unpack_from('<Q', t.data, b.at + 80 + 16)[0]
+            if head > 100:
+                with open(trace, 'r+b') as f:
+                    f.seek(b.at + 80 + 16)
+                    f.write(struct.pack('<Q', head - 60))
+                try:
+                    check(trace, diary, 'cut')
+                except AssertionError:
+                    return
+                raise AssertionError('60 slots were taken away and nobody noticed')
+    raise harness.Skip('no kill found slots in the ring')
