@@ -33,6 +33,8 @@ static const struct {
 	[GROWTH_BUILDING] = { "nearly all that the program made came from one call, which may just build what it "
 			      "returns",
 			      "trace a run that goes on after that call" },
+	[GROWTH_STOPPED] = { "it grew while the program worked, but then the program idled for much longer",
+			     "trace a run in which the program goes on working" },
 	[GROWTH_LITTLE] = { "it grew by too little to tell a leak from a small cache that fills up",
 			    "trace a run with several times the work" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",

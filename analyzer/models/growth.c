@@ -38,6 +38,7 @@
 #define WINDOWS_MIN      11    /* fewer show no trend: 8 are left after the warm-up */
 #define WORK_MIN         2000  /* blocks of work: less is over before a trend can show */
 #define WARM_SHARE       4     /* the first quarter of the windows is warm-up */
+#define IDLE_TIMES       2     /* times as long as it grew, without anything new: it has stopped */
 #define BUILDING_PERCENT 90    /* of all work by one stack: a program that builds one thing */
 #define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
 #define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
@@ -196,6 +197,15 @@ static bool is_worth_a_line(const struct growth *g, int64_t bytes)
 	return bytes >= UNDECIDED_BYTES && (uint64_t)bytes >= g->live_bytes / UNDECIDED_SHARE;
 }
 
+/* Whether nothing of it came for much longer than it grew before. */
+static bool has_stopped(const struct growth *g, const struct growth_group *group)
+{
+	uint64_t end_ns = g->curves->slices.at[g->curves->slices.n - 1].end_ns, from_ns = group->evidence.warm_ns;
+	uint64_t grew_ns = group->last_ns > from_ns ? group->last_ns - from_ns : 0;
+
+	return end_ns > group->last_ns && (end_ns - group->last_ns) / IDLE_TIMES > grew_ns;
+}
+
 static void judge(const struct growth *g, struct growth_group *group)
 {
 	bool importing = g->curves->importing[group->node];
@@ -215,6 +225,8 @@ static void judge(const struct growth *g, struct growth_group *group)
 		group->doubt = GROWTH_IMPORTING;
 	if (group->doubt == GROWTH_NO_DOUBT && is_building(g, group))
 		group->doubt = GROWTH_BUILDING;
+	if (group->doubt == GROWTH_NO_DOUBT && has_stopped(g, group))
+		group->doubt = GROWTH_STOPPED;
 	if (group->doubt == GROWTH_NO_DOUBT)
 		group->verdict = GROWTH_FOUND;
 	else if (is_worth_a_line(g, group->evidence.grown_bytes) && group->evidence.growing_last &&

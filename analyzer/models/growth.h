@@ -26,6 +26,7 @@ enum growth_doubt {
 			   */
 	GROWTH_IMPORTING, /* it grew while modules were being imported */
 	GROWTH_BUILDING,  /* nearly all that the program made came from this one call */
+	GROWTH_STOPPED,   /* the program stopped working long before its end, so that growth could not go on */
 	GROWTH_LITTLE,    /* it grew by too little to tell a leak from a small cache that fills up */
 	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
 	GROWTH_DOUBTS,

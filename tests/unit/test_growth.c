@@ -391,6 +391,42 @@ static void little_growth_is_no_finding(void **state)
 	done(&p);
 }
 
+static void what_one_call_builds_is_no_finding(void **state)
+{
+	struct program p;
+
+	(void)state;
+	begin(&p);
+	for (int i = 1; i <= STEPS; i++) {
+		synth_at(p.s, (uint64_t)i * STEP_NS);
+		for (int j = 0; j < 20; j++)
+			take(&p, KEEP, SIZE);
+		give(&p, take(&p, WORK, 64));
+	}
+	finish(&p);
+	assert_int_equal(verdict_on(&p, KEEP), GROWTH_UNDECIDED);
+	assert_int_equal(group_of(&p, KEEP)->doubt, GROWTH_BUILDING);
+	done(&p);
+}
+
+static void growth_before_a_long_rest_is_undecided(void **state)
+{
+	struct program p;
+
+	(void)state;
+	begin(&p);
+	for (int i = 1; i <= STEPS; i++) {
+		work(&p, (uint64_t)i);
+		take(&p, KEEP, SIZE);
+	}
+	synth_at(p.s, 4 * STEPS * STEP_NS);
+	synth_pair(p.s, 1, PT_OP_PY_FINI, 0, 0);
+	finish(&p);
+	assert_int_equal(verdict_on(&p, KEEP), GROWTH_UNDECIDED);
+	assert_int_equal(group_of(&p, KEEP)->doubt, GROWTH_STOPPED);
+	done(&p);
+}
+
 static void a_short_run_shows_nothing(void **state)
 {
 	struct program p;
@@ -463,6 +499,8 @@ int main(void)
 		TEST(a_sawtooth_is_no_finding),
 		TEST(imports_all_along_are_no_finding),
 		TEST(little_growth_is_no_finding),
+		TEST(what_one_call_builds_is_no_finding),
+		TEST(growth_before_a_long_rest_is_undecided),
 		TEST(a_short_run_shows_nothing),
 		TEST(an_empty_trace_has_no_groups),
 		TEST(groups_hold_what_the_account_holds),
