@@ -182,7 +182,7 @@ bool py_start(void *handle)
 	if (py_symbols.pypy) {
 		info.implementation = "PyPy";
 		info.stacks_off = "PyPy keeps its frames where only PyPy finds them";
-	} else if (py_symbols.version && py_symbols.get_allocator && py_symbols.set_allocator) {
+	} else if (py_symbols.version) {
 		found_cpython(at_startup);
 	}
 	return info.implementation;
