@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * intern: an open-addressing table of 64-bit words (tag of the key | id), and the keys by id in chunks.
+ * intern: an open-addressing table, key and id side by side, so that a look-up in a table larger than the caches waits
+ * for memory once.
  *
- * A new frame's definition is in the ring before its id is in the table: whoever finds the id may use it in an event.
- * Growing copies the words into a table twice as large; an insert that meets the old table meanwhile is forgotten, and
- * that key gets a second id some day. Old tables stay mapped, since others may be reading them: all of them together
- * are as large as the present one.
+ * An entry is two words: (parent, code), then (offset, id). Whoever finds the first one empty takes the entry by
+ * exchanging it, and fills in the second. In between another thread sees a key without an id and goes on: at worst that
+ * key gets a second id. A new frame's definition is in the ring before its id is in the table: whoever finds the id may
+ * use it in an event. Growing copies the entries into a table twice as large; an insert that meets the old table
+ * meanwhile is forgotten, and that key gets a second id some day. Old tables stay mapped, since others may be reading
+ * them: all of them together are as large as the present one.
  */
 #include "preload/intern.h"
 #include "preload/arena.h"
@@ -14,84 +17,79 @@
 
 #include <string.h>
 
-enum { FIRST_SLOTS = 1 << 14, CHUNK = 1 << 15, CHUNKS = 1 << 13, MAX_FILL_PERCENT = 60 };
+enum { FIRST_ENTRIES = 1 << 13, MAX_FILL_PERCENT = 60 };
 
-struct key {
-	uint32_t parent, code, offset;
+struct entry {
+	_Atomic(uint64_t) above; /* parent << 32 | code; 0: empty (codes start at 1) */
+	_Atomic(uint64_t) id;    /* offset << 32 | id; 0: being filled in */
 };
 
 struct table {
 	uint64_t mask;
-	_Atomic(uint64_t) slots[];
+	struct entry entries[];
 };
 
 static _Atomic(struct table *) table;
-static _Atomic(struct key *) chunks[CHUNKS];
 static _Atomic(uint32_t) last_stack, last_code;
 static struct lock growing;
 
-static uint64_t hash(const struct key *k)
+static uint64_t hash(uint64_t above, uint32_t offset)
 {
-	uint64_t h = ((uint64_t)k->parent << 32 | k->code) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = above * UINT64_C(0x9e3779b97f4a7c15);
 
-	h = (h ^ h >> 32 ^ k->offset) * UINT64_C(0xd6e8feb86659fd93);
+	h = (h ^ h >> 32 ^ offset) * UINT64_C(0xd6e8feb86659fd93);
 	return h ^ h >> 32;
 }
 
-static struct key *key_of(uint32_t id)
+static size_t table_bytes(uint64_t n_entries) { return sizeof(struct table) + n_entries * sizeof(struct entry); }
+
+/* The id of the key, or 0 and the empty entry where its search ended. */
+static uint32_t find(struct table *t, uint64_t above, uint32_t offset, struct entry **ret_empty)
 {
-	struct key *chunk = atomic_load_explicit(&chunks[id / CHUNK], memory_order_acquire);
+	for (uint64_t i = hash(above, offset) & t->mask;; i = (i + 1) & t->mask) {
+		struct entry *e = &t->entries[i];
+		uint64_t key = atomic_load_explicit(&e->above, memory_order_acquire), id;
 
-	return chunk ? &chunk[id % CHUNK] : NULL;
-}
-
-static bool is_key(uint32_t id, const struct key *k)
-{
-	const struct key *other = key_of(id);
-
-	return other->parent == k->parent && other->code == k->code && other->offset == k->offset;
-}
-
-static struct table *new_table(uint64_t n_slots)
-{
-	struct table *t = arena_map(sizeof *t + n_slots * sizeof t->slots[0]);
-
-	if (t)
-		t->mask = n_slots - 1;
-	return t;
-}
-
-static uint64_t word(uint64_t h, uint32_t id) { return h >> 32 << 32 | id; }
-
-/* The id of `k`, or 0 and the free slot where its search ended. */
-static uint32_t find(struct table *t, const struct key *k, uint64_t h, uint64_t *ret_slot)
-{
-	for (uint64_t i = h & t->mask;; i = (i + 1) & t->mask) {
-		uint64_t w = atomic_load_explicit(&t->slots[i], memory_order_acquire);
-
-		if (!w) {
-			*ret_slot = i;
+		if (!key) {
+			*ret_empty = e;
 			return 0;
 		}
-		if ((w ^ h) >> 32 == 0 && is_key((uint32_t)w, k))
-			return (uint32_t)w;
-	}
-}
-
-static void copy_table(const struct table *from, struct table *to)
-{
-	for (uint64_t i = 0; i <= from->mask; i++) {
-		uint64_t w = atomic_load(&from->slots[i]), at;
-
-		if (!w)
+		if (key != above)
 			continue;
-		for (at = hash(key_of((uint32_t)w)) & to->mask; atomic_load(&to->slots[at]); at = (at + 1) & to->mask)
-			;
-		atomic_store(&to->slots[at], w);
+		id = atomic_load_explicit(&e->id, memory_order_acquire);
+		if (id >> 32 == offset && id)
+			return (uint32_t)id;
 	}
 }
 
-/* The table in force, made larger when it is too full. NULL when there is no memory for the first one. */
+static void copy_entry(struct table *to, uint64_t above, uint64_t id)
+{
+	uint64_t i = hash(above, (uint32_t)(id >> 32)) & to->mask;
+
+	while (atomic_load_explicit(&to->entries[i].above, memory_order_relaxed))
+		i = (i + 1) & to->mask;
+	atomic_store_explicit(&to->entries[i].above, above, memory_order_relaxed);
+	atomic_store_explicit(&to->entries[i].id, id, memory_order_relaxed);
+}
+
+static struct table *grown_table(const struct table *from)
+{
+	uint64_t n = from ? (from->mask + 1) * 2 : FIRST_ENTRIES;
+	struct table *to = arena_map(table_bytes(n));
+
+	if (!to)
+		return NULL;
+	to->mask = n - 1;
+	for (uint64_t i = 0; from && i <= from->mask; i++) {
+		uint64_t id = atomic_load(&from->entries[i].id);
+
+		if (id)
+			copy_entry(to, atomic_load(&from->entries[i].above), id);
+	}
+	return to;
+}
+
+/* The table in force, made larger when it is too full. NULL when there is no memory. */
 static struct table *roomy_table(void)
 {
 	struct table *t = atomic_load_explicit(&table, memory_order_acquire), *larger;
@@ -100,9 +98,7 @@ static struct table *roomy_table(void)
 		return t;
 	lock_take(&growing);
 	if (t == atomic_load(&table)) {
-		larger = new_table(t ? (t->mask + 1) * 2 : FIRST_SLOTS);
-		if (larger && t)
-			copy_table(t, larger);
+		larger = grown_table(t);
 		if (larger)
 			atomic_store_explicit(&table, larger, memory_order_release);
 	}
@@ -112,61 +108,47 @@ static struct table *roomy_table(void)
 	return t && last_stack < t->mask ? t : NULL;
 }
 
-static bool make_chunk(uint32_t id)
+static void define_frame(struct thread *t, uint32_t id, uint32_t parent, uint32_t code, uint32_t offset)
 {
-	struct key *none = NULL, *fresh;
-
-	if (id / CHUNK >= CHUNKS)
-		return false;
-	if (atomic_load(&chunks[id / CHUNK]))
-		return true;
-	fresh = arena_map(CHUNK * sizeof *fresh);
-	if (fresh && !atomic_compare_exchange_strong(&chunks[id / CHUNK], &none, fresh))
-		arena_unmap(fresh, CHUNK * sizeof *fresh);
-	return atomic_load(&chunks[id / CHUNK]) != NULL;
-}
-
-static void define_frame(struct thread *t, uint32_t id, const struct key *k)
-{
-	uint32_t words[4] = { [PT_FRAME_PARENT] = k->parent, [PT_FRAME_CODE] = k->code, [PT_FRAME_OFFSET] = k->offset };
+	uint32_t words[4] = { [PT_FRAME_PARENT] = parent, [PT_FRAME_CODE] = code, [PT_FRAME_OFFSET] = offset };
 	struct piece piece = { words, sizeof words };
 
 	define_bytes(t, PT_OP_FRAME, id, &piece, 1);
 }
 
-static uint32_t insert(struct thread *t, struct table *tab, const struct key *k, uint64_t h, uint64_t slot)
+/* Puts a new id where the search ended, or where it ends now that others have been there. */
+static uint32_t publish(struct table *tab, struct entry *e, uint64_t above, uint32_t offset, uint32_t id)
 {
-	uint32_t id = atomic_fetch_add(&last_stack, 1) + 1, other;
 	uint64_t empty = 0;
+	uint32_t other;
 
-	if (!make_chunk(id)) {
-		sink_lost(PT_LOST_MEMORY, 1);
-		return 0;
-	}
-	*key_of(id) = *k;
-	define_frame(t, id, k);
-	while (!atomic_compare_exchange_strong(&tab->slots[slot], &empty, word(h, id))) {
-		other = find(tab, k, h, &slot);
+	while (!atomic_compare_exchange_strong(&e->above, &empty, above)) {
+		other = find(tab, above, offset, &e);
 		if (other)
 			return other;
 		empty = 0;
 	}
+	atomic_store_explicit(&e->id, (uint64_t)offset << 32 | id, memory_order_release);
 	return id;
 }
 
 uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset)
 {
-	struct key k = { parent, code, offset };
+	uint64_t above = (uint64_t)parent << 32 | code;
 	struct table *tab = roomy_table();
-	uint64_t h = hash(&k), slot;
+	struct entry *e;
 	uint32_t id;
 
 	if (!tab) {
 		sink_lost(PT_LOST_MEMORY, 1);
 		return 0;
 	}
-	id = find(tab, &k, h, &slot);
-	return id ? id : insert(t, tab, &k, h, slot);
+	id = find(tab, above, offset, &e);
+	if (id)
+		return id;
+	id = atomic_fetch_add(&last_stack, 1) + 1;
+	define_frame(t, id, parent, code, offset);
+	return publish(tab, e, above, offset, id);
 }
 
 uint32_t intern_new_code(void) { return atomic_fetch_add(&last_code, 1) + 1; }
@@ -203,7 +185,7 @@ void intern_after_fork(void)
 	struct table *t = atomic_load(&table);
 
 	if (t)
-		arena_unmap(t, sizeof *t + (t->mask + 1) * sizeof t->slots[0]);
+		arena_unmap(t, table_bytes(t->mask + 1));
 	atomic_store(&table, NULL);
 	atomic_store(&last_stack, 0);
 	atomic_store(&last_code, 0);
