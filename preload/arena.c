@@ -9,11 +9,20 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { PIECE = 256 << 10, ALIGN = 64 };
+enum { PIECE = 256 << 10, ALIGN = 64, HUGE = 2 << 20 };
 
 static _Atomic(uintptr_t) next_free; /* at a multiple of PIECE: none yet, or the piece is full */
 
 void *arena_map(size_t bytes) { return os_map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
+
+void *arena_map_large(size_t bytes)
+{
+	void *p = arena_map(bytes);
+
+	if (p && bytes >= HUGE)
+		os_advise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
 
 void arena_unmap(void *p, size_t bytes) { os_unmap(p, bytes); }
 

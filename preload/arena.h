@@ -13,4 +13,6 @@
 void *arena_alloc(size_t bytes);
 /* Zeroed pages; NULL on failure. Given back with arena_unmap. */
 void *arena_map(size_t bytes);
+/* The same for memory that is read here and there: in huge pages, where the kernel has some. */
+void *arena_map_large(size_t bytes);
 void arena_unmap(void *p, size_t bytes);

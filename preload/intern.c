@@ -75,7 +75,7 @@ static void copy_entry(struct table *to, uint64_t above, uint64_t id)
 static struct table *grown_table(const struct table *from)
 {
 	uint64_t n = from ? (from->mask + 1) * 2 : FIRST_ENTRIES;
-	struct table *to = arena_map(table_bytes(n));
+	struct table *to = arena_map_large(table_bytes(n));
 
 	if (!to)
 		return NULL;

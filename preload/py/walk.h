@@ -38,7 +38,7 @@ struct py_memo {
 	uint32_t parent, stack;
 };
 
-enum { FRAMES_FIRST = 256, FRAMES_MAX = 1 << 22, MEMOS = 1024, PLACES = 1024, NOWHERE = -1 };
+enum { FRAMES_FIRST = 256, FRAMES_MAX = 1 << 22, MEMOS = 4096, PLACES = 1024, NOWHERE = -1 };
 enum { DEEP = 32 }; /* frames from which on the chunk's proof is worth its loads */
 enum { OWNER_GENERATOR = 1, OWNER_CSTACK = 3 };
 enum { MARK_OF_OBJECTS = 0x41, UNMARKED_OBJECT = 1 };
@@ -100,9 +100,9 @@ INLINE uint64_t key_of(const char *frame, uint64_t instr, const char *code, cons
 
 INLINE struct py_memo *memo_of(const struct py_thread *p, uint64_t key, uint32_t parent)
 {
-	return &p->memo[(key * UINT64_C(0x9e3779b97f4a7c15) + parent * UINT64_C(0xc2b2ae3d27d4eb4f)) >> 54];
+	return &p->memo[(key * UINT64_C(0x9e3779b97f4a7c15) + parent * UINT64_C(0xc2b2ae3d27d4eb4f)) >> 52];
 }
-_Static_assert(MEMOS == 1 << (64 - 54), "the hash is as wide as the table");
+_Static_assert(MEMOS == 1 << (64 - 52), "the hash is as wide as the table");
 
 static COLD uint32_t refresh_unknown(struct thread *t, struct py_cached *e, struct py_memo *m, uint64_t key,
 				     uint32_t parent)
