@@ -145,6 +145,10 @@ static void on_changes(void *self, const struct change *changes, size_t n, const
 {
 	struct curves *c = self;
 
+	if (c->ended && c->end_is_old && now->ns > c->end_ns) {
+		c->end_ns = now->ns;
+		c->end_is_old = false;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (pt_layer_counted((enum pt_layer)changes[i].layer))
 			apply(c, &changes[i], now->ns);
@@ -174,7 +178,8 @@ static void set_end(struct curves *c, const struct replay_now *now, struct repla
 	}
 	replay_each_live(r, note_live, c);
 	c->end_slice = (uint32_t)c->slices.n - 1;
-	c->ended = true;
+	c->ended = c->end_is_old = true;
+	c->end_ns = now->ns;
 	open_slice(c, now->ns);
 }
 
@@ -194,6 +199,8 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 
 	if (!c->ended)
 		set_end(c, now, r);
+	if (c->end_is_old && c->trace->end_ns > c->end_ns)
+		c->end_ns = c->trace->end_ns;
 	for (size_t i = 0; i < c->curves.n; i++)
 		push_step(c, &c->curves.at[i], (uint32_t)c->slices.n);
 }

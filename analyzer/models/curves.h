@@ -47,8 +47,10 @@ struct curves {
 	uint64_t work;                  /* blocks made that count as work, up to the end */
 	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
 	uint64_t slice_work;            /* private: of a slice that is full */
+	uint64_t end_ns;                /* when the end was */
 	uint32_t end_slice;             /* private: slices up to it lie before the end */
 	bool all_is_work;               /* private: no Python in this process */
+	bool end_is_old;                /* private: end_ns is of the last time event before it; a later one may come */
 	bool ended;                     /* private: the end has been seen, as far as is known */
 };
 

@@ -35,17 +35,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_MIN      11    /* fewer show no trend: 8 are left after the warm-up */
-#define WORK_MIN         2000  /* blocks of work: less is over before a trend can show */
-#define WARM_SHARE       4     /* the first quarter of the windows is warm-up */
-#define IDLE_TIMES       2     /* times as long as it grew, without anything new: it has stopped */
-#define BUILDING_PERCENT 90    /* of all work by one stack: a program that builds one thing */
-#define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
-#define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
-#define FEW_BYTES        65536 /* few blocks must be large to count */
-#define SMALL_BYTES      4096  /* less is noise: a handful of interned names, a resized table */
-#define UNDECIDED_BYTES  65536 /* doubtful growth below this is not worth a line ... */
-#define UNDECIDED_SHARE  200   /* ... nor below this part of all that is alive */
+#define WINDOWS_MIN      11                  /* fewer show no trend: 8 are left after the warm-up */
+#define WORK_MIN         2000                /* blocks of work: less is over before a trend can show */
+#define WARM_SHARE       4                   /* the first quarter of the windows is warm-up */
+#define IDLE_NS          UINT64_C(500000000) /* a rest at the end that is worth a doubt: at least this ... */
+#define IDLE_TIMES       2                   /* ... and so many times as long as it grew */
+#define BUILDING_PERCENT 90                  /* of all work by one stack: a program that builds one thing */
+#define STEADY_PERCENT   75                  /* of the windows in which a group of many blocks must grow */
+#define STEADY_FEW       50                  /* the same for a few large blocks, which can't grow in each window */
+#define FEW_BYTES        65536               /* few blocks must be large to count */
+#define SMALL_BYTES      4096                /* less is noise: a handful of interned names, a resized table */
+#define UNDECIDED_BYTES  65536               /* doubtful growth below this is not worth a line ... */
+#define UNDECIDED_SHARE  200                 /* ... nor below this part of all that is alive */
 #define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
 #define LITTLE_BYTES     16384 /* together they must have grown by this ... */
 #define LITTLE_SHARE     1000  /* ... and by this part of all that is alive; and by this many blocks ... */
@@ -185,10 +186,11 @@ static enum growth_doubt doubt_of(const struct growth_evidence *e)
 	return GROWTH_NO_DOUBT;
 }
 
-/* Whether one stack made nearly all there is. */
+/* Whether this group made nearly all there is, and most of that stayed. */
 static bool is_building(const struct growth *g, const struct growth_group *group)
 {
-	return group->node > NODE_UNKNOWN && group->node_births * 100 >= g->curves->work * BUILDING_PERCENT;
+	return group->node > NODE_UNKNOWN && group->births * 100 >= g->curves->work * BUILDING_PERCENT &&
+	       group->blocks * 2 >= group->births;
 }
 
 /* Whether doubtful growth by so much is worth a line. */
@@ -200,10 +202,12 @@ static bool is_worth_a_line(const struct growth *g, int64_t bytes)
 /* Whether nothing of it came for much longer than it grew before. */
 static bool has_stopped(const struct growth *g, const struct growth_group *group)
 {
-	uint64_t end_ns = g->curves->slices.at[g->curves->slices.n - 1].end_ns, from_ns = group->evidence.warm_ns;
+	uint64_t end_ns = g->curves->end_ns, from_ns = group->evidence.warm_ns;
 	uint64_t grew_ns = group->last_ns > from_ns ? group->last_ns - from_ns : 0;
 
-	return end_ns > group->last_ns && (end_ns - group->last_ns) / IDLE_TIMES > grew_ns;
+	uint64_t rest_ns = end_ns > group->last_ns ? end_ns - group->last_ns : 0;
+
+	return rest_ns > IDLE_NS && rest_ns / IDLE_TIMES > grew_ns;
 }
 
 static void judge(const struct growth *g, struct growth_group *group)
@@ -285,6 +289,7 @@ static void add_curve(struct grouping *p, uint32_t number, uint64_t key)
 	group = &p->groups.at[*at];
 	group->bytes += curve->bytes;
 	group->blocks += curve->blocks;
+	group->births += curve->births;
 	group->evidence.late_deaths += curve->late_deaths;
 	group->layers |= (uint16_t)(curve->bytes ? 1u << curve->layer : 0);
 	if (curve->first_ns < group->first_ns)
@@ -295,7 +300,6 @@ static void add_curve(struct grouping *p, uint32_t number, uint64_t key)
 	if (curve->bytes >= group->node_bytes) {
 		group->node = curve->node;
 		group->node_bytes = curve->bytes;
-		group->node_births = curve->births;
 	}
 	if (p->g->n_windows)
 		curves_sum(p->g->curves, curve, p->g->borders, p->g->n_windows + 1, group->curve_bytes,
@@ -420,6 +424,7 @@ void growth_merge(const struct growth *g, struct growth_group *group, const stru
 {
 	group->bytes += more->bytes;
 	group->blocks += more->blocks;
+	group->births += more->births;
 	group->n_stacks += more->n_stacks;
 	group->layers |= more->layers;
 	group->first_ns = more->first_ns < group->first_ns ? more->first_ns : group->first_ns;

@@ -56,7 +56,7 @@ struct growth_group {
 	uint32_t n_stacks;
 	uint64_t bytes, blocks;     /* alive at the end */
 	uint64_t node_bytes;        /* of these by `node` alone, in one layer */
-	uint64_t node_births;       /* blocks that it made there in all the run */
+	uint64_t births;            /* blocks that its stacks made in all the run */
 	uint64_t first_ns, last_ns; /* when the oldest and the newest of these blocks was made */
 	uint16_t layers;            /* bit per enum pt_layer */
 	struct growth_evidence evidence;

@@ -3,6 +3,6 @@
 import time
 
 table = {}
-for i in range(20000):
+for i in range(6000):
     table['key %d' % i] = [i, str(i)]
-time.sleep(0.5)
+time.sleep(0.8)
