@@ -204,7 +204,6 @@ static bool has_stopped(const struct growth *g, const struct growth_group *group
 {
 	uint64_t end_ns = g->curves->end_ns, from_ns = group->evidence.warm_ns;
 	uint64_t grew_ns = group->last_ns > from_ns ? group->last_ns - from_ns : 0;
-
 	uint64_t rest_ns = end_ns > group->last_ns ? end_ns - group->last_ns : 0;
 
 	return rest_ns > IDLE_NS && rest_ns / IDLE_TIMES > grew_ns;
