@@ -49,8 +49,10 @@
 #define UNDECIDED_SHARE  200                 /* ... nor below this part of all that is alive */
 #define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
 #define LITTLE_BYTES     16384 /* together they must have grown by this ... */
-#define LITTLE_SHARE     1000  /* ... and by this part of all that is alive; and by this many blocks ... */
-#define LITTLE_BLOCKS    200   /* (many caches hold 128 entries), unless they are large */
+#define LITTLE_SHARE     1000  /* ... and by this part of all that is alive ... */
+#define LITTLE_BLOCKS    200   /* ... and by so many blocks (many caches hold 128), unless they are large */
+#define SOME_BLOCKS      1000  /* fewer than these must be ... */
+#define SOME_SHARE       100   /* ... this part of all: garbage of the oldest generation waits long in a large heap */
 #define LARGE_BYTES      262144
 #define EVICTING_PERCENT 2      /* old blocks given back, of those that stayed: more is eviction ... */
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
@@ -408,12 +410,10 @@ void growth_judge(struct growth *g, const struct curves *c)
 void growth_weigh(const struct growth *g, struct growth_group *group)
 {
 	const struct growth_evidence *e = &group->evidence;
-	int64_t floor = (int64_t)(g->live_bytes / LITTLE_SHARE);
+	int64_t share = (int64_t)g->live_bytes / (e->grown_blocks < SOME_BLOCKS ? SOME_SHARE : LITTLE_SHARE);
+	bool many = e->grown_blocks >= LITTLE_BLOCKS || e->grown_bytes >= LARGE_BYTES;
 
-	if (group->verdict != GROWTH_FOUND)
-		return;
-	floor = floor < LITTLE_BYTES ? LITTLE_BYTES : floor;
-	if (e->grown_bytes >= floor && (e->grown_blocks >= LITTLE_BLOCKS || e->grown_bytes >= LARGE_BYTES))
+	if (group->verdict != GROWTH_FOUND || (many && e->grown_bytes >= LITTLE_BYTES && e->grown_bytes >= share))
 		return;
 	group->doubt = GROWTH_LITTLE;
 	group->verdict = is_worth_a_line(g, e->grown_bytes) ? GROWTH_UNDECIDED : GROWTH_HELD;

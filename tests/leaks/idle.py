@@ -7,7 +7,7 @@ seen = []
 
 def tick(i):
     words = [str(x) for x in range(200)]
-    seen.append('tick number %d of the run' % i)  # leak
+    seen.append('tick number %d of the run, ' % i * 10)  # leak
     return words
 
 
