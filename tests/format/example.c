@@ -24,12 +24,12 @@ static size_t n_slots;
 
 static void put_pair(uint8_t op, uint64_t a, uint64_t b)
 {
-	slots[n_slots++] = (struct pt_slot){(uint64_t)op << 48 | a, (uint32_t)b, (uint32_t)(b >> 32)};
+	slots[n_slots++] = (struct pt_slot){ (uint64_t)op << 48 | a, (uint32_t)b, (uint32_t)(b >> 32) };
 }
 
 static void put_memory(enum pt_memory_kind kind, enum pt_layer layer, uint64_t addr, uint32_t size, uint32_t stack)
 {
-	slots[n_slots++] = (struct pt_slot){(uint64_t)pt_memory_op(kind, layer) << 48 | addr, size, stack};
+	slots[n_slots++] = (struct pt_slot){ (uint64_t)pt_memory_op(kind, layer) << 48 | addr, size, stack };
 }
 
 static void put_definition(uint8_t op, uint64_t id, const void *data, size_t len)
@@ -41,14 +41,14 @@ static void put_definition(uint8_t op, uint64_t id, const void *data, size_t len
 
 static void put_code(uint32_t id)
 {
-	static const char names[11] = {'a', 'p', 'p', '.', 'p', 'y', 's', 'e', 'r', 'v', 'e'};
+	static const char names[11] = { 'a', 'p', 'p', '.', 'p', 'y', 's', 'e', 'r', 'v', 'e' };
 	/* One entry for offsets 0 and 1: one line further, columns 4 to 13. Its last byte goes to a CODE_TAIL. */
-	static const uint8_t table[3] = {0xd8, 4, 13};
-	struct pt_code code = {.first_line = 1,
-			       .table_bytes = sizeof table,
-			       .file_bytes = 6,
-			       .name_bytes = 5,
-			       .linetable = PT_LINETABLE_311};
+	static const uint8_t table[3] = { 0xd8, 4, 13 };
+	struct pt_code code = { .first_line = 1,
+				.table_bytes = sizeof table,
+				.file_bytes = 6,
+				.name_bytes = 5,
+				.linetable = PT_LINETABLE_311 };
 	uint8_t data[sizeof code + sizeof names + 2];
 
 	memcpy(data, &code, sizeof code);
@@ -60,7 +60,7 @@ static void put_code(uint32_t id)
 
 static void put_slots(void)
 {
-	static const uint32_t frame[4] = {0, 1, 0, 0};
+	static const uint32_t frame[4] = { 0, 1, 0, 0 };
 	/* What the example uses, so that an event that is added to the list does not change the specification. */
 	static const char schema[] = "000 ALLOC alloc\n016 FREE free\n080 RANGE map\n128 PAIR run\n129 PAIR time\n"
 				     "137 PAIR thread\n138 PAIR end\n192 BYTES meta\n193 BYTES schema\n195 BYTES code\n"
@@ -101,11 +101,12 @@ static void add_ring(void)
 {
 	static uint8_t payload[2 * PAGE - sizeof(struct pt_block)];
 	struct pt_ring ring = {
-		.n_slots = RING_SLOTS, .slots_offset = PAGE, .x_base_slot = n_slots, .x_run = 1, .x_ns = 2000};
+		.n_slots = RING_SLOTS, .slots_offset = PAGE, .x_base_slot = n_slots, .x_run = 1, .x_ns = 2000
+	};
 
 	memcpy(payload, &ring, sizeof ring);
 	memcpy(payload + PAGE - sizeof(struct pt_block), slots, n_slots * sizeof *slots);
-	add_block((struct pt_block){.kind = PT_BLOCK_RING, .thread = 1}, payload, sizeof payload);
+	add_block((struct pt_block){ .kind = PT_BLOCK_RING, .thread = 1 }, payload, sizeof payload);
 }
 
 static uint64_t add_events(uint64_t op_counts[256])
@@ -113,7 +114,7 @@ static uint64_t add_events(uint64_t op_counts[256])
 	size_t bound = pt_encode_bound(n_slots);
 	struct pt_codec *codec = malloc(pt_codec_bytes());
 	uint8_t *events = malloc(bound), *defs = malloc(bound);
-	struct pt_block b = {.thread = 1, .n_slots = n_slots, .last_ns = 2000};
+	struct pt_block b = { .thread = 1, .n_slots = n_slots, .last_ns = 2000 };
 	struct pt_encoded done;
 
 	if (!codec || !events || !defs)
@@ -133,7 +134,7 @@ static uint64_t add_events(uint64_t op_counts[256])
 
 static void add_footer(const uint64_t op_counts[256], uint64_t n)
 {
-	uint64_t words[6 + 2 * 256] = {(uint32_t)n, n >> 32, 2, 1, 2000, 0};
+	uint64_t words[6 + 2 * 256] = { (uint32_t)n, n >> 32, 2, 1, 2000, 0 };
 	size_t at = 6;
 
 	for (unsigned op = 0; op < 256; op++) {
@@ -143,14 +144,14 @@ static void add_footer(const uint64_t op_counts[256], uint64_t n)
 		words[at++] = op_counts[op];
 		words[5]++;
 	}
-	add_block((struct pt_block){.kind = PT_BLOCK_FOOTER, .first_run = 1, .first_ns = 2000, .last_ns = 2000}, words,
-		  at * sizeof *words);
+	add_block((struct pt_block){ .kind = PT_BLOCK_FOOTER, .first_run = 1, .first_ns = 2000, .last_ns = 2000 },
+		  words, at * sizeof *words);
 }
 
 static void put_front(void)
 {
 	struct pt_front front = {
-		.magic = {'P', 'Y', 'T', 'R', 'A', 'C', 'E', '\n'},
+		.magic = { 'P', 'Y', 'T', 'R', 'A', 'C', 'E', '\n' },
 		.version = PT_VERSION,
 		.header_bytes = PT_FRONT_BYTES,
 		.page_bytes = PAGE,
@@ -173,7 +174,7 @@ static void put_front(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t op_counts[256] = {0}, n;
+	uint64_t op_counts[256] = { 0 }, n;
 	FILE *out = argc == 2 ? fopen(argv[1], "wb") : NULL;
 
 	if (!out) {

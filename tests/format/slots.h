@@ -44,16 +44,15 @@ static inline void ring_memory(struct random_ring *r, uint8_t op, uint64_t addr,
 
 	if (big)
 		r->slots[r->n++] =
-			(struct pt_slot){(uint64_t)PT_OP_SIZE64 << 48, (uint32_t)size, (uint32_t)(size >> 32)};
-	r->slots[r->n++] = (struct pt_slot){(uint64_t)op << 48 | addr, big ? PT_SIZE_BIG : (uint32_t)size, stack};
-	r->events[r->n_events++] =
-		(struct pt_event){.addr = addr, .size = free ? 0 : size, .stack = stack, .op = op};
+			(struct pt_slot){ (uint64_t)PT_OP_SIZE64 << 48, (uint32_t)size, (uint32_t)(size >> 32) };
+	r->slots[r->n++] = (struct pt_slot){ (uint64_t)op << 48 | addr, big ? PT_SIZE_BIG : (uint32_t)size, stack };
+	r->events[r->n_events++] = (struct pt_event){ .addr = addr, .size = free ? 0 : size, .stack = stack, .op = op };
 }
 
 static inline void ring_pair(struct random_ring *r, uint8_t op, uint64_t a, uint64_t b)
 {
-	r->slots[r->n++] = (struct pt_slot){(uint64_t)op << 48 | a, (uint32_t)b, (uint32_t)(b >> 32)};
-	r->events[r->n_events++] = (struct pt_event){.addr = a, .size = b, .op = op};
+	r->slots[r->n++] = (struct pt_slot){ (uint64_t)op << 48 | a, (uint32_t)b, (uint32_t)(b >> 32) };
+	r->events[r->n_events++] = (struct pt_event){ .addr = a, .size = b, .op = op };
 }
 
 static inline void ring_def(struct random_ring *r, uint8_t op, uint64_t id, uint32_t len)
@@ -61,26 +60,26 @@ static inline void ring_def(struct random_ring *r, uint8_t op, uint64_t id, uint
 	struct pt_slot *s = &r->slots[r->n];
 	size_t more = (len + sizeof *s - 1) / sizeof *s;
 
-	*s = (struct pt_slot){(uint64_t)op << 48 | id, len, 0};
+	*s = (struct pt_slot){ (uint64_t)op << 48 | id, len, 0 };
 	memset(s + 1, 0, more * sizeof *s);
 	for (uint32_t i = 0; i < len; i++)
 		((uint8_t *)(s + 1))[i] = (uint8_t)ring_number(r, 255);
-	r->defs[r->n_defs++] = (struct pt_def){id, (const uint8_t *)(s + 1), len, op};
+	r->defs[r->n_defs++] = (struct pt_def){ id, (const uint8_t *)(s + 1), len, op };
 	r->n += 1 + more;
 }
 
 static inline void ring_random_pair(struct random_ring *r)
 {
-	static const uint8_t ops[] = {PT_OP_RUN,  PT_OP_TIME, PT_OP_FORK,   PT_OP_FORKED, PT_OP_PY_INIT, PT_OP_PY_FINI,
-				      PT_OP_LOST, PT_OP_RSS,  PT_OP_THREAD, PT_OP_END,    PT_OP_MARK};
+	static const uint8_t ops[] = { PT_OP_RUN,  PT_OP_TIME, PT_OP_FORK,   PT_OP_FORKED, PT_OP_PY_INIT, PT_OP_PY_FINI,
+				       PT_OP_LOST, PT_OP_RSS,  PT_OP_THREAD, PT_OP_END,    PT_OP_MARK };
 
 	ring_pair(r, ops[ring_below(r, sizeof ops)], ring_number(r, PT_ADDRESS_MASK), ring_number(r, UINT64_MAX));
 }
 
 static inline void ring_random_def(struct random_ring *r)
 {
-	static const uint8_t ops[] = {PT_OP_META, PT_OP_SCHEMA, PT_OP_STRING,     PT_OP_CODE, PT_OP_CODE_TAIL,
-				      PT_OP_FRAME, PT_OP_FRAME,  PT_OP_THREAD_NAME};
+	static const uint8_t ops[] = { PT_OP_META,      PT_OP_SCHEMA, PT_OP_STRING, PT_OP_CODE,
+				       PT_OP_CODE_TAIL, PT_OP_FRAME,  PT_OP_FRAME,  PT_OP_THREAD_NAME };
 	uint8_t op = ops[ring_below(r, sizeof ops)];
 
 	ring_def(r, op, ring_number(r, PT_ADDRESS_MASK), op == PT_OP_FRAME ? 16 : (uint32_t)ring_below(r, 100));
@@ -112,14 +111,15 @@ static inline void ring_random_anything(struct random_ring *r)
 {
 	uint8_t op = (uint8_t)ring_below(r, 128);
 
-	ring_memory(r, op, ring_number(r, PT_ADDRESS_MASK), ring_number(r, UINT64_MAX), (uint32_t)ring_number(r, UINT32_MAX));
+	ring_memory(r, op, ring_number(r, PT_ADDRESS_MASK), ring_number(r, UINT64_MAX),
+		    (uint32_t)ring_number(r, UINT32_MAX));
 }
 
 /* A ring of about n slots (at most SLOTS_MAX) of one of three characters, by the seed. */
 static inline struct random_ring ring_make(uint64_t seed, size_t n)
 {
-	struct random_ring r = {.seed = seed * 2 + 1};
-	uint64_t live[64] = {0};
+	struct random_ring r = { .seed = seed * 2 + 1 };
+	uint64_t live[64] = { 0 };
 	unsigned character = (unsigned)(seed % 3);
 
 	r.slots = calloc(n + 16, sizeof *r.slots);

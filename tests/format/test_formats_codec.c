@@ -16,7 +16,9 @@ struct packed {
 
 static struct packed pack(const struct random_ring *r)
 {
-	struct packed p = {malloc(pt_codec_bytes()), malloc(pt_encode_bound(r->n)), malloc(pt_encode_bound(r->n)), {0}, {0}};
+	struct packed p = {
+		malloc(pt_codec_bytes()), malloc(pt_encode_bound(r->n)), malloc(pt_encode_bound(r->n)), { 0 }, { 0 }
+	};
 
 	memset(p.codec, 0xa5, pt_codec_bytes()); /* any content is fine */
 	p.size = pt_encode(p.codec, r->slots, r->n, p.events, p.defs, p.op_counts);
@@ -77,7 +79,7 @@ static void check_defs(const struct random_ring *r, const struct packed *p)
 	own_shapes(shapes);
 	memcpy(payload, p->defs, p->size.defs_bytes);
 	assert_int_equal(p->size.n_defs, r->n_defs);
-	*c = (struct pt_def_cursor){.at = payload, .end = payload + p->size.defs_bytes};
+	*c = (struct pt_def_cursor){ .at = payload, .end = payload + p->size.defs_bytes };
 	for (size_t i = 0; i < r->n_defs; i++) {
 		assert_int_equal(pt_decode_def(c, shapes, &def), 1);
 		assert_defs_equal(&def, &r->defs[i]);
@@ -89,7 +91,7 @@ static void check_defs(const struct random_ring *r, const struct packed *p)
 
 static void check_counts(const struct random_ring *r, const struct packed *p)
 {
-	uint64_t want[256] = {0};
+	uint64_t want[256] = { 0 };
 
 	for (size_t i = 0; i < r->n_events; i++)
 		want[r->events[i].op]++;
@@ -142,7 +144,7 @@ static void codec_slots_read_as_they_are_equal(void **state)
 
 static void codec_no_slots_give_empty_payloads(void **state)
 {
-	struct random_ring r = {.seed = 1};
+	struct random_ring r = { .seed = 1 };
 	struct packed p = pack(&r);
 
 	(void)state;
@@ -201,7 +203,7 @@ static void codec_a_definition_cut_off_is_left_out(void **state)
 /* 0xffffffff itself needs a SIZE64; one less does not. */
 static void codec_sizes_at_the_border_are_exact(void **state)
 {
-	static const uint64_t sizes[] = {0, 1, 1023, 1024, 1025, 0xfffffffe, 0xffffffff, 0x100000000, UINT64_MAX};
+	static const uint64_t sizes[] = { 0, 1, 1023, 1024, 1025, 0xfffffffe, 0xffffffff, 0x100000000, UINT64_MAX };
 
 	(void)state;
 	for (unsigned layer = 0; layer < 8; layer++) {

@@ -73,7 +73,7 @@ static void decode_defs_exactly(const uint8_t *bytes, size_t len, const uint8_t 
 	int got;
 
 	memcpy(payload, bytes, len);
-	*c = (struct pt_def_cursor){.at = payload, .end = payload + len};
+	*c = (struct pt_def_cursor){ .at = payload, .end = payload + len };
 	while ((got = pt_decode_def(c, shapes, &def)) == 1) {
 		touch(def.data, def.len);
 		assert_true(++steps <= len);
@@ -114,7 +114,7 @@ static void hostile_payloads_stay_in_bounds(void **state)
 {
 	(void)state;
 	for (uint64_t seed = 0; seed < 3000; seed++) {
-		struct random_ring r = ring_make(seed, 1 + seed % 400), rnd = {.seed = seed + 12345};
+		struct random_ring r = ring_make(seed, 1 + seed % 400), rnd = { .seed = seed + 12345 };
 		size_t bound = pt_encode_bound(r.n), len;
 		uint8_t *events = malloc(bound), *defs = malloc(bound), shapes[256];
 		struct pt_codec *codec = malloc(pt_codec_bytes());
@@ -142,7 +142,7 @@ static void hostile_column_tables_are_refused(void **state)
 	uint8_t *events = malloc(bound), *defs = malloc(bound), shapes[256];
 	struct pt_codec *codec = malloc(pt_codec_bytes());
 	struct pt_encoded size = pt_encode(codec, r.slots, r.n, events, defs, NULL);
-	static const uint32_t claims[] = {0, 1, 6, 8, 255, 256, 257, 0x7fffffff, 0x80000000, 0xffffffff};
+	static const uint32_t claims[] = { 0, 1, 6, 8, 255, 256, 257, 0x7fffffff, 0x80000000, 0xffffffff };
 
 	(void)state;
 	own_shapes(shapes);
@@ -166,7 +166,9 @@ static void hostile_column_tables_are_refused(void **state)
 
 static void hostile_block_headers_are_seen(void **state)
 {
-	struct pt_block b = {.kind = PT_BLOCK_EVENTS, .stored_bytes = 100, .raw_bytes = 100, .thread = 1, .n_events = 3};
+	struct pt_block b = {
+		.kind = PT_BLOCK_EVENTS, .stored_bytes = 100, .raw_bytes = 100, .thread = 1, .n_events = 3
+	};
 
 	(void)state;
 	pt_block_seal(&b);
@@ -180,7 +182,7 @@ static void hostile_block_headers_are_seen(void **state)
 
 static void hostile_front_pages_are_seen(void **state)
 {
-	struct pt_front f = {.version = PT_VERSION, .pid = 1, .program = "x"};
+	struct pt_front f = { .version = PT_VERSION, .pid = 1, .program = "x" };
 
 	(void)state;
 	pt_front_seal(&f);

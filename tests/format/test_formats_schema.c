@@ -12,7 +12,7 @@ static void schema_text_says_what_the_code_says(void **state)
 {
 	char text[4096];
 	size_t len = pt_schema_text(text, sizeof text);
-	uint8_t shapes[256] = {0};
+	uint8_t shapes[256] = { 0 };
 
 	(void)state;
 	assert_true(len < sizeof text);
@@ -39,7 +39,7 @@ static void schema_lines_that_cannot_be_read_are_passed_over(void **state)
 {
 	static const char text[] = "\n\nfoo\n999 PAIR x\n256 PAIR x\n150 WHAT x\n151\n152 \n PAIR y\n153 PAIR\n"
 				   "154 PAIR ok then\n4294967296 PAIR z\n155 PAIRX p\n156 PAI p\n157 PAIR last";
-	uint8_t shapes[256] = {0};
+	uint8_t shapes[256] = { 0 };
 
 	(void)state;
 	pt_schema_parse(text, sizeof text - 1, shapes);
@@ -56,7 +56,7 @@ static void schema_hostile_text_stays_in_bounds(void **state)
 	(void)state;
 	for (size_t n = 0; n <= len; n++) {
 		char *copy = malloc(n + 1);
-		uint8_t shapes[256] = {0};
+		uint8_t shapes[256] = { 0 };
 
 		memcpy(copy, text, n);
 		pt_schema_parse(copy, n, shapes);
@@ -73,7 +73,7 @@ static void schema_hostile_text_stays_in_bounds(void **state)
 
 static void schema_a_kind_stands_for_its_layers(void **state)
 {
-	uint8_t shapes[256] = {0};
+	uint8_t shapes[256] = { 0 };
 
 	(void)state;
 	pt_schema_parse("032 FREE move\n", 14, shapes);

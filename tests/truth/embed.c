@@ -2,7 +2,8 @@
 /*
  * embed: a C program that starts Python, takes it down, and starts it again
  *
- * embed LIBPYTHON LOCAL|GLOBAL SCRIPT...: opens the library with dlopen, then for each script initialises, runs it, finalises.
+ * embed LIBPYTHON LOCAL|GLOBAL SCRIPT...: opens the library with dlopen, then for each script initialises, runs it,
+ * finalises.
  */
 #include <dlfcn.h>
 #include <stdio.h>

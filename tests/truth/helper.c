@@ -2,8 +2,8 @@
 /*
  * helper: C code that allocates, for the truth programs
  *
- * Each function makes exactly the calls that its name says and nothing else, so that the program that calls it knows what
- * a trace must hold. Volatile pointers keep the compiler from seeing that a block is of no use.
+ * Each function makes exactly the calls that its name says and nothing else, so that the program that calls it knows
+ * what a trace must hold. Volatile pointers keep the compiler from seeing that a block is of no use.
  */
 #define _GNU_SOURCE
 #include <malloc.h>
@@ -114,7 +114,8 @@ API void truth_diary(struct diary *d, uint64_t first, uint64_t n, size_t base)
 	}
 }
 
-/* vfork: the child has the parent's memory; it allocates, as badly written programs do, and execs. Returns its status. */
+/* vfork: the child has the parent's memory; it allocates, as badly written programs do, and execs. Returns its status.
+ */
 API int truth_vfork(const char *program)
 {
 	pid_t pid = vfork();
