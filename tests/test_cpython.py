@@ -59,6 +59,7 @@ def compare(python, tmp, module):
 
 
 @harness.cases(*SHORT)
+@harness.spread(3)
 @harness.timeout(2 * LIMIT)
 def test_short(python, tmp, case):
     compare(python, tmp, case)

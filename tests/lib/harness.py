@@ -43,6 +43,15 @@ def timeout(seconds):
     return mark
 
 
+def spread(n):
+    """A test with many cases that costs much: each case runs on `n` of the interpreters, in turn, so that all cases and all
+    interpreters are met; with --full each runs on all."""
+    def mark(function):
+        function.test_spread = n
+        return function
+    return mark
+
+
 def first(function):
     """Marks a long test: it is started before the others, so that the two cores end together."""
     function.test_first = True
