@@ -53,7 +53,7 @@ def spread(n):
 
 
 def first(function):
-    """Marks a long test: it is started before the others, so that the two cores end together."""
+    """Marks a long test that mostly sleeps: such run one after the other, beside the rest."""
     function.test_first = True
     return function
 
