@@ -236,7 +236,7 @@ static void fill_front(struct pt_front *f, const char *program, const struct sin
 bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, const struct sink_parent *parent,
 	       int *ret_errno)
 {
-	struct pt_front image = { 0 };
+	struct pt_front image = { 0 }, *front;
 	int fd = name_create(sink.path, pattern, program);
 
 	if (fd < 0) {
@@ -249,12 +249,12 @@ bool sink_open(const char *pattern, const char *program, uint64_t max_bytes, con
 	sink.max_bytes = max_bytes;
 	sink.start_ns = os_mono_ns();
 	sink.id = os_random() | 1;
-	/* The page is complete before the file can be taken for a trace: written, then mapped. */
 	fill_front(&image, program, parent);
 	*ret_errno = ENOSPC;
 	sink.front = NULL;
-	if (take_space(fd, 0, PT_FRONT_BYTES) && write_all(fd, (const char *)&image, sizeof image, 0))
-		sink.front = map_range(fd, 0, PT_FRONT_BYTES);
+	front = map_range(fd, 0, PT_FRONT_BYTES);
+	if (front && write_all(fd, (const char *)&image, sizeof image, 0))
+		sink.front = front;
 	os_close(fd);
 	if (!sink.front)
 		os_unlink(sink.path);
