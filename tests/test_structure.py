@@ -124,7 +124,9 @@ def test_every_file_says_what_it_is():
         assert re.match(r'[^\n]*\n\s*/\*', text) or name.endswith('.c') and os.path.exists(os.path.join(harness.TOP, beside)), \
             '%s: no word on its purpose' % name
     for name in files('.py'):
-        if os.path.dirname(name) != 'tests/truth' and read(name).strip():
+        if os.path.dirname(name) in ('tests/truth', 'tests/lessons', 'tests/leaks'):
+            assert re.match(r'(#.*\n)*"""', read(name)), '%s: no word on its purpose' % name
+        elif read(name).strip():
             assert 'SPDX-License-Identifier: Apache-2.0' in read(name)[:200], name
 
 
