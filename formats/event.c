@@ -4,23 +4,17 @@
 
 #include <string.h>
 
-struct memory_row {
-	const char *name;
-	uint8_t shape;
-};
-
-static const struct memory_row memory_rows[8] = {
-#define PT_MEMORY(NAME, kind, shape, name) [kind] = { name, PT_SHAPE_##shape },
+static const char *const memory_names[8] = {
+#define PT_MEMORY(NAME, kind, shape, name) [kind] = name,
 #include "formats/events.def"
 };
 
 struct event_row {
 	const char *name, *field[2];
-	uint8_t shape;
 };
 
 static const struct event_row event_rows[128] = {
-#define PT_EVENT(NAME, op, shape, name, a, b) [(op)-128] = { name, { a, b }, PT_SHAPE_##shape },
+#define PT_EVENT(NAME, op, shape, name, a, b) [(op)-128] = { name, { a, b } },
 #include "formats/events.def"
 };
 
@@ -46,7 +40,7 @@ const uint8_t pt_shapes[256] = {
 
 const char *pt_op_name(uint8_t op)
 {
-	return pt_op_is_memory(op) ? memory_rows[pt_op_kind(op)].name : event_rows[op - 128].name;
+	return pt_op_is_memory(op) ? memory_names[pt_op_kind(op)] : event_rows[op - 128].name;
 }
 
 const char *pt_op_field(uint8_t op, int field)
@@ -71,15 +65,15 @@ static void text_add(struct text *t, const char *s)
 			t->buf[t->len] = *s;
 }
 
-static void text_row(struct text *t, unsigned op, const char *shape, const char *name)
+static void text_row(struct text *t, uint8_t op)
 {
 	char digits[4] = { (char)('0' + op / 100), (char)('0' + op / 10 % 10), (char)('0' + op % 10), 0 };
 
 	text_add(t, digits);
 	text_add(t, " ");
-	text_add(t, shape);
+	text_add(t, shape_names[pt_shapes[op]]);
 	text_add(t, " ");
-	text_add(t, name);
+	text_add(t, pt_op_name(op));
 	text_add(t, "\n");
 }
 
@@ -88,10 +82,10 @@ size_t pt_schema_text(char *buf, size_t cap)
 	struct text t = { buf, cap, 0 };
 
 	for (unsigned kind = 0; kind < 8; kind++)
-		text_row(&t, kind << 4, shape_names[memory_rows[kind].shape], memory_rows[kind].name);
+		text_row(&t, (uint8_t)(kind << 4));
 	for (unsigned op = 128; op < 256; op++)
-		if (event_rows[op - 128].name)
-			text_row(&t, op, shape_names[event_rows[op - 128].shape], event_rows[op - 128].name);
+		if (pt_op_name((uint8_t)op))
+			text_row(&t, (uint8_t)op);
 	return t.len;
 }
 

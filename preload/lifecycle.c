@@ -364,7 +364,7 @@ static void add_gap(const struct ring *r, void *arg)
 	struct gaps *g = arg;
 
 	if (g->n < g->cap && !r->shared->x_head)
-		g->list[g->n++] = (struct sink_gap){ r->offset, OS_PAGE + r->n_slots * sizeof(struct pt_slot) };
+		g->list[g->n++] = (struct sink_gap){ r->offset, ring_bytes(r->n_slots) };
 }
 
 /* By offset. qsort may allocate. */

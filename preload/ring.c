@@ -220,7 +220,7 @@ static void put_ring_header(struct ring *r, uint64_t bytes)
 
 static struct ring *new_ring(uint32_t n_slots)
 {
-	uint64_t bytes = OS_PAGE + n_slots * sizeof(struct pt_slot), offset = sink_reserve(bytes, OS_PAGE);
+	uint64_t bytes = ring_bytes(n_slots), offset = sink_reserve(bytes, OS_PAGE);
 	struct ring *r = arena_alloc(sizeof *r);
 	char *page;
 

@@ -9,6 +9,7 @@
  * Who:   the owner; at the end of the trace the thread that ends it, for threads known to be outside (lifecycle.c).
  */
 #pragma once
+#include "preload/os.h"
 #include "preload/thread.h"
 
 enum { RING_SMALL = 4096, RING_LARGE = 65536, RING_SPARE = 8 /* slots kept free for RUN, TIME, SIZE64 and an event */ };
@@ -23,6 +24,8 @@ struct ring {
 	struct ring *next;
 };
 
+/* What a ring takes in the file: its page and its slots. */
+static inline uint64_t ring_bytes(uint32_t n_slots) { return OS_PAGE + n_slots * sizeof(struct pt_slot); }
 /* Gives `t` a ring of `n_slots`. False when the output cannot grow. */
 bool ring_take(struct thread *t, uint32_t n_slots);
 /* Packs what is in the ring into blocks and empties it. False when it could not be written: then the tracer is off and

@@ -65,9 +65,10 @@ static inline struct change *next_change(struct replay *r)
 	return &r->changes[r->n_changes++];
 }
 
-static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
+/* A change of a whole block. */
+static inline struct change change_of(const struct live_entry *e, enum change_kind kind, bool moved)
 {
-	*next_change(r) = (struct change){
+	return (struct change){
 		.addr = e->addr,
 		.bytes = e->bytes,
 		.born_ns = e->born_ns,
@@ -75,33 +76,29 @@ static inline void tell_born(struct replay *r, const struct live_entry *e, bool 
 		.number = e->number,
 		.node = e->node,
 		.thread = e->thread,
-		.kind = BLOCK_BORN,
+		.kind = kind,
 		.layer = e->layer,
 		.moved = moved,
 		.whole = true,
 	};
 }
 
+static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
+{
+	*next_change(r) = change_of(e, BLOCK_BORN, moved);
+}
+
 static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
 {
+	struct change *c;
+
 	if (e->flags & LIVE_INHERITED) {
 		r->counts.inherited_freed++;
 		return;
 	}
-	*next_change(r) = (struct change){
-		.addr = e->addr,
-		.bytes = e->bytes,
-		.born_ns = e->born_ns,
-		.first_ns = e->first_ns,
-		.number = e->number,
-		.node = e->node,
-		.thread = e->thread,
-		.kind = BLOCK_DIED,
-		.layer = e->layer,
-		.moved = moved,
-		.whole = true,
-		.temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS,
-	};
+	c = next_change(r);
+	*c = change_of(e, BLOCK_DIED, moved);
+	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS;
 }
 
 static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kind, bool whole)

@@ -147,18 +147,16 @@ HOOK void *reallocarray(void *p, size_t n, size_t size)
 	return realloc(p, size);
 }
 
-static inline void record_free(void *p)
-{
-	struct thread *t = thread_enter();
-
-	if (!t) {
-		real.free(p);
-		return;
-	}
-	hook_free(t, PT_FREE, PT_LAYER_MALLOC, p, false);
-	real.free(p);
-	thread_leave(t);
-}
+/* Records the release of `p`, then runs `call`, which does it. */
+#define RECORD_FREE(p, call)                                                 \
+	do {                                                                 \
+		struct thread *t_ = thread_enter();                          \
+		if (t_)                                                      \
+			hook_free(t_, PT_FREE, PT_LAYER_MALLOC, (p), false); \
+		call;                                                        \
+		if (t_)                                                      \
+			thread_leave(t_);                                    \
+	} while (0)
 
 HOOK void free(void *p)
 {
@@ -167,42 +165,20 @@ HOOK void free(void *p)
 	if (unlikely(tracer_is_off() || !p))
 		real.free(p);
 	else
-		record_free(p);
+		RECORD_FREE(p, real.free(p));
 }
 
 /* C23. A libc that has them may check the sizes; one that has not can do without. */
 HOOK void free_sized(void *p, size_t size)
 {
-	struct thread *t;
-
-	if (!p || real_is_early(p))
-		return;
-	t = thread_enter();
-	if (t)
-		hook_free(t, PT_FREE, PT_LAYER_MALLOC, p, false);
-	if (real.free_sized)
-		real.free_sized(p, size);
-	else
-		real.free(p);
-	if (t)
-		thread_leave(t);
+	if (p && !real_is_early(p))
+		RECORD_FREE(p, real.free_sized ? real.free_sized(p, size) : real.free(p));
 }
 
 HOOK void free_aligned_sized(void *p, size_t align, size_t size)
 {
-	struct thread *t;
-
-	if (!p || real_is_early(p))
-		return;
-	t = thread_enter();
-	if (t)
-		hook_free(t, PT_FREE, PT_LAYER_MALLOC, p, false);
-	if (real.free_aligned_sized)
-		real.free_aligned_sized(p, align, size);
-	else
-		real.free(p);
-	if (t)
-		thread_leave(t);
+	if (p && !real_is_early(p))
+		RECORD_FREE(p, real.free_aligned_sized ? real.free_aligned_sized(p, align, size) : real.free(p));
 }
 
 HOOK size_t malloc_usable_size(void *p)
