@@ -123,6 +123,38 @@ struct pt_code {
 };
 _Static_assert(sizeof(struct pt_code) == 16, "CODE definitions start with 16 bytes");
 
-/* The words of a FRAME definition. Stack 0 is the empty stack: no Python frame was running. */
+/* The words of a FRAME definition. Stack 0 is the empty stack. Code 0 (PT_CODE_ENTRY) is no frame of the program: C
+ * code called the interpreter there, and the frames above it, up to the next such one, belong to that call. */
 enum { PT_FRAME_PARENT, PT_FRAME_CODE, PT_FRAME_OFFSET, PT_FRAME_FLAGS };
+#define PT_CODE_ENTRY  0
 #define PT_OFFSET_NONE UINT32_C(0xffffffff) /* the frame had not started: its line is the code's first line */
+
+/* The words of a NATIVE definition: a frame of machine code on top of `parent`, another NATIVE or 0. The offset is
+ * counted from the module's load bias, so it is an address of the ELF file; its bits 32 to 47 are the upper half of
+ * flags. Module 0 is code that belongs to no file: then the offset is the address. It is the address of return, which
+ * lies behind the call, unless PT_NATIVE_EXACT. */
+enum { PT_NATIVE_PARENT, PT_NATIVE_MODULE, PT_NATIVE_OFFSET, PT_NATIVE_FLAGS };
+enum {
+	PT_NATIVE_EXACT = 1, /* the instruction itself: what a signal interrupted */
+	PT_NATIVE_EVAL = 2,  /* the interpreter's evaluation loop: Python frames run in it, one PT_CODE_ENTRY's */
+	PT_NATIVE_CUT = 4,   /* with module and offset 0, at the outer end: the walk could not go on */
+};
+
+/* The words of a JOIN definition: one stack made of Python frames and of native ones. How they lie in each other:
+ * FORMAT.md, "JOIN". */
+enum { PT_JOIN_PYTHON, PT_JOIN_NATIVE };
+
+/* The fixed head of a MODULE definition, little-endian, followed by the build id and the path. */
+struct pt_module {
+	uint64_t bias;       /* address in memory less address in the file */
+	uint64_t start, end; /* of its mappings */
+	uint16_t path_bytes;
+	uint8_t build_id_bytes; /* 0: it has none */
+	uint8_t flags;          /* PT_MODULE_ */
+	uint32_t unused;
+};
+_Static_assert(sizeof(struct pt_module) == 32, "MODULE definitions start with 32 bytes");
+enum { PT_MODULE_MAIN = 1, PT_MODULE_VDSO = 2, PT_MODULE_PYTHON = 4 /* holds the interpreter */ };
+
+/* The first byte of a TASK definition: what kind of thing runs; the rest is its name. */
+enum pt_task { PT_TASK_ASYNCIO = 1, PT_TASK_GREENLET = 2 };
