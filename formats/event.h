@@ -156,5 +156,5 @@ struct pt_module {
 _Static_assert(sizeof(struct pt_module) == 32, "MODULE definitions start with 32 bytes");
 enum { PT_MODULE_MAIN = 1, PT_MODULE_VDSO = 2, PT_MODULE_PYTHON = 4 /* holds the interpreter */ };
 
-/* The first byte of a TASK definition: what kind of thing runs; the rest is its name. */
+/* The first byte of a TASK definition: what kind of thing runs. Its name follows, a zero, and its function's name. */
 enum pt_task { PT_TASK_ASYNCIO = 1, PT_TASK_GREENLET = 2 };

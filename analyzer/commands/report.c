@@ -21,6 +21,7 @@ static void replay(struct report_trace *t, unsigned needs)
 	struct account_options options = {
 		.replay = { .n_workers = -1, .progress = on_progress, .progress_self = &progress },
 		.by_thread = needs & REPORT_THREADS,
+		.by_task = needs & REPORT_TASKS,
 		.more = more,
 	};
 
@@ -316,6 +317,58 @@ char *report_thread(const struct report_trace *t, uint32_t thread, char *buf, si
 	else
 		snprintf(buf, cap, "thread %u", row->number);
 	return buf;
+}
+
+static const struct task *task_at(const struct report_trace *t, uint32_t task)
+{
+	return task < t->trace.defs.tasks.at.n ? &t->trace.defs.tasks.at.at[task] : NULL;
+}
+
+static const char *kind_of_task(const struct task *task)
+{
+	return task->kind == PT_TASK_GREENLET ? "greenlet" : "asyncio";
+}
+
+char *report_task(const struct report_trace *t, uint32_t task, char *buf, size_t cap)
+{
+	const struct strings *strings = &t->trace.defs.strings;
+	const struct task *row = task_at(t, task);
+	const char *function = row ? strings_text(strings, row->function) : "", *many = "";
+	char n[100] = "";
+
+	if (!row)
+		snprintf(buf, cap, "several tasks");
+	else if (!row->kind)
+		snprintf(buf, cap, "no task");
+	else {
+		many = row->kind == PT_TASK_GREENLET ? "greenlets" : "tasks";
+		if (row->n > 1)
+			snprintf(n, sizeof n, "%s %s", format_count(row->n).text, many);
+		if (!row->name)
+			snprintf(buf, cap, "%s (%s)", function, *n ? n : kind_of_task(row));
+		else if (*function)
+			snprintf(buf, cap, "%s (%s%s%s)", strings_text(strings, row->name), function, *n ? ", " : "",
+				 n);
+		else
+			snprintf(buf, cap, "%s (%s)", strings_text(strings, row->name), *n ? n : kind_of_task(row));
+	}
+	return buf;
+}
+
+json_t *report_task_json(const struct report_trace *t, uint32_t task)
+{
+	const struct strings *strings = &t->trace.defs.strings;
+	const struct task *row = task_at(t, task);
+	json_t *o;
+
+	if (!row || !row->kind)
+		return json_null();
+	o = json_object();
+	json_put(o, "kind", json_text(kind_of_task(row)));
+	json_put(o, "name", row->name ? json_text(strings_text(strings, row->name)) : json_null());
+	json_put(o, "function", row->function ? json_text(strings_text(strings, row->function)) : json_null());
+	json_put(o, "tasks", json_integer(row->n));
+	return o;
 }
 
 char *report_layers(unsigned layers, char *buf, size_t cap)

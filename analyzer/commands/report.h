@@ -23,6 +23,7 @@ enum {
 	REPORT_ACCOUNT = 1 << 0, /* .account */
 	REPORT_GROWTH = 1 << 1,  /* .account and .growth */
 	REPORT_THREADS = 1 << 2, /* rows of .account are split by thread */
+	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
 };
 
 struct report_trace {
@@ -74,6 +75,11 @@ char *report_ended(const struct report_trace *t, char *buf, size_t cap);
 
 /* "main", "worker-1 (tid 81)". */
 char *report_thread(const struct report_trace *t, uint32_t thread, char *buf, size_t cap);
+
+/* An index in trace.defs.tasks, or ACCOUNT_MANY, for people: "worker-1 (handle)", "fetch (1,234 tasks)". */
+char *report_task(const struct report_trace *t, uint32_t task, char *buf, size_t cap);
+/* {kind, name, function, tasks}; null when no task ran, or several did. */
+json_t *report_task_json(const struct report_trace *t, uint32_t task);
 
 /* "object, raw" from a set of layers. */
 char *report_layers(unsigned layers, char *buf, size_t cap);

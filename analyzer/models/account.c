@@ -23,8 +23,9 @@ struct counter {
 	struct amount total, temporary;
 	uint64_t first_ns, last_ns;
 	node_id node;
-	uint32_t thread;
-	uint32_t next; /* another one of this node */
+	uint32_t thread, task;
+	uint32_t split; /* what else it is for, when rows are split */
+	uint32_t next;  /* another one of this node */
 	uint8_t layer;
 };
 
@@ -36,8 +37,10 @@ struct accountant {
 	struct account *out;
 	const struct account_options *options;
 	ARRAY(struct counter) counters; /* [0] is nobody's */
-	uint32_t *counter_of;           /* by node: its newest counter; by thread: the one found last */
-	struct map counter_by_key;      /* by thread only */
+	uint32_t *counter_of;           /* by node: its newest counter; when split: the one found last */
+	bool split;                     /* by thread, by task, or by both */
+	struct map counter_by_key;      /* when split */
+	struct map split_of;            /* by both: thread << 32 | task to a number */
 	uint64_t epoch;
 	uint64_t peak_epoch, fini_epoch; /* epochs that began with such a moment */
 	uint8_t counted[PT_LAYERS];
@@ -55,42 +58,59 @@ struct accountant {
 
 /* ---- counters ---- */
 
-static uint32_t counter_new(struct accountant *k, const struct change *c)
+static uint32_t counter_new(struct accountant *k, const struct change *c, uint32_t split)
 {
 	*array_push(&k->counters) = (struct counter){
 		.epoch = k->epoch,
 		.node = c->node,
 		.layer = c->layer,
 		.thread = c->thread,
+		.task = c->task,
+		.split = split,
 		.first_ns = c->born_ns,
 		.next = k->counter_of[c->node],
 	};
 	return k->counter_of[c->node] = (uint32_t)k->counters.n - 1;
 }
 
-/* With threads a node may have thousands of counters: these are found by key. */
-static uint32_t counter_by_thread(struct accountant *k, const struct change *c)
+static inline uint32_t split_of(struct accountant *k, const struct change *c)
 {
-	uint32_t *i = map_at(&k->counter_by_key, c->node | (uint64_t)c->layer << 32 | (uint64_t)c->thread << 36);
+	uint32_t *split;
+
+	if (!k->options->by_task)
+		return c->thread;
+	if (!k->options->by_thread)
+		return c->task;
+	split = map_at(&k->split_of, (uint64_t)c->thread << 32 | c->task);
+	if (*split == MAP_NONE)
+		*split = (uint32_t)k->split_of.n;
+	return *split;
+}
+
+/* When rows are split a node may have thousands of counters: these are found by key. */
+static uint32_t counter_by_key(struct accountant *k, const struct change *c, uint32_t split)
+{
+	uint32_t *i = map_at(&k->counter_by_key, c->node | (uint64_t)c->layer << 32 | (uint64_t)split << 36);
 
 	if (*i == MAP_NONE)
-		*i = counter_new(k, c);
+		*i = counter_new(k, c, split);
 	return k->counter_of[c->node] = *i;
 }
 
 /* Without, it has one for each layer, mostly one or two: a list that ends at counter 0. */
 static inline uint32_t counter_of(struct accountant *k, const struct change *c)
 {
-	uint32_t i = k->counter_of[c->node];
+	uint32_t i = k->counter_of[c->node], split;
 
-	if (!k->options->by_thread) {
+	if (!k->split) {
 		while (i && k->counters.at[i].layer != c->layer)
 			i = k->counters.at[i].next;
-		return i ? i : counter_new(k, c);
+		return i ? i : counter_new(k, c, 0);
 	}
-	if (k->counters.at[i].layer == c->layer && k->counters.at[i].thread == c->thread)
+	split = split_of(k, c);
+	if (k->counters.at[i].layer == c->layer && k->counters.at[i].split == split)
 		return i;
-	return counter_by_thread(k, c);
+	return counter_by_key(k, c, split);
 }
 
 static void counter_settle(struct accountant *k, struct counter *row)
@@ -165,6 +185,8 @@ static inline void on_born(struct accountant *k, struct counter *row, const stru
 	row->last_ns = ns;
 	if (row->thread != c->thread)
 		row->thread = ACCOUNT_MANY;
+	if (row->task != c->task)
+		row->task = ACCOUNT_MANY;
 	k->n_made = c->number;
 	grow(k, c, ns);
 }
@@ -284,6 +306,7 @@ static void add_row(struct accountant *k, struct counter *c)
 	struct account_layer *layer = &a->layers[c->layer];
 	struct account_row row = { .node = c->node,
 				   .thread = c->thread,
+				   .task = c->task,
 				   .layer = c->layer,
 				   .total = c->total,
 				   .temporary = c->temporary,
@@ -308,7 +331,7 @@ static void add_row(struct accountant *k, struct counter *c)
 static void add_survivor(void *self, const struct live_block *b)
 {
 	struct accountant *k = self;
-	struct change c = { .node = b->node, .thread = b->thread, .layer = b->layer };
+	struct change c = { .node = b->node, .thread = b->thread, .task = b->task, .layer = b->layer };
 
 	if (b->inherited || (k->finalizing && b->number > k->fini_number))
 		return;
@@ -346,7 +369,7 @@ static void account_finish(void *self, const struct replay_now *now, struct repl
 
 void account_run(struct account *a, struct trace *t, const struct account_options *options)
 {
-	struct accountant k = { .out = a, .options = options };
+	struct accountant k = { .out = a, .options = options, .split = options->by_thread || options->by_task };
 	struct model model = { &k, account_changes, account_event, account_finish };
 	struct model *models[1 + ACCOUNT_MAX_MORE] = { &model };
 
@@ -365,6 +388,7 @@ void account_run(struct account *a, struct trace *t, const struct account_option
 	array_free(&k.late_deaths);
 	array_free(&k.late_numbers);
 	map_free(&k.counter_by_key);
+	map_free(&k.split_of);
 	free(k.counter_of);
 }
 

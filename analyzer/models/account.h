@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * account: who holds how much: live, peak, total and temporary bytes and blocks, by stack, layer and thread
+ * account: who holds how much: live, peak, total and temporary bytes and blocks, by stack, layer, thread and task
  *
  * Three states are kept:
  *   ACCOUNT_END   what was alive at the end that matters: just before the last PY_FINI that no PY_INIT follows (the
@@ -22,10 +22,11 @@ struct amount {
 
 enum account_state { ACCOUNT_LAST, ACCOUNT_END, ACCOUNT_PEAK, ACCOUNT_STATES };
 
-/* One stack in one layer (and, when asked for, one thread). */
+/* One stack in one layer (and, when asked for, one thread or task). */
 struct account_row {
 	node_id node;
 	uint32_t thread; /* index in trace.threads of who made the blocks; ACCOUNT_MANY: several, and not split */
+	uint32_t task;   /* index in trace.defs.tasks of what ran; ACCOUNT_MANY: as above */
 	uint8_t layer;
 	struct amount at[ACCOUNT_STATES];
 	struct amount total; /* ever made */
@@ -83,6 +84,7 @@ struct account {
 struct account_options {
 	struct replay_options replay;
 	bool by_thread;            /* rows are split by thread */
+	bool by_task;              /* rows are split by task */
 	bool survivors;            /* fill account.survivors (memory: 48 bytes for each block alive at the end) */
 	struct model *const *more; /* further listeners to the same replay */
 	size_t n_more;             /* at most ACCOUNT_MAX_MORE */

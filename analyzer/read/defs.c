@@ -33,6 +33,7 @@ void defs_init(struct defs *d)
 	for (unsigned op = 0; op < 256; op++)
 		d->shapes[op] = (uint8_t)pt_op_shape((uint8_t)op);
 	strings_add(&d->strings, "", 0);
+	tasks_init(&d->tasks);
 	*array_push(&d->codes) = (struct code){ 0 };
 	*array_push(&d->nodes) = (struct node){ .offset = PT_OFFSET_NONE };
 	*array_push(&d->nodes) = (struct node){ .offset = PT_OFFSET_NONE };
@@ -151,6 +152,8 @@ static bool add_frame(struct defs *d, const struct pt_def *def)
 	return true;
 }
 
+static bool add_task(struct defs *d, const struct pt_def *def) { return tasks_add(&d->tasks, &d->strings, def); }
+
 static bool (*const adders[256])(struct defs *d, const struct pt_def *def) = {
 	[PT_OP_META] = add_meta,
 	[PT_OP_SCHEMA] = add_schema,
@@ -159,6 +162,7 @@ static bool (*const adders[256])(struct defs *d, const struct pt_def *def) = {
 	[PT_OP_CODE_TAIL] = add_code_tail,
 	[PT_OP_FRAME] = add_frame,
 	[PT_OP_THREAD_NAME] = add_thread_name,
+	[PT_OP_TASK] = add_task,
 };
 
 /* A definition that this version does not know, or whose op means something else in this file, is passed over. */
@@ -302,6 +306,7 @@ void defs_free(struct defs *d)
 	array_free(&d->metas);
 	map_free(&d->marks);
 	map_free(&d->thread_names);
+	tasks_free(&d->tasks);
 	free(d->node_of);
 	*d = (struct defs){ 0 };
 }

@@ -14,6 +14,7 @@
 #include "analyzer/base/array.h"
 #include "analyzer/base/map.h"
 #include "analyzer/base/strings.h"
+#include "analyzer/read/tasks.h"
 
 /* A node: one frame on top of a stack. Dense numbers. */
 typedef uint32_t node_id;
@@ -51,6 +52,7 @@ struct defs {
 	ARRAY(struct meta) metas; /* in the order of the file; the last one of a key holds */
 	struct map marks;         /* STRING id to string_id */
 	struct map thread_names;  /* thread number to string_id */
+	struct tasks tasks;
 	uint8_t shapes[256];      /* from the file's own schema */
 	bool knows[256];          /* the file means by this op what we mean */
 	uint32_t n_stacks;        /* stack ids of events below this are looked up in node_of */

@@ -24,7 +24,8 @@ struct live_entry {
 	uint64_t bytes;
 	uint64_t number; /* of the allocation */
 	uint64_t born_ns, first_ns;
-	uint32_t node, thread;
+	uint32_t node;
+	uint32_t maker; /* who made it: replay.c */
 };
 
 enum { LIVE_PAGE_BITS = 12, LIVE_GIB_BITS = 30, LIVE_ADDRESS_BITS = 48, LIVE_PLACES = 256, LIVE_REMAINDERS = 16 };

@@ -12,7 +12,7 @@
 
 struct mapping {
 	uint64_t number, born_ns;
-	uint32_t node, thread;
+	uint32_t node, maker;
 	uint32_t pieces; /* alive; 0: gone, but for ... */
 	uint32_t held;   /* ... cuts that may be restored */
 	uint8_t layer;

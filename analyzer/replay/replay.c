@@ -22,7 +22,7 @@ enum {
 };
 
 /* What an op asks for, looked up once per event. The first eight are enum pt_memory_kind. */
-enum action { ACT_PAIR = 8, ACT_CLOCK, ACT_THREAD, ACT_UNKNOWN };
+enum action { ACT_PAIR = 8, ACT_CLOCK, ACT_THREAD, ACT_SWITCH, ACT_UNKNOWN };
 
 /* A thread between two moments. */
 struct in_flight {
@@ -32,12 +32,22 @@ struct in_flight {
 	ARRAY(struct cut) cuts;  /* of the last munmap: to be restored if it failed */
 };
 
+/* Who makes blocks: a thread and the task that it runs. Blocks know theirs by its number; the first ones are the
+ * threads without a task, in their order. */
+struct maker {
+	uint32_t thread, task;
+};
+
 struct replay {
 	struct trace *t;
 	struct live live;    /* blocks */
 	struct live overlay; /* blocks of the layer arena, in which other blocks lie */
 	struct ranges ranges;
 	struct in_flight *threads;
+	ARRAY(struct maker) makers;
+	struct map maker_of;       /* thread << 32 | task to its number */
+	uint32_t *maker_in_thread; /* the present one */
+	uint32_t maker;            /* that of now.thread */
 	uint8_t action[256];
 	struct replay_now now;
 	struct replay_counts counts;
@@ -66,8 +76,11 @@ static inline struct change *next_change(struct replay *r)
 }
 
 /* A change of a whole block. */
-static inline struct change change_of(const struct live_entry *e, enum change_kind kind, bool moved)
+static inline struct change change_of(const struct replay *r, const struct live_entry *e, enum change_kind kind,
+				      bool moved)
 {
+	const struct maker *maker = &r->makers.at[e->maker];
+
 	return (struct change){
 		.addr = e->addr,
 		.bytes = e->bytes,
@@ -75,7 +88,8 @@ static inline struct change change_of(const struct live_entry *e, enum change_ki
 		.first_ns = e->first_ns,
 		.number = e->number,
 		.node = e->node,
-		.thread = e->thread,
+		.thread = maker->thread,
+		.task = maker->task,
 		.kind = kind,
 		.layer = e->layer,
 		.moved = moved,
@@ -85,7 +99,7 @@ static inline struct change change_of(const struct live_entry *e, enum change_ki
 
 static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
 {
-	*next_change(r) = change_of(e, BLOCK_BORN, moved);
+	*next_change(r) = change_of(r, e, BLOCK_BORN, moved);
 }
 
 static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
@@ -97,7 +111,7 @@ static inline void tell_died(struct replay *r, const struct live_entry *e, bool 
 		return;
 	}
 	c = next_change(r);
-	*c = change_of(e, BLOCK_DIED, moved);
+	*c = change_of(r, e, BLOCK_DIED, moved);
 	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS;
 }
 
@@ -116,7 +130,8 @@ static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kin
 		.first_ns = m->born_ns,
 		.number = m->number,
 		.node = m->node,
-		.thread = m->thread,
+		.thread = r->makers.at[m->maker].thread,
+		.task = r->makers.at[m->maker].task,
 		.kind = (uint8_t)kind,
 		.layer = m->layer,
 		.whole = whole,
@@ -162,7 +177,7 @@ static inline void on_made(struct replay *r, const struct pt_event *ev, const st
 		.born_ns = r->now.ns,
 		.first_ns = old && old->moving_known ? old->moved.first_ns : r->now.ns,
 		.node = defs_node(&r->t->defs, ev->stack),
-		.thread = r->now.thread,
+		.maker = r->maker,
 	};
 	tell_born(r, e, old != NULL);
 }
@@ -285,14 +300,12 @@ static void on_map(struct replay *r, const struct pt_event *ev, const struct in_
 		.born_ns = r->now.ns,
 		.first_ns = r->now.ns,
 		.node = defs_node(&r->t->defs, ev->stack),
-		.thread = r->now.thread,
+		.maker = r->maker,
 	};
-	ranges_add(m, start, end,
-		   &(struct mapping){ .number = e.number,
-				      .born_ns = e.born_ns,
-				      .node = e.node,
-				      .thread = e.thread,
-				      .layer = e.layer });
+	ranges_add(
+		m, start, end,
+		&(struct mapping){
+			.number = e.number, .born_ns = e.born_ns, .node = e.node, .maker = e.maker, .layer = e.layer });
 	tell_born(r, &e, false);
 }
 
@@ -335,6 +348,18 @@ static void on_thread(struct replay *r, const struct pt_event *ev)
 	t->first_ns = r->now.ns;
 }
 
+static void on_switch(struct replay *r, const struct pt_event *ev)
+{
+	uint32_t thread = r->now.thread, task = tasks_find(&r->t->defs.tasks, ev->addr);
+	uint32_t *maker = task ? map_at(&r->maker_of, (uint64_t)thread << 32 | task) : NULL;
+
+	if (maker && *maker == MAP_NONE) {
+		*maker = (uint32_t)r->makers.n;
+		*array_push(&r->makers) = (struct maker){ thread, task };
+	}
+	r->maker = r->maker_in_thread[thread] = maker ? *maker : thread;
+}
+
 /* Block events to come: see live.h. The distances were measured; half or twice as much makes no difference. */
 __attribute__((always_inline)) static inline void look_ahead(const struct replay *r, const struct pt_event *ev,
 							     const struct pt_event *readable_end)
@@ -358,8 +383,11 @@ static void play_batch(struct replay *r, const struct batch *b)
 	r->now = (struct replay_now){ b->ns, b->first, b->thread };
 	if (b->after_gap && f->moving)
 		move_is_lost(r, f);
-	if (b->after_gap)
+	if (b->after_gap) {
 		forget_cuts(r, f);
+		r->maker_in_thread[b->thread] = b->thread; /* a switch may be among what is missing */
+	}
+	r->maker = r->maker_in_thread[b->thread];
 	for (const struct pt_event *ev = b->events, *end = ev + b->n; ev < end; ev++) {
 		look_ahead(r, ev, b->events + b->n_readable);
 		r->now.number++;
@@ -375,6 +403,10 @@ static void play_batch(struct replay *r, const struct batch *b)
 		case ACT_CLOCK: break;
 		case ACT_THREAD:
 			on_thread(r, ev);
+			on_pair(r, ev);
+			break;
+		case ACT_SWITCH:
+			on_switch(r, ev);
 			on_pair(r, ev);
 			break;
 		case ACT_PAIR: on_pair(r, ev); break;
@@ -394,14 +426,23 @@ static void set_actions(struct replay *r)
 							: ACT_PAIR;
 	r->action[PT_OP_RUN] = r->action[PT_OP_RUN] == ACT_PAIR ? ACT_CLOCK : ACT_UNKNOWN;
 	r->action[PT_OP_TIME] = r->action[PT_OP_TIME] == ACT_PAIR ? ACT_CLOCK : ACT_UNKNOWN;
+	r->action[PT_OP_SWITCH] = r->action[PT_OP_SWITCH] == ACT_PAIR ? ACT_SWITCH : ACT_UNKNOWN;
 	r->action[PT_OP_THREAD] = r->action[PT_OP_THREAD] == ACT_PAIR ? ACT_THREAD : ACT_UNKNOWN;
 }
 
 static void replay_init(struct replay *r, struct trace *t, struct model *const models[], size_t n_models)
 {
 	*r = (struct replay){
-		.t = t, .models = models, .n_models = n_models, .threads = mem_zero(t->threads.n, sizeof *r->threads)
+		.t = t,
+		.models = models,
+		.n_models = n_models,
+		.threads = mem_zero(t->threads.n, sizeof *r->threads),
+		.maker_in_thread = mem_zero(t->threads.n, sizeof *r->maker_in_thread),
 	};
+	for (uint32_t i = 0; i < t->threads.n || !i; i++)
+		*array_push(&r->makers) = (struct maker){ .thread = i };
+	for (uint32_t i = 0; i < t->threads.n; i++)
+		r->maker_in_thread[i] = i;
 	live_init(&r->live);
 	live_init(&r->overlay);
 	set_actions(r);
@@ -412,6 +453,9 @@ static void replay_done(struct replay *r)
 	for (size_t i = 0; i < r->t->threads.n; i++)
 		array_free(&r->threads[i].cuts);
 	free(r->threads);
+	free(r->maker_in_thread);
+	array_free(&r->makers);
+	map_free(&r->maker_of);
 	live_free(&r->live);
 	live_free(&r->overlay);
 	ranges_free(&r->ranges);
@@ -421,7 +465,7 @@ static void replay_done(struct replay *r)
 
 typedef void each_fn(void *self, const struct live_block *b);
 
-static void each_entry(const struct live_entry *e, each_fn *each, void *self)
+static void each_entry(const struct replay *r, const struct live_entry *e, each_fn *each, void *self)
 {
 	each(self, &(struct live_block){
 			   .addr = e->addr,
@@ -430,15 +474,17 @@ static void each_entry(const struct live_entry *e, each_fn *each, void *self)
 			   .first_ns = e->first_ns,
 			   .number = e->number,
 			   .node = e->node,
-			   .thread = e->thread,
+			   .thread = r->makers.at[e->maker].thread,
+			   .task = r->makers.at[e->maker].task,
 			   .layer = e->layer,
 			   .inherited = (e->flags & LIVE_INHERITED) != 0,
 			   .whole = true,
 		   });
 }
 
-static void each_range(const struct ranges *r, each_fn *each, void *self)
+static void each_range(const struct replay *replay, each_fn *each, void *self)
 {
+	const struct ranges *r = &replay->ranges;
 	bool *seen = mem_zero(r->mappings.n, sizeof *seen);
 
 	for (size_t i = 0; i < r->at.n; i++) {
@@ -452,7 +498,8 @@ static void each_range(const struct ranges *r, each_fn *each, void *self)
 				   .first_ns = m->born_ns,
 				   .number = m->number,
 				   .node = m->node,
-				   .thread = m->thread,
+				   .thread = replay->makers.at[m->maker].thread,
+				   .task = replay->makers.at[m->maker].task,
 				   .layer = m->layer,
 				   .inherited = m->inherited,
 				   .mapping = true,
@@ -470,11 +517,11 @@ void replay_each_live(struct replay *r, each_fn *each, void *self)
 	for (int k = 0; k < 2; k++)
 		for (size_t i = 1; i < tables[k]->entries.n; i++)
 			if (!(tables[k]->entries.at[i].flags & LIVE_FREE_ENTRY))
-				each_entry(&tables[k]->entries.at[i], each, self);
+				each_entry(r, &tables[k]->entries.at[i], each, self);
 	for (size_t i = 0; i < r->t->threads.n; i++)
 		if (r->threads[i].moving_known)
-			each_entry(&r->threads[i].moved, each, self);
-	each_range(&r->ranges, each, self);
+			each_entry(r, &r->threads[i].moved, each, self);
+	each_range(r, each, self);
 }
 
 /* ---- the process that forked this one ---- */

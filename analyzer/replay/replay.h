@@ -27,6 +27,7 @@ struct change {
 	uint64_t number;   /* of its allocation, counted from 1 over the process */
 	node_id node;      /* stack that made it */
 	uint32_t thread;   /* that made it: index in trace.threads */
+	uint32_t task;     /* that ran in the thread: index in trace.defs.tasks; TASK_NONE */
 	uint8_t kind;      /* enum change_kind */
 	uint8_t layer;     /* enum pt_layer */
 	bool moved;        /* part of a realloc */
@@ -38,7 +39,7 @@ struct change {
 struct live_block {
 	uint64_t addr, bytes, born_ns, first_ns, number;
 	node_id node;
-	uint32_t thread;
+	uint32_t thread, task;
 	uint8_t layer;
 	bool inherited; /* made by the process that forked this one; not in any sum */
 	bool mapping;   /* a piece of one */
