@@ -53,9 +53,9 @@ struct defs {
 	struct map marks;         /* STRING id to string_id */
 	struct map thread_names;  /* thread number to string_id */
 	struct tasks tasks;
-	uint8_t shapes[256];      /* from the file's own schema */
-	bool knows[256];          /* the file means by this op what we mean */
-	uint32_t n_stacks;        /* stack ids of events below this are looked up in node_of */
+	uint8_t shapes[256]; /* from the file's own schema */
+	bool knows[256];     /* the file means by this op what we mean */
+	uint32_t n_stacks;   /* stack ids of events below this are looked up in node_of */
 	node_id *node_of;
 	uint64_t n_loaded;      /* definitions read, repetitions included */
 	uint64_t n_bad;         /* definitions that made no sense */
