@@ -17,6 +17,7 @@ MAY = {
     'analyzer/read': ['formats', 'analyzer/base'],
     'analyzer/replay': ['formats', 'analyzer/base', 'analyzer/read'],
     'analyzer/models': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay'],
+    'analyzer/symbols': ['formats', 'analyzer/base'],
     'analyzer/out': ['analyzer/base'],
     'analyzer/commands': ['formats', 'analyzer'],
 }
