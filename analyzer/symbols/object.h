@@ -8,7 +8,6 @@
  * Who:   symbols.c alone.
  */
 #pragma once
-#include "analyzer/base/arena.h"
 #include "analyzer/symbols/symbols.h"
 
 struct files;
@@ -19,17 +18,16 @@ enum {
 	OBJECT_EVAL = 1 << 1,   /* the evaluation loop of CPython */
 };
 
-/* Frames that object_find() found, the innermost first. Texts live as long as the object and the arena given to it. */
+/* Frames that object_find() found, the innermost first. Texts live as long as the object. */
 enum { OBJECT_MAX_FRAMES = 64 };
 struct object_frames {
 	struct symbol at[OBJECT_MAX_FRAMES];
 	size_t n;
 };
 
-/* Opens what can be found of the module. NULL when nothing could; then, if there is something to say about it, a
- * sentence is in *ret_warning (to free). A warning may come with an object, too. */
-struct object *object_open(const struct files *files, const struct symbols_module *m, struct arena *texts,
-			   char **ret_warning);
+/* Opens what can be found of the module, whose texts must outlive the object. NULL when nothing could; then, if there
+ * is something to say about it, a sentence is in *ret_warning (to free). */
+struct object *object_open(struct files *files, const struct symbols_module *m, char **ret_warning);
 void object_close(struct object *o);
 
 /* OBJECT_ flags. */

@@ -11,10 +11,9 @@ struct files *files_new(const char *sysroot, const char *debug_path, bool offlin
 
 void files_free(struct files *f) { (void)f; }
 
-struct object *object_open(const struct files *files, const struct symbols_module *m, struct arena *texts,
-			   char **ret_warning)
+struct object *object_open(struct files *files, const struct symbols_module *m, char **ret_warning)
 {
-	(void)files, (void)m, (void)texts;
+	(void)files, (void)m;
 	*ret_warning = NULL;
 	return NULL;
 }

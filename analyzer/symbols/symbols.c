@@ -151,7 +151,7 @@ static struct object *object_of(struct symbols *s, struct module *m)
 	char *warning = NULL;
 
 	if (!m->tried && !(m->m.flags & PT_MODULE_VDSO) && *m->m.path)
-		m->object = object_open(s->files, &m->m, &s->arena, &warning);
+		m->object = object_open(s->files, &m->m, &warning);
 	m->tried = true;
 	if (warning)
 		*array_push(&s->warnings) = warning;
