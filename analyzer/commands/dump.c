@@ -32,7 +32,7 @@ static void print_stack(struct dump *d, node_id node)
 	FILE *f = d->r->out.file;
 	char buf[4200], safe[4200];
 
-	for (const char *before = "  "; node != NODE_EMPTY; node = d->t->trace.defs.nodes.at[node].parent) {
+	for (const char *before = "  "; node != NODE_EMPTY; node = d->t->trace.defs.stacks.nodes.at[node].parent) {
 		const struct place *p = place_find(&d->t->places, node);
 
 		fprintf(f, "%s%s %s", before, place_where(p, true, buf, sizeof buf),
@@ -197,18 +197,19 @@ static void dump_defs(struct dump *d)
 			format_printable(file, sizeof file, strings_text(&defs->strings, c->file)),
 			format_printable(safe, sizeof safe, strings_text(&defs->strings, c->name)));
 	}
-	for (uint32_t id = 1; id < defs->n_stacks; id++) {
-		const struct node *n = &defs->nodes.at[defs->node_of[id]];
+	for (uint32_t id = 1; id < defs->stacks.n; id++) {
+		const struct node *n = &defs->stacks.nodes.at[defs->stacks.node_of[id]];
 
-		if (defs->node_of[id] == NODE_UNKNOWN)
+		if (defs->stacks.node_of[id] == NODE_UNKNOWN)
 			continue;
 		fprintf(f, "stack #%" PRIu32 " = node %" PRIu32 " on %" PRIu32 ", code %" PRIu64 " offset ", id,
-			defs->node_of[id], n->parent, defs->codes.at[n->code].id);
+			defs->stacks.node_of[id], n->parent,
+			defs->codes.at[n->kind == NODE_PYTHON ? n->code : CODE_UNKNOWN].id);
 		if (n->offset == PT_OFFSET_NONE)
 			fputs("none", f);
 		else
 			fprintf(f, "%" PRIu32, n->offset);
-		print_stack(d, defs->node_of[id]);
+		print_stack(d, defs->stacks.node_of[id]);
 		fputc('\n', f);
 	}
 }

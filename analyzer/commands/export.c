@@ -53,7 +53,7 @@ static void put_folded_stack(FILE *f, struct place_table *places, node_id node, 
 	const struct defs *d = &places->trace->defs;
 	ARRAY(node_id) chain = { 0 };
 
-	for (node_id at = node; at > NODE_UNKNOWN; at = d->nodes.at[at].parent)
+	for (node_id at = node; at > NODE_UNKNOWN; at = d->stacks.nodes.at[at].parent)
 		*array_push(&chain) = at;
 	if (!chain.n)
 		*array_push(&chain) = node;

@@ -44,7 +44,7 @@ static bool is_caller(node_id caller, const struct finding *f)
 	const struct defs *d = &f->trace->trace.defs;
 	const uint64_t *fingerprints = f->trace->growth.fingerprints;
 
-	for (node_id at = f->blame; at > NODE_UNKNOWN; at = d->nodes.at[at].parent) {
+	for (node_id at = f->blame; at > NODE_UNKNOWN; at = d->stacks.nodes.at[at].parent) {
 		if (fingerprints[at] == fingerprints[caller])
 			return true;
 	}
@@ -63,7 +63,7 @@ static bool are_related(const struct finding *leader, const struct finding *f)
 	if (finding_place(f)->origin == ORIGIN_USER)
 		return false;
 	for (int i = 0; i < JOIN_DISTANCE && at > NODE_UNKNOWN; i++) {
-		at = d->nodes.at[at].parent;
+		at = d->stacks.nodes.at[at].parent;
 		if (at > NODE_UNKNOWN && is_caller(at, leader))
 			return true;
 	}

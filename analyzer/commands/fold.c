@@ -24,7 +24,7 @@ static uint64_t stack_key(struct place_table *places, node_id node)
 	const struct defs *d = &places->trace->defs;
 	uint64_t key = 1;
 
-	for (; node > NODE_UNKNOWN; node = d->nodes.at[node].parent) {
+	for (; node > NODE_UNKNOWN; node = d->stacks.nodes.at[node].parent) {
 		const struct place *p = place_find(places, node);
 
 		key = map_mix(mix_text(mix_text(key, p->file), p->function) + ((uint64_t)(uint32_t)p->at.line << 32) +

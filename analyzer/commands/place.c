@@ -15,7 +15,7 @@ void place_table_init(struct place_table *t, const struct trace *trace)
 	*t = (struct place_table){ .trace = trace, .cwd = defs_meta(&trace->defs, "cwd", NULL) };
 	t->cwd = t->cwd ? t->cwd : "";
 	t->cwd_len = strlen(t->cwd);
-	t->places = mem_zero(trace->defs.nodes.n + 2, sizeof *t->places);
+	t->places = mem_zero(trace->defs.stacks.nodes.n + 2, sizeof *t->places);
 }
 
 void place_table_free(struct place_table *t)
@@ -95,7 +95,7 @@ node_id place_blame(struct place_table *t, node_id node)
 	const struct defs *d = &t->trace->defs;
 	node_id package = NODE_EMPTY, at = node;
 
-	for (int i = 0; i < BLAME_DISTANCE && at > NODE_UNKNOWN; i++, at = d->nodes.at[at].parent) {
+	for (int i = 0; i < BLAME_DISTANCE && at > NODE_UNKNOWN; i++, at = d->stacks.nodes.at[at].parent) {
 		enum origin origin = place_find(t, at)->origin;
 
 		if (origin == ORIGIN_USER)
@@ -113,7 +113,7 @@ node_id place_importer(struct place_table *t, node_id node)
 	node_id at = node;
 
 	while (at > NODE_UNKNOWN && place_find(t, at)->origin == ORIGIN_IMPORT)
-		at = t->trace->defs.nodes.at[at].parent;
+		at = t->trace->defs.stacks.nodes.at[at].parent;
 	return at > NODE_UNKNOWN ? at : node;
 }
 
@@ -161,7 +161,8 @@ json_t *place_stack_json(struct place_table *t, node_id node)
 {
 	json_t *stack = json_array();
 
-	for (; node != NODE_EMPTY; node = node == NODE_UNKNOWN ? NODE_EMPTY : t->trace->defs.nodes.at[node].parent)
+	for (; node != NODE_EMPTY;
+	     node = node == NODE_UNKNOWN ? NODE_EMPTY : t->trace->defs.stacks.nodes.at[node].parent)
 		json_add(stack, place_json(place_find(t, node)));
 	return stack;
 }
@@ -203,9 +204,9 @@ void place_print_stack(struct place_table *t, node_id node, const struct output 
 
 	if (node <= NODE_UNKNOWN)
 		print_frame(place_find(t, node), o, indent, full);
-	for (node_id n = node; n > NODE_UNKNOWN; n = d->nodes.at[n].parent)
+	for (node_id n = node; n > NODE_UNKNOWN; n = d->stacks.nodes.at[n].parent)
 		depth++;
-	for (; node > NODE_UNKNOWN; node = d->nodes.at[node].parent, at++) {
+	for (; node > NODE_UNKNOWN; node = d->stacks.nodes.at[node].parent, at++) {
 		const struct place *p = place_find(t, node);
 
 		if (!full && !is_shown(p, at, depth, &user_frames)) {

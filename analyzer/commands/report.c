@@ -35,7 +35,7 @@ static void replay(struct report_trace *t, unsigned needs)
 	t->has |= needs;
 	if (needs & REPORT_GROWTH) {
 		curves_finish(&t->curves);
-		growth_judge(&t->growth, &t->curves);
+		growth_judge(&t->growth, &t->curves, NULL);
 	}
 }
 

@@ -378,7 +378,7 @@ void account_run(struct account *a, struct trace *t, const struct account_option
 		models[1 + i] = options->more[i];
 	*a = (struct account){ .trace = t };
 	*array_push(&k.counters) = (struct counter){ .layer = NO_LAYER };
-	k.counter_of = mem_zero(t->defs.nodes.n, sizeof *k.counter_of);
+	k.counter_of = mem_zero(t->defs.stacks.nodes.n, sizeof *k.counter_of);
 	k.sample_step_ns = t->end_ns / (SAMPLES - 1) + 1;
 	k.sample_ns = k.sample_step_ns;
 	for (int i = 0; i < PT_LAYERS; i++)

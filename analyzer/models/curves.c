@@ -19,19 +19,27 @@
 
 static bool is_import_frame(const struct defs *d, const struct node *node)
 {
-	const char *file = strings_text(&d->strings, d->codes.at[node->code].file);
+	const char *file;
 
+	if (node->kind != NODE_PYTHON)
+		return false;
+	file = strings_text(&d->strings, d->codes.at[node->code].file);
 	return !strncmp(file, "<frozen importlib", 17) || strstr(file, "/importlib/_bootstrap");
 }
 
 /* Callers have smaller numbers, so one pass settles all. */
-static bool *find_imports(const struct defs *d)
+static void look_at_nodes(struct curves *c, const struct defs *d)
 {
-	bool *importing = mem_zero(d->nodes.n + 1, sizeof *importing);
+	c->importing = mem_zero(d->stacks.nodes.n + 1, sizeof *c->importing);
+	c->working = mem_zero(d->stacks.nodes.n + 1, sizeof *c->working);
+	c->working[NODE_UNKNOWN] = true;
+	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
+		const struct node *node = &d->stacks.nodes.at[i];
+		bool says_nothing = node->kind == NODE_CUT || node->flags & NODE_INTERNAL;
 
-	for (node_id i = NODE_UNKNOWN + 1; i < d->nodes.n; i++)
-		importing[i] = importing[d->nodes.at[i].parent] || is_import_frame(d, &d->nodes.at[i]);
-	return importing;
+		c->importing[i] = c->importing[node->parent] || is_import_frame(d, node);
+		c->working[i] = !c->importing[i] && (c->working[node->parent] || !says_nothing);
+	}
 }
 
 static struct curve *curve_of(struct curves *c, node_id node, uint8_t layer)
@@ -102,7 +110,7 @@ static void open_slice(struct curves *c, uint64_t now_ns)
 
 static void count_birth(struct curves *c, struct curve *curve, const struct change *change)
 {
-	bool work = c->all_is_work || (change->node != NODE_EMPTY && !c->importing[change->node]);
+	bool work = c->all_is_work || c->working[change->node];
 
 	if (c->ended)
 		return;
@@ -209,8 +217,8 @@ void curves_init(struct curves *c, struct trace *t)
 {
 	*c = (struct curves){ .trace = t };
 	c->model = (struct model){ c, on_changes, on_event, on_finish };
-	c->importing = find_imports(&t->defs);
-	c->of_node = mem_map((t->defs.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
+	look_at_nodes(c, &t->defs);
+	c->of_node = mem_map((t->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	c->all_is_work = !defs_meta(&t->defs, "python.version", NULL);
 	c->slice_work = FIRST_WORK;
 	*array_push(&c->slices) = (struct slice){ 0 };
@@ -268,8 +276,9 @@ void curves_sum(const struct curves *c, const struct curve *curve, const uint32_
 void curves_free(struct curves *c)
 {
 	if (c->of_node)
-		mem_unmap(c->of_node, (c->trace->defs.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
+		mem_unmap(c->of_node, (c->trace->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	free(c->importing);
+	free(c->working);
 	array_free(&c->slices);
 	array_free(&c->curves);
 	array_free(&c->steps);

@@ -2,12 +2,12 @@
 /*
  * curves: the live bytes of each stack over the run
  *
- * What:  listens to a replay. The run is cut into slices of equal work: of as many blocks made by Python code that
- *        was not importing a module. Each pair of stack and layer has a curve: what was alive at the end of each slice.
- *        Only counted layers are looked at.
- * Who:   a model of replay_run() (account_options.more); models/growth.c judges what it kept.
- * Memory: 80 bytes for each curve, 24 for each slice in which a curve changed; CURVES_SLICES bounds the slices.
- * End:   the moment before the interpreter takes itself down (see models/account.h), else the end of the trace.
+ * What:  listens to a replay. The run is cut into slices of equal work: of as many blocks made by code of the
+ *        program's own (not the interpreter's) that was not importing a module. Each pair of stack and layer has a
+ * curve: what was alive at the end of each slice. Only counted layers are looked at. Who:   a model of replay_run()
+ * (account_options.more); models/growth.c judges what it kept. Memory: 80 bytes for each curve, 24 for each slice in
+ * which a curve changed; CURVES_SLICES bounds the slices. End:   the moment before the interpreter takes itself down
+ * (see models/account.h), else the end of the trace.
  */
 #pragma once
 #include "analyzer/replay/replay.h"
@@ -44,6 +44,7 @@ struct curves {
 	ARRAY(struct curve) curves;
 	ARRAY(struct curve_step) steps; /* after curves_finish() by curve, then by slice */
 	bool *importing;                /* by node: a module was being imported */
+	bool *working;                  /* by node: it is known who was, and no module was being imported */
 	uint64_t work;                  /* blocks made that count as work, up to the end */
 	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
 	uint64_t slice_work;            /* private: of a slice that is full */

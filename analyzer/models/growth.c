@@ -78,25 +78,60 @@ static uint64_t code_hash(const struct defs *d, const struct code *code)
 	return map_mix(pt_xxh3(file, strlen(file))) ^ pt_xxh3(name, strlen(name));
 }
 
-/* The fingerprint of each node's stack. A function that calls itself counts once: recursion of any depth is one stack.
- */
-static uint64_t *node_hashes(const struct defs *d)
+/* What the frame of each node counts as, or that of the next caller that counts. */
+static void name_functions(struct growth *g, const struct defs *d, const struct growth_natives *natives)
 {
-	uint64_t *of_code = mem_zero(d->codes.n + 1, sizeof *of_code),
-		 *hashes = mem_zero(d->nodes.n + 2, sizeof *hashes);
+	uint64_t *of_code = mem_zero(d->codes.n + 1, sizeof *of_code);
+	bool *python = mem_zero(d->stacks.nodes.n + 2, sizeof *python);
 
 	for (size_t i = 0; i < d->codes.n; i++)
 		of_code[i] = code_hash(d, &d->codes.at[i]);
-	hashes[NODE_EMPTY] = 1;
-	hashes[NODE_UNKNOWN] = 2;
-	for (node_id i = NODE_UNKNOWN + 1; i < d->nodes.n; i++) {
-		const struct node *node = &d->nodes.at[i], *parent = &d->nodes.at[node->parent];
-		bool again = node->parent > NODE_UNKNOWN && of_code[parent->code] == of_code[node->code];
+	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
+		const struct node *node = defs_frame(d, i);
+		uint64_t own = 0;
 
-		hashes[i] = again ? hashes[node->parent] : map_mix(hashes[node->parent] * 31 + of_code[node->code]);
+		python[i] = python[node->parent] || node->kind == NODE_PYTHON;
+		if (node->kind == NODE_PYTHON)
+			own = of_code[node->code];
+		else if (node->kind == NODE_NATIVE && natives && !(node->flags & NODE_INTERNAL))
+			own = natives->function(natives->self, i, !python[i]);
+		g->functions[i] = own ? own : g->functions[node->parent];
 	}
 	free(of_code);
-	return hashes;
+	free(python);
+}
+
+/* The fingerprint of each node's stack. A function that calls itself counts once: recursion of any depth is one stack.
+ */
+static void make_fingerprints(struct growth *g, const struct defs *d)
+{
+	g->fingerprints[NODE_EMPTY] = 1;
+	g->fingerprints[NODE_UNKNOWN] = 2;
+	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
+		node_id parent = defs_frame(d, i)->parent;
+		uint64_t below = g->fingerprints[parent];
+
+		g->fingerprints[i] =
+			g->functions[i] == g->functions[parent] ? below : map_mix(below * 31 + g->functions[i]);
+	}
+}
+
+/* With internal frames among the nodes, stacks that differ in nothing else are still one. */
+static void look_through_internals(struct growth *g, const struct defs *d)
+{
+	if (!d->stacks.internals)
+		return;
+	g->shown = mem_zero(d->stacks.nodes.n + 2, sizeof *g->shown);
+	g->shown[NODE_UNKNOWN] = 1;
+	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
+		struct node node = *defs_frame(d, i);
+		uint64_t below = g->shown[node.parent];
+
+		node.parent = 0;
+		g->shown[i] = node.kind == NODE_CUT || node.flags & NODE_INTERNAL
+				      ? below
+				      : map_mix(below * 31 + pt_xxh3(&node, sizeof node));
+	}
 }
 
 /* ---- windows ---- */
@@ -243,8 +278,7 @@ static void judge(const struct growth *g, struct growth_group *group)
 
 static bool key_by_node(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
 {
-	(void)g;
-	*ret_key = curve->node;
+	*ret_key = g->shown ? g->shown[curve->node] : curve->node;
 	return curve->bytes > 0;
 }
 
@@ -257,11 +291,9 @@ static bool key_by_stack(const struct growth *g, const struct curve *curve, uint
 /* Imports come by many paths and grow by each: they are left out. */
 static bool key_by_function(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
 {
-	const struct defs *d = &g->curves->trace->defs;
-
-	if (curve->node <= NODE_UNKNOWN || g->curves->importing[curve->node])
+	*ret_key = map_mix(g->functions[curve->node]);
+	if (!g->functions[curve->node] || g->curves->importing[curve->node])
 		return false;
-	*ret_key = map_mix(code_hash(d, &d->codes.at[d->nodes.at[curve->node].code]));
 	return true;
 }
 
@@ -394,9 +426,16 @@ static void sort_groups(struct growth *g)
 
 /* ---- public ---- */
 
-void growth_judge(struct growth *g, const struct curves *c)
+void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives)
 {
-	*g = (struct growth){ .curves = c, .fingerprints = node_hashes(&c->trace->defs) };
+	const struct defs *d = &c->trace->defs;
+
+	*g = (struct growth){ .curves = c };
+	g->functions = mem_zero(d->stacks.nodes.n + 2, sizeof *g->functions);
+	g->fingerprints = mem_zero(d->stacks.nodes.n + 2, sizeof *g->fingerprints);
+	name_functions(g, d, natives);
+	make_fingerprints(g, d);
+	look_through_internals(g, d);
 	g->group_of = mem_alloc((c->curves.n + 1) * sizeof *g->group_of);
 	memset(g->group_of, 0xff, (c->curves.n + 1) * sizeof *g->group_of);
 	for (size_t i = 0; i < c->curves.n; i++)
@@ -442,5 +481,7 @@ void growth_free(struct growth *g)
 	array_free(&g->groups);
 	free(g->group_of);
 	free(g->fingerprints);
+	free(g->functions);
+	free(g->shown);
 	*g = (struct growth){ 0 };
 }

@@ -69,13 +69,24 @@ struct growth {
 	ARRAY(struct growth_group) groups; /* found, undecided, held; in each the worst first */
 	uint32_t *group_of;                /* by curve: index of its group; MAP_NONE: nothing of it was alive */
 	uint64_t *fingerprints; /* by node: of its stack's functions and base file names; no lines, no folders */
+	uint64_t *functions;    /* by node: of the innermost function that counts in it; 0: none does */
+	uint64_t *shown;        /* by node: of the stack without internal frames; NULL: no node has any */
 	uint64_t live_bytes;    /* of all groups */
 	uint32_t n_windows;     /* warm-up included; 0: the run is too short to judge */
 	uint32_t n_warm;        /* windows of the warm-up */
 	uint32_t borders[GROWTH_WINDOWS_MAX + 1]; /* slices */
 };
 
-void growth_judge(struct growth *g, const struct curves *c);
+/* Names for frames of machine code, which only symbols have. Python frames count always; a native frame when it is
+ * the user's to change, and (`alone`) when no Python frame called it. */
+struct growth_natives {
+	/* A number that stands for the function of a native frame, the same over runs; 0: the frame does not count. */
+	uint64_t (*function)(void *self, node_id node, bool alone);
+	void *self;
+};
+
+/* `natives` may be NULL: native frames do not count. */
+void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives);
 void growth_free(struct growth *g);
 
 /* Withdraws the verdict on what was found when all that belongs together has grown by little. */

@@ -150,8 +150,8 @@ struct position lines_find(const struct code *c, uint32_t offset)
 
 struct site lines_site(const struct defs *d, node_id node)
 {
-	const struct node *n = &d->nodes.at[node < d->nodes.n ? node : NODE_UNKNOWN];
-	const struct code *c = &d->codes.at[n->code];
+	const struct node *n = &d->stacks.nodes.at[node < d->stacks.nodes.n ? node : NODE_UNKNOWN];
+	const struct code *c = &d->codes.at[n->kind == NODE_PYTHON ? n->code : CODE_UNKNOWN];
 	struct site s = { strings_text(&d->strings, c->file), strings_text(&d->strings, c->name),
 			  lines_find(c, n->offset) };
 

@@ -25,5 +25,6 @@ struct site {
 	struct position at;
 };
 
-/* An instruction without a line of its own counts to the first line of its function. Line 0: nothing is known. */
+/* Of a Python frame. An instruction without a line of its own counts to the first line of its function. Line 0: nothing
+ * is known. */
 struct site lines_site(const struct defs *d, node_id node);

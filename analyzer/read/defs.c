@@ -2,9 +2,8 @@
 /*
  * defs: collects while blocks are read, and makes sense of it all in defs_finish()
  *
- * Frames come in any order (threads write their definitions by themselves), but a parent's id is always smaller than
- * its child's. So frames are kept raw, sorted by id at the end, and turned into nodes in that order: each finds its
- * parent's node made, and an equal node if there is one.
+ * What belongs together comes in any order (threads write their definitions by themselves), and what it refers to is
+ * looked up by id when all is there.
  */
 #include "analyzer/read/defs.h"
 
@@ -14,17 +13,11 @@
 enum {
 	MAX_ID = INT32_MAX,
 	MAX_TABLE_BYTES = 16 << 20,
-	DENSE_SLACK = 65536, /* node_of[] may have this many places more than ... */
-	DENSE_FACTOR = 16,   /* ... as many frames as there are, times this: lost blocks leave holes in the ids */
-};
-
-struct raw_frame {
-	uint32_t id, parent, code, offset, flags;
 };
 
 struct defs_work {
-	ARRAY(struct raw_frame) frames;
-	struct map code_of; /* id of a code object to its index */
+	struct map code_of;  /* id of a code object to its index */
+	uint32_t *canonical; /* by index: the first code object that equals it */
 };
 
 void defs_init(struct defs *d)
@@ -34,9 +27,9 @@ void defs_init(struct defs *d)
 		d->shapes[op] = (uint8_t)pt_op_shape((uint8_t)op);
 	strings_add(&d->strings, "", 0);
 	tasks_init(&d->tasks);
+	modules_init(&d->modules);
+	stacks_init(&d->stacks);
 	*array_push(&d->codes) = (struct code){ 0 };
-	*array_push(&d->nodes) = (struct node){ .offset = PT_OFFSET_NONE };
-	*array_push(&d->nodes) = (struct node){ .offset = PT_OFFSET_NONE };
 }
 
 /* ---- one definition ---- */
@@ -138,30 +131,18 @@ static bool add_code_tail(struct defs *d, const struct pt_def *def)
 	return true;
 }
 
-static bool add_frame(struct defs *d, const struct pt_def *def)
-{
-	uint32_t words[4];
+static bool add_stack(struct defs *d, const struct pt_def *def) { return stacks_add(&d->stacks, def); }
 
-	if (def->len != sizeof words || def->id == 0 || def->id > MAX_ID)
-		return false;
-	memcpy(words, def->data, sizeof words);
-	*array_push(&d->work->frames) = (struct raw_frame){
-		(uint32_t)def->id,      words[PT_FRAME_PARENT], words[PT_FRAME_CODE],
-		words[PT_FRAME_OFFSET], words[PT_FRAME_FLAGS],
-	};
-	return true;
-}
+static bool add_module(struct defs *d, const struct pt_def *def) { return modules_add(&d->modules, &d->strings, def); }
 
 static bool add_task(struct defs *d, const struct pt_def *def) { return tasks_add(&d->tasks, &d->strings, def); }
 
 static bool (*const adders[256])(struct defs *d, const struct pt_def *def) = {
-	[PT_OP_META] = add_meta,
-	[PT_OP_SCHEMA] = add_schema,
-	[PT_OP_STRING] = add_string,
-	[PT_OP_CODE] = add_code,
-	[PT_OP_CODE_TAIL] = add_code_tail,
-	[PT_OP_FRAME] = add_frame,
-	[PT_OP_THREAD_NAME] = add_thread_name,
+	[PT_OP_META] = add_meta,           [PT_OP_SCHEMA] = add_schema,
+	[PT_OP_STRING] = add_string,       [PT_OP_CODE] = add_code,
+	[PT_OP_CODE_TAIL] = add_code_tail, [PT_OP_FRAME] = add_stack,
+	[PT_OP_NATIVE] = add_stack,        [PT_OP_JOIN] = add_stack,
+	[PT_OP_MODULE] = add_module,       [PT_OP_THREAD_NAME] = add_thread_name,
 	[PT_OP_TASK] = add_task,
 };
 
@@ -174,22 +155,6 @@ void defs_add(struct defs *d, const struct pt_def *def)
 }
 
 /* ---- when all are there ---- */
-
-static int frame_before(const void *a, const void *b)
-{
-	const struct raw_frame *x = a, *y = b;
-
-	return (x->id > y->id) - (x->id < y->id);
-}
-
-static void frames_sort(struct raw_frame *frames, size_t n)
-{
-	for (size_t i = 1; i < n; i++)
-		if (frames[i - 1].id > frames[i].id) {
-			qsort(frames, n, sizeof *frames, frame_before);
-			return;
-		}
-}
 
 /*
  * Code objects that are equal in all that a report can show become one: a lambda made in a loop by exec(), a module
@@ -216,98 +181,49 @@ static uint32_t *codes_fold(struct defs *d)
 	return first;
 }
 
-static uint64_t node_hash(const struct node *n)
+static uint32_t code_of(const void *self, uint32_t id)
 {
-	return map_mix((uint64_t)n->parent << 32 | n->code) ^ map_mix((uint64_t)n->offset << 32 | n->flags) * 3;
+	const struct defs_work *work = self;
+	uint32_t index = map_find(&work->code_of, id);
+
+	return index == MAP_NONE ? CODE_UNKNOWN : work->canonical[index];
 }
 
-/* The node equal to *n: an old one or a new one. `next` chains nodes of one hash. */
-static node_id node_fold(struct defs *d, struct map *by_hash, uint32_t *next, const struct node *n)
+static void free_work(struct defs *d)
 {
-	uint32_t *first = map_at(by_hash, node_hash(n));
-	node_id id;
-
-	for (id = *first; id != MAP_NONE; id = next[id])
-		if (!memcmp(&d->nodes.at[id], n, sizeof *n))
-			return id;
-	id = (node_id)d->nodes.n;
-	*array_push(&d->nodes) = *n;
-	next[id] = *first;
-	*first = id;
-	return id;
-}
-
-/* How many stack ids node_of[] has places for: ids out of all proportion to what is defined are damage. */
-static uint32_t count_stacks(const struct raw_frame *frames, size_t n)
-{
-	uint64_t limit = (uint64_t)n * DENSE_FACTOR + DENSE_SLACK;
-
-	while (n && frames[n - 1].id >= limit)
-		n--;
-	return n ? frames[n - 1].id + 1 : 1;
-}
-
-static void frames_to_nodes(struct defs *d, const uint32_t *canonical)
-{
-	const struct raw_frame *frames = d->work->frames.at;
-	size_t n = d->work->frames.n;
-	uint32_t *next = mem_alloc((n + 2) * sizeof *next);
-	struct map by_hash = { 0 };
-
-	d->n_stacks = count_stacks(frames, n);
-	d->node_of = mem_alloc(d->n_stacks * sizeof *d->node_of);
-	for (uint32_t i = 0; i < d->n_stacks; i++)
-		d->node_of[i] = i ? NODE_UNKNOWN : NODE_EMPTY;
-	for (size_t i = 0; i < n; i++) {
-		const struct raw_frame *f = &frames[i];
-		uint32_t code = map_find(&d->work->code_of, f->code);
-		bool parent_is_sound = f->parent < f->id;
-		struct node node;
-
-		d->n_bad += !parent_is_sound || f->id >= d->n_stacks;
-		if (f->id >= d->n_stacks || d->node_of[f->id] != NODE_UNKNOWN)
-			continue;
-		node.parent = parent_is_sound ? d->node_of[f->parent] : NODE_UNKNOWN;
-		node.code = code == MAP_NONE ? CODE_UNKNOWN : canonical[code];
-		node.offset = f->offset;
-		node.flags = f->flags;
-		d->node_of[f->id] = node_fold(d, &by_hash, next, &node);
+	if (d->work) {
+		map_free(&d->work->code_of);
+		free(d->work->canonical);
+		free(d->work);
 	}
-	map_free(&by_hash);
-	free(next);
+	d->work = NULL;
 }
 
 void defs_finish(struct defs *d)
 {
-	uint32_t *canonical = codes_fold(d);
+	struct stacks_names names = { code_of, &d->modules, d->work };
 
 	for (unsigned op = 0; op < 256; op++)
 		d->knows[op] = d->shapes[op] != PT_SHAPE_NONE && d->shapes[op] == pt_op_shape((uint8_t)op);
-	frames_sort(d->work->frames.at, d->work->frames.n);
-	frames_to_nodes(d, canonical);
-	free(canonical);
-	array_free(&d->work->frames);
-	map_free(&d->work->code_of);
-	free(d->work);
-	d->work = NULL;
+	d->work->canonical = codes_fold(d);
+	modules_finish(&d->modules, &d->strings);
+	stacks_finish(&d->stacks, &names);
+	d->n_bad += d->stacks.n_bad;
+	free_work(d);
 }
 
 void defs_free(struct defs *d)
 {
-	if (d->work) {
-		array_free(&d->work->frames);
-		map_free(&d->work->code_of);
-		free(d->work);
-	}
+	free_work(d);
 	strings_free(&d->strings);
 	arena_free(&d->arena);
 	array_free(&d->codes);
-	array_free(&d->nodes);
+	modules_free(&d->modules);
+	stacks_free(&d->stacks);
 	array_free(&d->metas);
 	map_free(&d->marks);
 	map_free(&d->thread_names);
 	tasks_free(&d->tasks);
-	free(d->node_of);
 	*d = (struct defs){ 0 };
 }
 

@@ -2,8 +2,8 @@
 /*
  * defs: what the numbers in events stand for: code objects, stacks, facts on the process
  *
- * What:  all definitions of a trace, loaded before the first event. Equal FRAMEs are folded into one node, so that a
- *        stack has one number here however many ids the tracer gave it.
+ * What:  all definitions of a trace, loaded before the first event. Equal stacks are one node, so that a stack has one
+ *        number here however many ids the tracer gave it; Python and native frames are in one chain (read/stacks.h).
  * Trust: ids, lengths and parents come from the file: unknown parents become NODE_UNKNOWN, loops are cut, numbers out
  *        of reason are dropped and counted.
  * Owner: the trace. Read-only after trace_open(), so any thread may look.
@@ -14,18 +14,9 @@
 #include "analyzer/base/array.h"
 #include "analyzer/base/map.h"
 #include "analyzer/base/strings.h"
+#include "analyzer/read/modules.h"
+#include "analyzer/read/stacks.h"
 #include "analyzer/read/tasks.h"
-
-/* A node: one frame on top of a stack. Dense numbers. */
-typedef uint32_t node_id;
-enum { NODE_EMPTY = 0, NODE_UNKNOWN = 1 }; /* no Python frame was running; the definition is missing */
-
-struct node {
-	node_id parent;  /* the caller, always a smaller number; NODE_EMPTY below the outermost frame */
-	uint32_t code;   /* index in defs.codes */
-	uint32_t offset; /* of the instruction, as the tracer saw it (models/lines.h); PT_OFFSET_NONE */
-	uint32_t flags;
-};
 
 struct code {
 	uint64_t id; /* in the file */
@@ -48,15 +39,14 @@ struct defs {
 	struct strings strings;
 	struct arena arena;
 	ARRAY(struct code) codes;
-	ARRAY(struct node) nodes;
+	struct modules modules;
+	struct stacks stacks;
 	ARRAY(struct meta) metas; /* in the order of the file; the last one of a key holds */
 	struct map marks;         /* STRING id to string_id */
 	struct map thread_names;  /* thread number to string_id */
 	struct tasks tasks;
-	uint8_t shapes[256]; /* from the file's own schema */
-	bool knows[256];     /* the file means by this op what we mean */
-	uint32_t n_stacks;   /* stack ids of events below this are looked up in node_of */
-	node_id *node_of;
+	uint8_t shapes[256];    /* from the file's own schema */
+	bool knows[256];        /* the file means by this op what we mean */
 	uint64_t n_loaded;      /* definitions read, repetitions included */
 	uint64_t n_bad;         /* definitions that made no sense */
 	struct defs_work *work; /* while loading */
@@ -65,8 +55,11 @@ struct defs {
 /* The node of an event's stack id. */
 static inline node_id defs_node(const struct defs *d, uint32_t stack)
 {
-	return stack < d->n_stacks ? d->node_of[stack] : NODE_UNKNOWN;
+	return stack < d->stacks.n ? d->stacks.node_of[stack] : NODE_UNKNOWN;
 }
+
+/* The frame that a node stands for. */
+static inline const struct node *defs_frame(const struct defs *d, node_id node) { return &d->stacks.nodes.at[node]; }
 
 /* The value of a META key; NULL when the file has none. Length in *ret_len when not NULL. */
 const char *defs_meta(const struct defs *d, const char *key, size_t *ret_len);

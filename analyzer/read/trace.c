@@ -152,6 +152,10 @@ static void settle(struct trace *t)
 	const struct pt_front *f = &t->front;
 
 	defs_finish(&t->defs);
+	if (t->defs.stacks.n_unmerged)
+		trace_trouble(t, FAULT_NOWHERE,
+			      "%" PRIu64 " stacks are too tangled: they show their Python frames only",
+			      t->defs.stacks.n_unmerged);
 	if (t->defs.n_bad)
 		trace_trouble(t, FAULT_NOWHERE, "%" PRIu64 " definitions made no sense", t->defs.n_bad);
 	for (size_t i = 0; i < t->threads.n; i++)
@@ -195,12 +199,14 @@ static bool has_moved_on(const struct trace *t)
 	return state != t->front.x_state || (!stat(t->file, &st) && st.st_ino != t->inode);
 }
 
-static int open_once(struct trace *t, const char *file, struct fault *ret_fault)
+static int open_once(struct trace *t, const char *file, const struct trace_options *options, struct fault *ret_fault)
 {
 	int fd, err;
 
 	*t = (struct trace){ .file = mem_text(file, strlen(file)), .cut_at = FAULT_NOWHERE };
 	defs_init(&t->defs);
+	t->defs.stacks.internals = options->internals;
+	t->defs.stacks.keep_raw = options->raw_stacks;
 	fd = open(file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fault_set(ret_fault, FAULT_IO, file, FAULT_NOWHERE, "%s", strerror(errno));
@@ -217,14 +223,19 @@ static int open_once(struct trace *t, const char *file, struct fault *ret_fault)
 
 int trace_open(struct trace *t, const char *file, struct fault *ret_fault)
 {
-	int err = open_once(t, file, ret_fault);
+	return trace_open_with(t, file, &(struct trace_options){ 0 }, ret_fault);
+}
+
+int trace_open_with(struct trace *t, const char *file, const struct trace_options *options, struct fault *ret_fault)
+{
+	int err = open_once(t, file, options, ret_fault);
 
 	for (int tries = 0; !err && t->front.x_state == PT_STATE_RUNNING && tries < 3; tries++) {
 		t->alive = is_being_written(t);
 		if (t->alive || !has_moved_on(t))
 			break;
 		trace_close(t);
-		err = open_once(t, file, ret_fault);
+		err = open_once(t, file, options, ret_fault);
 	}
 	return err;
 }

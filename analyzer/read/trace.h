@@ -83,6 +83,12 @@ struct trace {
 /* Opens and reads all but the events. Returns 0, FAULT_IO (can't be read), FAULT_FORMAT (no trace) or FAULT_VERSION
  * (from the future). Anything else that is wrong becomes a trouble of an opened trace. trace_close() in any case. */
 int trace_open(struct trace *t, const char *file, struct fault *ret_fault);
+
+struct trace_options {
+	bool internals;  /* stacks have all their frames, those of the interpreter included */
+	bool raw_stacks; /* defs.stacks.raw stays: the definitions as they stand in the file */
+};
+int trace_open_with(struct trace *t, const char *file, const struct trace_options *options, struct fault *ret_fault);
 void trace_close(struct trace *t);
 
 /* Adds a trouble; the text is made as by printf. Also used by replay for what only decoding finds. */

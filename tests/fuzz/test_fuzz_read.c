@@ -249,13 +249,13 @@ static void look_at_all(struct trace *t)
 	uint64_t lines = 0;
 
 	account_run(&a, t, &options);
-	for (node_id n = 0; n < t->defs.nodes.n; n++)
+	for (node_id n = 0; n < t->defs.stacks.nodes.n; n++)
 		lines += (uint64_t)lines_site(&t->defs, n).at.line;
 	for (size_t i = 0; i < t->defs.codes.n; i++)
 		for (uint32_t offset = 0; offset < 100; offset++)
 			lines += (uint64_t)lines_find(&t->defs.codes.at[i], offset).line;
 	for (size_t i = 0; i < a.rows.n; i++)
-		lines += t->defs.nodes.at[a.rows.at[i].node].code;
+		lines += t->defs.stacks.nodes.at[a.rows.at[i].node].code;
 	assert_true(strlen(trace_ended(t)) + lines > 0);
 	trace_is_complete(t);
 	account_free(&a);

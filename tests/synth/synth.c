@@ -133,6 +133,35 @@ void synth_frame(struct synth *s, uint32_t thread, uint32_t id, uint32_t parent,
 	synth_define(s, thread, PT_OP_FRAME, id, words, sizeof words);
 }
 
+void synth_module(struct synth *s, uint32_t thread, uint64_t id, const char *path, uint8_t flags)
+{
+	char data[1024];
+	struct pt_module head = { .bias = id << 32, .start = id << 32, .end = (id << 32) + 0x100000, .flags = flags };
+
+	head.path_bytes = (uint16_t)strlen(path);
+	memcpy(data, &head, sizeof head);
+	memcpy(data + sizeof head, path, head.path_bytes);
+	synth_define(s, thread, PT_OP_MODULE, id, data, sizeof head + head.path_bytes);
+}
+
+void synth_native(struct synth *s, uint32_t thread, uint32_t id, uint32_t parent, uint32_t module, uint64_t offset,
+		  uint32_t flags)
+{
+	uint32_t words[4] = { [PT_NATIVE_PARENT] = parent,
+			      [PT_NATIVE_MODULE] = module,
+			      [PT_NATIVE_OFFSET] = (uint32_t)offset,
+			      [PT_NATIVE_FLAGS] = flags | (uint32_t)(offset >> 32) << 16 };
+
+	synth_define(s, thread, PT_OP_NATIVE, id, words, sizeof words);
+}
+
+void synth_join(struct synth *s, uint32_t thread, uint32_t id, uint32_t python, uint32_t native)
+{
+	uint32_t words[4] = { [PT_JOIN_PYTHON] = python, [PT_JOIN_NATIVE] = native };
+
+	synth_define(s, thread, PT_OP_JOIN, id, words, sizeof words);
+}
+
 /* ---- blocks ---- */
 
 static void add_bytes(struct synth *s, const void *data, size_t len)

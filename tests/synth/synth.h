@@ -56,6 +56,12 @@ void synth_meta(struct synth *s, uint32_t thread, const char *key_value);
 /* A code object without a line table: everything is at its first line. */
 void synth_code(struct synth *s, uint32_t thread, uint64_t id, const char *file, const char *name, uint32_t first_line);
 void synth_frame(struct synth *s, uint32_t thread, uint32_t id, uint32_t parent, uint32_t code, uint32_t offset);
+/* Flags are PT_MODULE_; there is no build id. */
+void synth_module(struct synth *s, uint32_t thread, uint64_t id, const char *path, uint8_t flags);
+/* Flags are PT_NATIVE_. */
+void synth_native(struct synth *s, uint32_t thread, uint32_t id, uint32_t parent, uint32_t module, uint64_t offset,
+		  uint32_t flags);
+void synth_join(struct synth *s, uint32_t thread, uint32_t id, uint32_t python, uint32_t native);
 
 /* Packs a thread's ring into a DEFS and an EVENTS block, and starts it anew. */
 void synth_flush(struct synth *s, uint32_t thread);

@@ -262,10 +262,10 @@ static void frames_that_make_no_sense_are_dropped_and_counted(void **state)
 	synth_free_all(s);
 	assert_int_equal(trace_open(&t, path, &f), 0);
 	assert_int_equal(t.defs.n_bad, 3);
-	assert_int_equal(t.defs.nodes.at[defs_node(&t.defs, 1)].parent, NODE_UNKNOWN);
+	assert_int_equal(t.defs.stacks.nodes.at[defs_node(&t.defs, 1)].parent, NODE_UNKNOWN);
 	site = lines_site(&t.defs, defs_node(&t.defs, 3));
 	assert_string_equal(site.function, "?");
-	assert_true(t.defs.n_stacks < 100000);
+	assert_true(t.defs.stacks.n < 100000);
 	trace_close(&t);
 }
 

@@ -86,7 +86,7 @@ static void assert_same_events(const char *a_path, const char *b_path)
 	assert_int_equal(trace_open(&a, a_path, &f), 0);
 	assert_int_equal(trace_open(&b, b_path, &f), 0);
 	assert_int_equal(a.n_events, b.n_events);
-	assert_int_equal(a.defs.nodes.n, b.defs.nodes.n);
+	assert_int_equal(a.defs.stacks.nodes.n, b.defs.stacks.nodes.n);
 	ao = order_new(&a, 0);
 	bo = order_new(&b, 0);
 	for (uint64_t i = 0; i < a.n_events; i++) {
