@@ -39,6 +39,13 @@ static const struct option_row full_rows[] = {
 	  "whole stacks and paths, nothing folded or left out" },
 	{ 0 },
 };
+static const struct option_row symbols_rows[] = {
+	{ 0, "sysroot", OPTION_TEXT, offsetof(struct options_common, sysroot), "DIR",
+	  "look for libraries and sources below DIR: a copy of the machine that was traced" },
+	{ 0, "debug-path", OPTION_TEXT, offsetof(struct options_common, debug_path), "DIR[:DIR]",
+	  "look for debug files and libraries in DIR, too" },
+	{ 0 },
+};
 static const struct option_row help_rows[] = {
 	{ 'h', "help", OPTION_FLAG, 0, NULL, "print this text" },
 	{ 0 },
@@ -47,10 +54,8 @@ static const struct {
 	unsigned group;
 	const struct option_row *rows;
 } groups[] = {
-	{ OPTIONS_FULL, full_rows },
-	{ OPTIONS_JSON, json_rows },
-	{ OPTIONS_OUTPUT, output_rows },
-	{ OPTIONS_COMPLETE, complete_rows },
+	{ OPTIONS_FULL, full_rows },     { OPTIONS_SYMBOLS, symbols_rows },   { OPTIONS_JSON, json_rows },
+	{ OPTIONS_OUTPUT, output_rows }, { OPTIONS_COMPLETE, complete_rows },
 };
 #define N_GROUPS (sizeof groups / sizeof *groups)
 

@@ -48,6 +48,7 @@ enum {
 	OPTIONS_FULL = 1 << 3,     /* --full: whole stacks and paths */
 	OPTIONS_TRACES = 1 << 4,   /* no rows: at least one operand, called TRACE */
 	OPTIONS_FIRST = 1 << 5,    /* no rows: options end at the first operand, which may have options of its own */
+	OPTIONS_SYMBOLS = 1 << 6,  /* --sysroot, --debug-path: for names of native frames */
 	OPTIONS_REPORT = OPTIONS_OUTPUT | OPTIONS_JSON | OPTIONS_COMPLETE | OPTIONS_TRACES,
 };
 
@@ -57,7 +58,9 @@ struct options_common {
 	bool json;
 	bool require_complete;
 	bool full;
-	char **operands; /* borrowed from argv, which options_parse() may reorder */
+	const char *sysroot;    /* NULL: / */
+	const char *debug_path; /* "DIR:DIR"; NULL: none but the system's */
+	char **operands;        /* borrowed from argv, which options_parse() may reorder */
 	int n_operands;
 };
 
