@@ -108,12 +108,11 @@ static struct table *roomy_table(void)
 	return t && last_stack < t->mask ? t : NULL;
 }
 
-static void define_frame(struct thread *t, uint32_t id, uint32_t parent, uint32_t code, uint32_t offset)
+static void define_words(struct thread *t, uint8_t op, uint32_t id, const uint32_t words[4])
 {
-	uint32_t words[4] = { [PT_FRAME_PARENT] = parent, [PT_FRAME_CODE] = code, [PT_FRAME_OFFSET] = offset };
-	struct piece piece = { words, sizeof words };
+	struct piece piece = { words, 4 * sizeof *words };
 
-	define_bytes(t, PT_OP_FRAME, id, &piece, 1);
+	define_bytes(t, op, id, &piece, 1);
 }
 
 /* Puts a new id where the search ended, or where it ends now that others have been there. */
@@ -132,9 +131,9 @@ static uint32_t publish(struct table *tab, struct entry *e, uint64_t above, uint
 	return id;
 }
 
-uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset)
+/* The id of a key; when it is new, it is defined by `op` and `words`. */
+static uint32_t intern(struct thread *t, uint64_t above, uint32_t offset, uint8_t op, const uint32_t words[4])
 {
-	uint64_t above = (uint64_t)parent << 32 | code;
 	struct table *tab = roomy_table();
 	struct entry *e;
 	uint32_t id;
@@ -147,8 +146,38 @@ uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t
 	if (id)
 		return id;
 	id = atomic_fetch_add(&last_stack, 1) + 1;
-	define_frame(t, id, parent, code, offset);
+	define_words(t, op, id, words);
 	return publish(tab, e, above, offset, id);
+}
+
+/* Keys of one kind never meet those of another: no offset in bytecode is near 2^32 but PT_OFFSET_NONE. Nor is `above`
+ * ever 0. */
+enum { KEY_NATIVE = 0xfffffffe, KEY_JOIN = 0xfffffffd, KEY_ENTRY = 0xffffffff };
+
+static uint64_t above_of(uint32_t parent, uint32_t number) { return (uint64_t)parent << 32 | number; }
+
+uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset)
+{
+	uint32_t words[4] = { [PT_FRAME_PARENT] = parent, [PT_FRAME_CODE] = code, [PT_FRAME_OFFSET] = offset };
+
+	return intern(t, above_of(parent, code == PT_CODE_ENTRY ? KEY_ENTRY : code), offset, PT_OP_FRAME, words);
+}
+
+uint32_t intern_native(struct thread *t, uint32_t parent, uint32_t number, struct intern_place place)
+{
+	uint32_t words[4] = { [PT_NATIVE_PARENT] = parent,
+			      [PT_NATIVE_MODULE] = place.module,
+			      [PT_NATIVE_OFFSET] = (uint32_t)place.offset,
+			      [PT_NATIVE_FLAGS] = place.flags | (uint32_t)(place.offset >> 32) << 16 };
+
+	return intern(t, above_of(parent, number), KEY_NATIVE, PT_OP_NATIVE, words);
+}
+
+uint32_t intern_join(struct thread *t, uint32_t python, uint32_t native)
+{
+	uint32_t words[4] = { [PT_JOIN_PYTHON] = python, [PT_JOIN_NATIVE] = native };
+
+	return intern(t, above_of(native, python), KEY_JOIN, PT_OP_JOIN, words);
 }
 
 uint32_t intern_new_code(void) { return atomic_fetch_add(&last_code, 1) + 1; }

@@ -2,7 +2,8 @@
 /*
  * intern: dense ids for what events refer to, each defined in the trace before its first use
  *
- * What:  (parent stack, code, offset) → stack id, and records of definition.
+ * What:  (parent stack, code, offset) → stack id, the same for native frames and for joined stacks, and records of
+ *        definition.
  * How:   one insert-only hash table for the process. Look-ups and inserts take no lock; growing it takes one, for
  *        the time of a copy. Two threads that meet the same new key at once may give it two ids: the reader folds
  *        equal definitions, so that is harmless, and it is what makes the table free of locks.
@@ -14,9 +15,20 @@
 
 struct thread; /* preload/thread.h */
 
-/* The id of the stack that has `code` at `offset` on top of `parent` (0: nothing below). Defines it when new.
- * Returns 0 when the tracer is out of memory (counted as PT_LOST_MEMORY). Cost: one probe when known. */
+/* The id of the stack that has `code` (or PT_CODE_ENTRY) at `offset` on top of `parent` (0: nothing below). Defines it
+ * when new. Returns 0 when the tracer is out of memory (counted as PT_LOST_MEMORY). Cost: one probe when known. */
 uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset);
+
+/* The same for a frame of machine code: `number` stands for its address (preload/native/rules.h; UINT32_MAX: where a
+ * walk could not go on), `place` is what the trace says of it. */
+struct intern_place {
+	uint32_t module;
+	uint64_t offset; /* 48 bits */
+	uint16_t flags;  /* PT_NATIVE_ */
+};
+uint32_t intern_native(struct thread *t, uint32_t parent, uint32_t number, struct intern_place place);
+/* The id of a Python stack and a native stack as one. Neither is 0. */
+uint32_t intern_join(struct thread *t, uint32_t python, uint32_t native);
 
 /* A number for a new code object, dense from 1. */
 uint32_t intern_new_code(void);

@@ -10,8 +10,10 @@
 #include "preload/emit.h"
 #include "preload/environment.h"
 #include "preload/facts.h"
+#include "preload/hooks/check.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
+#include "preload/native/native.h"
 #include "preload/options.h"
 #include "preload/os.h"
 #include "preload/program.h"
@@ -34,7 +36,7 @@ static bool init_seen;   /* PY_INIT is in the trace */
 static struct lock adopting;
 static _Atomic(uint64_t) last_fork;
 
-bool lifecycle_fini_seen, lifecycle_checks;
+bool lifecycle_fini_seen;
 
 /* ---- the interpreter's life ---- */
 
@@ -159,10 +161,14 @@ static bool begin(int argc, char **argv)
 
 	if (!decide(argc, argv))
 		return false;
-	lifecycle_checks = options.log & OPTIONS_LOG_CHECK;
 	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
 	upward = (struct upward){ .adopt = adopt_child, .tick = tick };
 	thread_start();
+	if (options.native) {
+		native_start(environ);
+		py_want_entries();
+	}
+	hook_check_start((unsigned)options.log);
 	if (!open_trace(&no_parent))
 		return false;
 	pthread_atfork(fork_prepare, NULL, fork_in_child);
@@ -236,6 +242,7 @@ static void forget_parent(void)
 	thread_after_fork();
 	intern_after_fork();
 	py_after_fork();
+	native_after_fork();
 	atomic_store(&order.run, 1);
 	atomic_store(&order.now_ns, 0);
 	atomic_store(&last_fork, 0);
@@ -415,6 +422,7 @@ void lifecycle_end(enum pt_ended how, int status)
 	t = tracer_is_on() ? thread_enter() : NULL;
 	if (t) {
 		thread_depth(t, DEPTH_OWN);
+		hook_check_end();
 		emit_pair(t, PT_OP_END, t->tid, 0);
 		e.all_packed = ring_pack(t);
 		e.self = t;

@@ -27,5 +27,3 @@ void lifecycle_forked(int child_pid);
  */
 extern bool lifecycle_fini_seen __attribute__((visibility("hidden")));
 void lifecycle_fini_changed(struct thread *t);
-/* PYTRACE_LOG=check. */
-extern bool lifecycle_checks __attribute__((visibility("hidden")));

@@ -70,7 +70,9 @@ static bool read_FOLLOW(const char *text, void *field)
 
 static bool read_LOG(const char *text, void *field)
 {
-	static const struct word words[] = { { "check", OPTIONS_LOG_CHECK }, { "none", 0 }, { "", 0 }, { 0 } };
+	static const struct word words[] = {
+		{ "check", OPTIONS_LOG_CHECK }, { "unwind", OPTIONS_LOG_UNWIND }, { "none", 0 }, { "", 0 }, { 0 }
+	};
 
 	return read_list(text, words, field);
 }

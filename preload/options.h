@@ -10,11 +10,12 @@
 
 enum options_mode { OPTIONS_MODE_FULL, OPTIONS_MODE_OFF };
 enum { OPTIONS_FOLLOW_FORK = 1, OPTIONS_FOLLOW_EXEC = 2 };
-enum { OPTIONS_LOG_CHECK = 1 };
+enum { OPTIONS_LOG_CHECK = 1, OPTIONS_LOG_UNWIND = 2 };
 
 struct options {
 	const char *output, *programs;
-	uint64_t mode;     /* enum options_mode */
+	uint64_t mode; /* enum options_mode */
+	uint64_t native;
 	uint64_t follow;   /* OPTIONS_FOLLOW_… */
 	uint64_t max_size; /* bytes; UINT64_MAX: no limit */
 	uint64_t log;      /* OPTIONS_LOG_… */

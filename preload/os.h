@@ -115,6 +115,12 @@ static inline uint64_t os_file_size_limit(void)
 
 	return os_call(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &r) ? UINT64_MAX : (uint64_t)r.rlim_cur;
 }
+static inline uint64_t os_stack_limit(void)
+{
+	struct rlimit r;
+
+	return os_call(SYS_prlimit64, 0, RLIMIT_STACK, NULL, &r) ? 0 : (uint64_t)r.rlim_cur;
+}
 static inline uint64_t os_descriptor_limit(void)
 {
 	struct rlimit r;

@@ -53,6 +53,7 @@ static void thread_dies(void *arg)
 	emit_pair(t, PT_OP_END, t->tid, 0);
 	ring_pack(t);
 	py_thread_end(&t->py);
+	native_thread_end(&t->native);
 	t->dying = true;
 	thread_leave(t);
 }
@@ -80,6 +81,7 @@ static void reset(struct thread *t)
 	struct thread *next = t->next;
 
 	py_thread_end(&t->py);
+	native_thread_end(&t->native);
 	memset(t, 0, offsetof(struct thread, py));
 	t->next = next;
 	t->depth = DEPTH_OWN;

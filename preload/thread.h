@@ -12,6 +12,7 @@
  * Who:   the owner writes; the thread that ends the trace reads `depth` of the others (lifecycle.c).
  */
 #pragma once
+#include "preload/native/native.h"
 #include "preload/py/py.h"
 #include "preload/tracer.h"
 
@@ -41,6 +42,7 @@ struct thread {
 	struct thread *next;   /* list of all */
 	_Atomic(bool) retired; /* dead, its ring given back: the struct may be taken by a new thread */
 	struct py_thread py;
+	struct native_thread native;
 };
 
 extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec"), visibility("hidden")));

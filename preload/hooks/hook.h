@@ -7,51 +7,78 @@
  *	struct thread *t = thread_enter();      NULL: not for us, only forward
  *	p = real.malloc(size);                  at depth DEPTH_REAL
  *	if (t)
- *		hook_alloc(t, ...), thread_leave(t);
+ *		hook_alloc(t, ..., CPU_FRAME(), ...), thread_leave(t);
  *
  * errno is the real function's: nothing in the tracer changes it (os.h).
  */
 #pragma once
 #include "preload/emit.h"
 #include "preload/lifecycle.h"
+#include "preload/native/native.h"
 #include "preload/os.h"
 #include "preload/real.h"
 
 #define HOOK __attribute__((visibility("default")))
 
-void hook_check_stack(struct thread *t, uint32_t stack, bool has_gil);
+/* PYTRACE_LOG, OPTIONS_LOG_...; 0: nothing is to be checked. */
+extern unsigned hook_checks __attribute__((visibility("hidden")));
+void hook_check_python(struct thread *t, uint32_t stack, bool has_gil);
+void hook_check_native(struct thread *t, uint32_t python, uint32_t stack, const void *frame);
 
-static inline uint32_t hook_stack(struct thread *t, bool has_gil)
+/* The Python stack of this moment. */
+static inline uint32_t hook_python(struct thread *t, bool has_gil)
 {
 	uint32_t stack = py_stack(t, &t->py, has_gil);
 
-	if (unlikely(lifecycle_checks))
-		hook_check_stack(t, stack, has_gil);
+	if (unlikely(hook_checks))
+		hook_check_python(t, stack, has_gil);
 	return stack;
 }
 
-/* Records a block that the real function returned. Leaves the thread at DEPTH_OWN. */
-static inline void hook_alloc(struct thread *t, enum pt_layer layer, const void *p, size_t size, bool has_gil)
+/* The whole stack of the function whose CPU_FRAME() is `frame`: Python and native frames. */
+static inline uint32_t hook_stack(struct thread *t, const void *frame, bool has_gil)
+{
+	uint32_t python = hook_python(t, has_gil), stack;
+
+	if (!native_on)
+		return python;
+	stack = native_stack(t, python, frame);
+	if (unlikely(hook_checks))
+		hook_check_native(t, python, stack, frame);
+	return stack;
+}
+
+/* Records a block that the real function returned. Leaves the thread at DEPTH_OWN. `frame`: the hook's CPU_FRAME(). */
+static inline void hook_alloc(struct thread *t, enum pt_layer layer, const void *p, size_t size, const void *frame,
+			      bool has_gil)
 {
 	thread_depth(t, DEPTH_OWN);
 	if (p)
-		emit_memory(t, pt_memory_op(PT_ALLOC, layer), (uintptr_t)p, size, hook_stack(t, has_gil));
+		emit_memory(t, pt_memory_op(PT_ALLOC, layer), (uintptr_t)p, size, hook_stack(t, frame, has_gil));
 }
 
-/* Records a release and leaves the thread at DEPTH_REAL, where the real function is to be called. Returns the stack. */
-static inline uint32_t hook_free(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p,
-				 bool has_gil)
+/* Records a release and leaves the thread at DEPTH_REAL, where the real function is to be called. Releases have their
+ * Python stack only: who gave memory back is asked less often than who took it, and this is half of all events. */
+static inline void hook_free(struct thread *t, enum pt_layer layer, const void *p, bool has_gil)
+{
+	thread_depth(t, DEPTH_OWN);
+	emit_memory(t, pt_memory_op(PT_FREE, layer), (uintptr_t)p, 0, hook_python(t, has_gil));
+	thread_depth(t, DEPTH_REAL);
+}
+
+/* The first half of a realloc, before the real call, for which the thread is left at DEPTH_REAL. Returns the stack. */
+static inline uint32_t hook_move(struct thread *t, enum pt_layer layer, const void *p, const void *frame, bool has_gil)
 {
 	uint32_t stack;
 
 	thread_depth(t, DEPTH_OWN);
-	stack = hook_stack(t, has_gil);
-	emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, 0, stack);
+	stack = hook_stack(t, frame, has_gil);
+	emit_memory(t, pt_memory_op(PT_MOVE_BEGIN, layer), (uintptr_t)p, 0, stack);
 	thread_depth(t, DEPTH_REAL);
 	return stack;
 }
 
-/* The second half of a realloc that began with MOVE_BEGIN. */
+/* The second half. */
 static inline void hook_moved(struct thread *t, enum pt_layer layer, const void *old, const void *p, size_t size,
 			      uint32_t stack)
 {

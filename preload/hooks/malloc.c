@@ -11,14 +11,14 @@
 #include <string.h>
 
 /* Runs `call`, which sets `p`, and records its block. */
-#define RECORD_ALLOC(p, size, call)                                          \
-	do {                                                                 \
-		struct thread *t_ = thread_enter();                          \
-		call;                                                        \
-		if (t_) {                                                    \
-			hook_alloc(t_, PT_LAYER_MALLOC, (p), (size), false); \
-			thread_leave(t_);                                    \
-		}                                                            \
+#define RECORD_ALLOC(p, size, call)                                                       \
+	do {                                                                              \
+		struct thread *t_ = thread_enter();                                       \
+		call;                                                                     \
+		if (t_) {                                                                 \
+			hook_alloc(t_, PT_LAYER_MALLOC, (p), (size), CPU_FRAME(), false); \
+			thread_leave(t_);                                                 \
+		}                                                                         \
 	} while (0)
 
 HOOK void *malloc(size_t size)
@@ -99,18 +99,18 @@ static void *realloc_early(void *p, size_t size)
 }
 
 /* realloc(p, 0) frees in glibc and returns NULL: then the old block is gone. */
-static void *record_realloc(struct thread *t, void *p, size_t size, void *(*call)(void *, size_t))
+static void *record_realloc(struct thread *t, void *p, size_t size, const void *frame)
 {
 	uint32_t stack;
 	void *q;
 
 	if (!p) {
-		q = call(p, size);
-		hook_alloc(t, PT_LAYER_MALLOC, q, size, false);
+		q = real.realloc(p, size);
+		hook_alloc(t, PT_LAYER_MALLOC, q, size, frame, false);
 		return q;
 	}
-	stack = hook_free(t, PT_MOVE_BEGIN, PT_LAYER_MALLOC, p, false);
-	q = call(p, size);
+	stack = hook_move(t, PT_LAYER_MALLOC, p, frame, false);
+	q = real.realloc(p, size);
 	if (!q && !size) {
 		thread_depth(t, DEPTH_OWN);
 		emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_MALLOC), (uintptr_t)p, 0, stack);
@@ -120,7 +120,8 @@ static void *record_realloc(struct thread *t, void *p, size_t size, void *(*call
 	return q;
 }
 
-HOOK void *realloc(void *p, size_t size)
+/* What realloc does, for the caller of the function whose frame is given. */
+static void *resize(void *p, size_t size, const void *frame)
 {
 	struct thread *t;
 	void *q;
@@ -133,10 +134,12 @@ HOOK void *realloc(void *p, size_t size)
 	t = thread_enter();
 	if (!t)
 		return real.realloc(p, size);
-	q = record_realloc(t, p, size, real.realloc);
+	q = record_realloc(t, p, size, frame);
 	thread_leave(t);
 	return q;
 }
+
+HOOK void *realloc(void *p, size_t size) { return resize(p, size, CPU_FRAME()); }
 
 HOOK void *reallocarray(void *p, size_t n, size_t size)
 {
@@ -144,18 +147,18 @@ HOOK void *reallocarray(void *p, size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return realloc(p, size);
+	return resize(p, size, CPU_FRAME());
 }
 
 /* Records the release of `p`, then runs `call`, which does it. */
-#define RECORD_FREE(p, call)                                                 \
-	do {                                                                 \
-		struct thread *t_ = thread_enter();                          \
-		if (t_)                                                      \
-			hook_free(t_, PT_FREE, PT_LAYER_MALLOC, (p), false); \
-		call;                                                        \
-		if (t_)                                                      \
-			thread_leave(t_);                                    \
+#define RECORD_FREE(p, call)                                        \
+	do {                                                        \
+		struct thread *t_ = thread_enter();                 \
+		if (t_)                                             \
+			hook_free(t_, PT_LAYER_MALLOC, (p), false); \
+		call;                                               \
+		if (t_)                                             \
+			thread_leave(t_);                           \
 	} while (0)
 
 HOOK void free(void *p)

@@ -19,19 +19,19 @@ static enum pt_layer layer_of(int prot, int flags)
 /* Ranges are whole pages: the kernel's view. */
 static size_t whole_pages(size_t bytes) { return (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1); }
 
-static uint32_t record_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p,
-			     size_t bytes)
+/* `frame`: of the hook, for a range that is taken; NULL for one that is given back (hook_free). */
+static void record_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p, size_t bytes,
+			 const void *frame)
 {
 	uint32_t stack;
 
 	thread_depth(t, DEPTH_OWN);
-	stack = hook_stack(t, false);
+	stack = frame ? hook_stack(t, frame, false) : hook_python(t, false);
 	emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, whole_pages(bytes), stack);
 	thread_depth(t, DEPTH_REAL);
-	return stack;
 }
 
-static void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
+static void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset, const void *frame)
 {
 	struct thread *t = thread_enter();
 	void *p = real.mmap(hint, bytes, prot, flags, fd, offset);
@@ -39,19 +39,19 @@ static void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd, 
 	if (!t)
 		return p;
 	if (p != MAP_FAILED)
-		record_range(t, PT_MAP, layer_of(prot, flags), p, bytes);
+		record_range(t, PT_MAP, layer_of(prot, flags), p, bytes, frame);
 	thread_leave(t);
 	return p;
 }
 
 HOOK void *mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	return record_mmap(hint, bytes, prot, flags, fd, offset);
+	return record_mmap(hint, bytes, prot, flags, fd, offset, CPU_FRAME());
 }
 
 HOOK void *mmap64(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	return record_mmap(hint, bytes, prot, flags, fd, offset);
+	return record_mmap(hint, bytes, prot, flags, fd, offset, CPU_FRAME());
 }
 
 HOOK int munmap(void *p, size_t bytes)
@@ -61,10 +61,10 @@ HOOK int munmap(void *p, size_t bytes)
 
 	if (!t)
 		return real.munmap(p, bytes);
-	record_range(t, PT_UNMAP, PT_LAYER_MMAP, p, bytes);
+	record_range(t, PT_UNMAP, PT_LAYER_MMAP, p, bytes, NULL);
 	ret = real.munmap(p, bytes);
 	if (ret)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, p, bytes);
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, p, bytes, NULL);
 	thread_leave(t);
 	return ret;
 }
@@ -72,18 +72,23 @@ HOOK int munmap(void *p, size_t bytes)
 /* With old_bytes 0 (a second view of a shared mapping) or MREMAP_DONTUNMAP (anonymous memory) the old range stays. */
 static bool old_range_goes(size_t old_bytes, int flags) { return old_bytes && !(flags & 4 /* MREMAP_DONTUNMAP */); }
 
-static void *record_mremap(struct thread *t, void *old, size_t old_bytes, size_t bytes, int flags, void *wanted)
+static void *record_mremap(struct thread *t, void *old, size_t old_bytes, size_t bytes, int flags, void *wanted,
+			   const void *frame)
 {
 	bool goes = old_range_goes(old_bytes, flags);
 	void *p;
 
 	if (goes)
-		record_range(t, PT_UNMAP, PT_LAYER_MMAP, old, old_bytes);
+		record_range(t, PT_UNMAP, PT_LAYER_MMAP, old, old_bytes, NULL);
 	p = real.mremap(old, old_bytes, bytes, flags, wanted);
 	if (p != MAP_FAILED)
-		record_range(t, PT_MAP, goes ? PT_LAYER_MOVED : old_bytes ? PT_LAYER_MMAP : PT_LAYER_FILE, p, bytes);
+		record_range(t, PT_MAP,
+			     goes        ? PT_LAYER_MOVED
+			     : old_bytes ? PT_LAYER_MMAP
+					 : PT_LAYER_FILE,
+			     p, bytes, frame);
 	else if (goes)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, old, old_bytes);
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, old, old_bytes, NULL);
 	return p;
 }
 
@@ -100,18 +105,18 @@ HOOK void *mremap(void *old, size_t old_bytes, size_t bytes, int flags, ...)
 	}
 	if (!t)
 		return real.mremap(old, old_bytes, bytes, flags, wanted);
-	p = record_mremap(t, old, old_bytes, bytes, flags, wanted);
+	p = record_mremap(t, old, old_bytes, bytes, flags, wanted, CPU_FRAME());
 	thread_leave(t);
 	return p;
 }
 
 /* The program break as a mapping that grows and shrinks at its end. */
-static void record_break(struct thread *t, char *from, char *to)
+static void record_break(struct thread *t, char *from, char *to, const void *frame)
 {
 	if (to > from)
-		record_range(t, PT_MAP, PT_LAYER_MMAP, from, (size_t)(to - from));
+		record_range(t, PT_MAP, PT_LAYER_MMAP, from, (size_t)(to - from), frame);
 	else if (to < from)
-		record_range(t, PT_UNMAP, PT_LAYER_MMAP, to, (size_t)(from - to));
+		record_range(t, PT_UNMAP, PT_LAYER_MMAP, to, (size_t)(from - to), NULL);
 }
 
 HOOK void *sbrk(intptr_t increment)
@@ -120,14 +125,14 @@ HOOK void *sbrk(intptr_t increment)
 	char *now = t ? real.sbrk(0) : NULL, *old;
 
 	if (t && increment < 0)
-		record_break(t, now, now + increment);
+		record_break(t, now, now + increment, CPU_FRAME());
 	old = real.sbrk(increment);
 	if (!t)
 		return old;
 	if (increment > 0 && old != (char *)-1)
-		record_break(t, old, old + increment);
+		record_break(t, old, old + increment, CPU_FRAME());
 	if (increment < 0 && old == (char *)-1)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, now + increment, (size_t)-increment);
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, now + increment, (size_t)-increment, NULL);
 	thread_leave(t);
 	return old;
 }
@@ -141,7 +146,7 @@ HOOK int brk(void *to)
 	if (!t)
 		return ret;
 	if (!ret)
-		record_break(t, from, to);
+		record_break(t, from, to, CPU_FRAME());
 	thread_leave(t);
 	return ret;
 }

@@ -18,33 +18,34 @@ static inline struct thread *enter(void)
 	return t;
 }
 
-static inline void *do_malloc(const struct py_allocator *below, size_t size, enum pt_layer layer, bool has_gil)
+static inline __attribute__((always_inline)) void *do_malloc(const struct py_allocator *below, size_t size,
+							     enum pt_layer layer, bool has_gil)
 {
 	struct thread *t = enter();
 	void *p = below->malloc(below->ctx, size);
 
 	if (t) {
-		hook_alloc(t, layer, p, size, has_gil);
+		hook_alloc(t, layer, p, size, CPU_FRAME(), has_gil);
 		thread_leave(t);
 	}
 	return p;
 }
 
-static inline void *do_calloc(const struct py_allocator *below, size_t n, size_t size, enum pt_layer layer,
-			      bool has_gil)
+static inline __attribute__((always_inline)) void *do_calloc(const struct py_allocator *below, size_t n, size_t size,
+							     enum pt_layer layer, bool has_gil)
 {
 	struct thread *t = enter();
 	void *p = below->calloc(below->ctx, n, size);
 
 	if (t) {
-		hook_alloc(t, layer, p, n * size, has_gil);
+		hook_alloc(t, layer, p, n * size, CPU_FRAME(), has_gil);
 		thread_leave(t);
 	}
 	return p;
 }
 
-static inline void *do_realloc(const struct py_allocator *below, void *p, size_t size, enum pt_layer layer,
-			       bool has_gil)
+static inline __attribute__((always_inline)) void *do_realloc(const struct py_allocator *below, void *p, size_t size,
+							      enum pt_layer layer, bool has_gil)
 {
 	struct thread *t = enter();
 	uint32_t stack;
@@ -53,12 +54,12 @@ static inline void *do_realloc(const struct py_allocator *below, void *p, size_t
 	if (!t)
 		return below->realloc(below->ctx, p, size);
 	if (p) {
-		stack = hook_free(t, PT_MOVE_BEGIN, layer, p, has_gil);
+		stack = hook_move(t, layer, p, CPU_FRAME(), has_gil);
 		q = below->realloc(below->ctx, p, size);
 		hook_moved(t, layer, p, q, size, stack);
 	} else {
 		q = below->realloc(below->ctx, p, size);
-		hook_alloc(t, layer, q, size, has_gil);
+		hook_alloc(t, layer, q, size, CPU_FRAME(), has_gil);
 	}
 	thread_leave(t);
 	return q;
@@ -72,12 +73,13 @@ static inline void do_free(const struct py_allocator *below, void *p, enum pt_la
 		return;
 	t = enter();
 	if (t)
-		hook_free(t, PT_FREE, layer, p, has_gil);
+		hook_free(t, layer, p, has_gil);
 	below->free(below->ctx, p);
 	if (t)
 		thread_leave(t);
 }
 
+/* CPU_FRAME() is that of the function they are inlined into, which CPython called. */
 #define DOMAIN(name, LAYER, has_gil)                                                                        \
 	static void *name##_malloc(void *ctx, size_t size) { return do_malloc(ctx, size, LAYER, has_gil); } \
 	static void *name##_calloc(void *ctx, size_t n, size_t size) { return do_calloc(ctx, n, size, LAYER, has_gil); }
@@ -129,7 +131,7 @@ static void *arena_hook_alloc(void *ctx, size_t size)
 	void *p = below->alloc(below->ctx, size);
 
 	if (t) {
-		hook_alloc(t, PT_LAYER_ARENA, p, size, true);
+		hook_alloc(t, PT_LAYER_ARENA, p, size, CPU_FRAME(), true);
 		leave_arena(t, nested);
 	}
 	return p;
@@ -142,7 +144,7 @@ static void arena_hook_free(void *ctx, void *p, size_t size)
 	struct thread *t = enter_arena(&nested);
 
 	if (t)
-		hook_free(t, PT_FREE, PT_LAYER_ARENA, p, true);
+		hook_free(t, PT_LAYER_ARENA, p, true);
 	below->free(below->ctx, p, size);
 	if (t)
 		leave_arena(t, nested);

@@ -37,8 +37,12 @@ static const struct {
 	{ "PyCode_Type", offsetof(struct py_symbols, code_type) },
 	{ "PyUnicode_Type", offsetof(struct py_symbols, str_type) },
 	{ "PyBytes_Type", offsetof(struct py_symbols, bytes_type) },
+	{ "PyLong_Type", offsetof(struct py_symbols, int_type) },
+	{ "PyCoro_Type", offsetof(struct py_symbols, coro_type) },
+	{ "PyGen_Type", offsetof(struct py_symbols, gen_type) },
 	{ "_Py_MergeZeroLocalRefcount", offsetof(struct py_symbols, merge_refcount) },
 	{ "_Py_NegativeRefcount", offsetof(struct py_symbols, negative_refcount) },
+	{ "_PyEval_EvalFrameDefault", offsetof(struct py_symbols, eval) },
 	{ "pypy_main_startup", offsetof(struct py_symbols, pypy) },
 };
 
@@ -187,5 +191,7 @@ bool py_start(void *handle)
 	}
 	return info.implementation;
 }
+
+const void *py_eval(void) { return py_symbols.eval; }
 
 const struct py_info *py_info(void) { return &info; }

@@ -51,6 +51,11 @@ struct py_info {
 bool py_start(void *handle);
 const struct py_info *py_info(void);
 
+/* The function in which Python frames are evaluated; NULL without an interpreter. */
+const void *py_eval(void);
+/* From here on stacks also say where C code called that function (PT_CODE_ENTRY). Before the first event. */
+void py_want_entries(void);
+
 /* Puts the tracer's hooks in force, before Py_Initialize. Later py_watch() puts them back when the interpreter has
  * replaced them (PYTHONMALLOC, -X dev, a second Py_Initialize; cpython-facts 1.1 and 1.2). */
 void py_install(const struct py_hooks *hooks);

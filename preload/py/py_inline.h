@@ -31,6 +31,9 @@ struct py_thread {
 	uint32_t deaths;    /* py_state.deaths when `cached` was valid */
 	const char **fresh; /* frames of the walk under way, the innermost first */
 	uint32_t *where;    /* hash of a frame's address -> its likely index in `cached` */
+	/* Calls of the evaluation loop by C code that the stack is in; and how many of them, from the outer end, are
+	 * the same calls as when the owner of `same` (preload/native) set it to `entries`. */
+	uint32_t entries, same;
 };
 
 /* What the hot path must know of the interpreter. Written by py_start, py_install, the self-test and deaths of code. */
@@ -48,6 +51,7 @@ struct py_state {
 	uint32_t mark_mask;      /* 0: frames of this version bear no marks */
 	uint32_t instr_offset;   /* in a frame: the 64 bits that hold the instruction */
 	bool current_is_shared;  /* up to 3.11 `current` tells who holds the GIL, whatever thread asks */
+	bool entries;            /* PT_CODE_ENTRY frames are wanted */
 	bool watch;              /* the tracer's hooks are wanted */
 	bool recheck;            /* look at the allocators at the next malloc although the interpreter is initialised */
 	const void *code_type;   /* &PyCode_Type; its own address while unknown, which no object has as type */

@@ -130,6 +130,8 @@ uint32_t py_frame_id(struct thread *t, const char *frame, uint32_t parent)
 	uint32_t offset, id;
 	const char *code = py_frame_code(frame, &offset);
 
+	if (py_state.entries && is_entry(frame, &py_layout))
+		parent = intern_frame(t, parent, PT_CODE_ENTRY, 0);
 	if (!code)
 		return parent;
 	id = py_code_id(t, code);
@@ -160,6 +162,7 @@ bool py_cached_grow(struct py_thread *p)
 static void forget(struct py_thread *p)
 {
 	p->depth = 0;
+	p->entries = p->same = 0;
 	p->top = NULL;
 	memset(p->memo, 0, MEMOS * sizeof *p->memo);
 }
@@ -194,7 +197,7 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 	if (p->epoch != py_state.epoch || p->deaths != deaths)
 		forget(p);
 	if (p->epoch != py_state.epoch || p->tstate != tstate)
-		p->depth = p->stack = 0;
+		p->depth = p->stack = p->entries = p->same = 0;
 	p->epoch = py_state.epoch;
 	p->deaths = deaths;
 	p->tstate = tstate;
@@ -292,6 +295,8 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
 		arena_unmap(frames, (size_t)depth * sizeof *frames);
 	return stack;
 }
+
+void py_want_entries(void) { py_state.entries = true; }
 
 void py_after_fork(void)
 {

@@ -29,7 +29,8 @@ struct py_cached {
 	uint64_t instr;   /* the word at frame_instr */
 	const char *code; /* up to 3.10 */
 	uint32_t stack;
-	bool may_mark; /* a mark would prove the activation */
+	uint32_t entries; /* calls of the evaluation loop by C code, from the outer end up to here */
+	bool may_mark;    /* a mark would prove the activation */
 };
 
 /* Direct-mapped. A key tells code object and instruction; it is wiped when a code object dies. */
@@ -55,6 +56,7 @@ struct walk {
 	uint32_t n_fresh; /* in p->fresh: frames above the kept ones, innermost first */
 	uint32_t kept;    /* entries of p->cached whose frames are still in the stack */
 	uint32_t same;    /* entries that are as they were; the others need new ids */
+	uint32_t proven;  /* entries whose frames are known to be the same activations */
 };
 
 /* ---- frames ---- */
@@ -82,19 +84,30 @@ INLINE const char *top_of(const char *tstate, const struct py_layout *l)
 	return PY_AT(const char *, tstate, l->ts_top);
 }
 
+/*
+ * Whether C code called the evaluation loop for this frame. Up to 3.10 it runs one frame a call; 3.11 has a flag, in
+ * front of `owner`; since 3.12 there is a frame on the C stack instead, which is the entry itself.
+ */
+INLINE bool is_entry(const char *frame, const struct py_layout *l)
+{
+	if (are_objects(l))
+		return true;
+	return l->minor == 11 ? PY_AT(bool, frame, l->frame_owner - 1) : owner_of(frame, l) >= OWNER_CSTACK;
+}
+
 /* ---- ids ---- */
 
 /* The id of a frame's stack by its code object: what the memo remembers. */
 uint32_t py_frame_id(struct thread *t, const char *frame, uint32_t parent) __attribute__((visibility("hidden")));
 
 /* What tells code object and instruction of a frame in one word, but for very long functions up to 3.10: 0. The low bit
- * is set for frames of generators, which differ in what py_frame_code shows of them. */
+ * is set for frames of generators, which differ in what py_frame_code shows of them, the highest for entries. */
 INLINE uint64_t key_of(const char *frame, uint64_t instr, const char *code, const struct py_layout *l)
 {
 	int32_t lasti = (int32_t)instr;
 
 	if (!are_objects(l))
-		return instr | (owner_of(frame, l) == OWNER_GENERATOR);
+		return instr | (owner_of(frame, l) == OWNER_GENERATOR) | (uint64_t)is_entry(frame, l) << 63;
 	return lasti < 0xffff ? (uint64_t)(uintptr_t)code | (uint64_t)(uint16_t)(lasti + 1) << 48 : 0;
 }
 
@@ -120,7 +133,7 @@ INLINE uint32_t refresh(struct thread *t, struct py_thread *p, struct py_cached 
 	uint64_t key;
 
 	e->instr = instr_of(e->frame, l);
-	if (!are_objects(l) && owner_of(e->frame, l) >= OWNER_CSTACK)
+	if (!are_objects(l) && owner_of(e->frame, l) >= OWNER_CSTACK && !py_state.entries)
 		return e->stack = parent;
 	key = key_of(e->frame, e->instr, e->code, l);
 	m = memo_of(p, key, parent);
@@ -245,11 +258,14 @@ INLINE bool descend(struct walk *w, int i, int *stop, const struct py_layout *l)
 			same = e;
 		if (have_marks(l)) {
 			word = mark_word(frame, l);
-			if (unlikely(is_of_interest(word, l)) && proves(w, e, word, is_new, l))
+			if (unlikely(is_of_interest(word, l)) && proves(w, e, word, is_new, l)) {
+				w->proven = (uint32_t)(e - first) + 1;
 				break;
+			}
 		}
 		if (e == floor) {
 			holds = floor != first || !previous_of(frame, l);
+			w->proven = floor != first ? w->floor + 1 : 0;
 			break;
 		}
 		holds = previous_of(frame, l) == e[-1].frame;
@@ -359,11 +375,14 @@ INLINE uint32_t rebuild(struct thread *t, struct walk *w, const struct py_layout
 			e->code = code_of_object(e->frame, l);
 		if (are_objects(l) || i >= w->kept)
 			e->may_mark = can_be_marked(e->frame, e->code, l);
+		if (i >= w->kept)
+			e->entries = (i ? e[-1].entries : 0) + is_entry(e->frame, l);
 		stack = refresh(t, p, e, stack, l);
 		if (w->may_mark)
 			mark(p, e, l);
 	}
 	p->depth = end;
+	p->entries = end ? p->cached[end - 1].entries : 0;
 	return stack;
 }
 
@@ -414,9 +433,14 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 		w.floor = floor_of(p, tstate, l);
 	if (unlikely(!split(&w, top, l))) {
 		p->depth = 0; /* marks may have been made for entries that do not hold */
+		p->entries = p->same = 0;
 		p->top = NULL;
 		return p->stack;
 	}
+	if (!w.proven)
+		p->same = 0;
+	else if (p->cached[w.proven - 1].entries < p->same)
+		p->same = p->cached[w.proven - 1].entries;
 	stack = p->stack = rebuild(t, &w, l);
 	if (p->depth >= DEEP && w.may_mark && !w.floor)
 		set_cookie(p, tstate, l);

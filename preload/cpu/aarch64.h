@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aarch64: DWARF for the Arm 64-bit architecture, section 4.1. Addresses of return lie in x30 or where the frame says.
+ */
+#pragma once
+
+enum { CPU_SP = 31, CPU_FP = 29, CPU_RA = 30, CPU_REGISTERS = 32 };
+enum { CPU_RA_DELTA = 0 };
+/* x19 to x28, x29, x30, sp */
+#define CPU_SAVED UINT32_C(0xfff80000)
+
+/* The frame record (x29, x30) and the stack pointer of the caller, which the record does not tell. */
+struct cpu_frame {
+	const uint64_t *record;
+	const void *cfa;
+};
+#define CPU_FRAME() ((const void *)&(struct cpu_frame){ __builtin_frame_address(0), __builtin_dwarf_cfa() })
+
+static inline struct cpu_context cpu_caller(const void *frame)
+{
+	const struct cpu_frame *f = frame;
+
+	return (struct cpu_context){ .pc = f->record[1], .sp = (uint64_t)(uintptr_t)f->cfa, .fp = f->record[0] };
+}
+
+static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_REGISTERS])
+{
+	uint64_t pc, sp;
+
+	__asm__("stp x19, x20, [%0, #152]\n\tstp x21, x22, [%0, #168]\n\tstp x23, x24, [%0, #184]\n\t"
+		"stp x25, x26, [%0, #200]\n\tstp x27, x28, [%0, #216]\n\tstp x29, x30, [%0, #232]"
+		:
+		: "r"(r)
+		: "memory");
+	__asm__("adr %0, .\n\tmov %1, sp" : "=r"(pc), "=r"(sp));
+	r[CPU_SP] = sp;
+	r[CPU_RA] = pc;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* x86_64: System V ABI, AMD64 supplement, figure 3.36 for the numbers of registers. */
+#pragma once
+
+enum { CPU_SP = 7, CPU_FP = 6, CPU_RA = 16, CPU_REGISTERS = 17 };
+enum { CPU_RA_DELTA = 8 };
+/* rbx rbp rsp r12 to r15 */
+enum { CPU_SAVED = 1 << 3 | 1 << 6 | 1 << 7 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 15 };
+
+/* A function that asks for it has pushed rbp under its address of return. */
+#define CPU_FRAME() ((const void *)__builtin_frame_address(0))
+
+static inline struct cpu_context cpu_caller(const void *frame)
+{
+	const uint64_t *f = frame;
+
+	return (struct cpu_context){ .pc = f[1], .sp = (uint64_t)(uintptr_t)(f + 2), .fp = f[0] };
+}
+
+static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_REGISTERS])
+{
+	uint64_t pc;
+
+	__asm__("lea 0(%%rip), %0" : "=r"(pc));
+	__asm__("movq %%rbx, %0" : "=m"(r[3]));
+	__asm__("movq %%rbp, %0" : "=m"(r[6]));
+	__asm__("movq %%rsp, %0" : "=m"(r[7]));
+	__asm__("movq %%r12, %0" : "=m"(r[12]));
+	__asm__("movq %%r13, %0" : "=m"(r[13]));
+	__asm__("movq %%r14, %0" : "=m"(r[14]));
+	__asm__("movq %%r15, %0" : "=m"(r[15]));
+	r[CPU_RA] = pc;
+}

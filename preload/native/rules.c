@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules: making them, and the table.
+ *
+ * The table is never full: it grows at half, under a lock, by a copy; threads that read the old one meanwhile find what
+ * they look for there or come here. Old tables stay mapped: together they are as large as the present one.
+ */
+#include "preload/native/rules.h"
+#include "formats/event.h"
+#include "preload/arena.h"
+#include "preload/py/py.h"
+#include "preload/tracer.h"
+
+enum { FIRST_BITS = 12, SPARE = 64 /* entries behind the last one: a search never wraps */ };
+
+_Atomic(struct rules *) rules_now;
+static struct lock lock;
+static uint32_t n_rules, last_number;
+
+static size_t table_entries(const struct rules *r) { return ((size_t)1 << (64 - r->shift)) + SPARE; }
+
+/* ---- from a row to a rule ---- */
+
+static bool is_delta(int32_t offset) { return offset < 0 && offset >= -(int32_t)UINT16_MAX && !(offset & 7); }
+
+/* An expression that only adds a number to the stack pointer, as the entries of the procedure linkage table have, is
+ * found by trying two stack pointers. */
+static bool sp_expression(const struct cfi_row *row, uint64_t pc, int32_t *ret_offset)
+{
+	uint64_t cfa[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct cfi_registers regs = { .valid = 1u << CPU_SP | 1u << CPU_RA, .lo = 1, .hi = 0 };
+		struct cfi_row bare = { .cfa = row->cfa, .cfa_register = row->cfa_register, .ra = CPU_RA };
+
+		regs.r[CPU_SP] = (uint64_t)(i + 1) << 20;
+		regs.r[CPU_RA] = pc;
+		if (cfi_step(&bare, &regs) != CFI_STEPPED)
+			return false;
+		cfa[i] = regs.r[CPU_SP];
+	}
+	*ret_offset = (int32_t)(cfa[0] - (1u << 20));
+	return cfa[1] - cfa[0] == 1u << 20;
+}
+
+static void shorten(const struct cfi_row *row, uint64_t pc, struct rule *rule)
+{
+	const struct cfi_place *fp = &row->reg[CPU_FP], *ra = &row->reg[row->ra];
+
+	rule->kind = RULE_GENERAL;
+	if (ra->how == CFI_UNDEFINED) {
+		rule->kind = RULE_END;
+		return;
+	}
+	if (row->is_signal || row->reg[CPU_SP].how != CFI_SAME || ra->how != CFI_AT || !is_delta(ra->offset) ||
+	    (CPU_RA_DELTA && ra->offset != -CPU_RA_DELTA))
+		return;
+	if (fp->how != CFI_SAME && !(fp->how == CFI_AT && is_delta(fp->offset)))
+		return;
+	rule->ra_delta = (uint16_t)-ra->offset;
+	rule->fp_delta = fp->how == CFI_AT ? (uint16_t)-fp->offset : 0;
+	rule->cfa_offset = row->cfa.offset;
+	if (row->cfa.how == CFI_REGISTER && row->cfa_register == CPU_SP)
+		rule->kind = RULE_SP;
+	else if (row->cfa.how == CFI_REGISTER && row->cfa_register == CPU_FP)
+		rule->kind = RULE_FP;
+	else if (row->cfa.how == CFI_VALUE && sp_expression(row, pc, &rule->cfa_offset))
+		rule->kind = RULE_SP;
+}
+
+/* A call that does not return may be the last instruction of its function: what counts is the call. */
+static uint64_t pc_of(uint64_t key) { return (key >> 1) - !(key & 1); }
+
+bool rules_row(uint64_t key, struct cfi_row *ret)
+{
+	const struct module *m = modules_find(pc_of(key));
+
+	return m && cfi_find(&m->cfi, pc_of(key), ret);
+}
+
+static void fill(struct rule *rule)
+{
+	uint64_t key = rule->key;
+	uint64_t eval = (uint64_t)(uintptr_t)py_eval();
+	struct cfi_row row;
+
+	rule->flags = key & 1 ? PT_NATIVE_EXACT : 0;
+	if (!rules_row(key, &row)) {
+		rule->kind = RULE_NONE;
+		return;
+	}
+	shorten(&row, pc_of(key), rule);
+	if (eval >= row.function && eval < row.function_end)
+		rule->flags |= PT_NATIVE_EVAL;
+}
+
+/* ---- the table ---- */
+
+/* The entry of the key, or the first that is free, or NULL when there is none of both. */
+static struct rule *entry_of(struct rules *r, uint64_t key)
+{
+	struct rule *at = &r->table[key * UINT64_C(0x9e3779b97f4a7c15) >> r->shift], *end = r->table + table_entries(r);
+	struct rule *free = NULL;
+
+	for (; at < end && at->key; at++) {
+		if (at->key == key)
+			return at;
+		if (at->key == RULE_KEY_DEAD && !free)
+			free = at;
+	}
+	return free ? free : at < end ? at : NULL;
+}
+
+static void copy_rule(struct rule *to, const struct rule *from)
+{
+	to->cfa_offset = from->cfa_offset;
+	to->number = from->number;
+	to->fp_delta = from->fp_delta;
+	to->ra_delta = from->ra_delta;
+	to->kind = from->kind;
+	to->flags = from->flags;
+	atomic_store_explicit(&to->key, from->key, memory_order_release);
+}
+
+static bool copy_all(struct rules *to, const struct rules *from)
+{
+	for (size_t i = 0; i < table_entries(from); i++) {
+		const struct rule *e = &from->table[i];
+		struct rule *place;
+
+		if (e->key <= RULE_KEY_DEAD)
+			continue;
+		place = entry_of(to, e->key);
+		if (!place)
+			return false;
+		copy_rule(place, e);
+	}
+	return true;
+}
+
+static struct rules *larger_table(const struct rules *old)
+{
+	for (unsigned bits = old ? 65 - (unsigned)old->shift : FIRST_BITS; bits < 32; bits++) {
+		size_t bytes = sizeof(struct rules) + (((size_t)1 << bits) + SPARE) * sizeof(struct rule);
+		struct rules *r = arena_map_large(bytes);
+
+		if (!r)
+			return NULL;
+		r->shift = 64 - bits;
+		if (!old || copy_all(r, old))
+			return r;
+		arena_unmap(r, bytes);
+	}
+	return NULL;
+}
+
+/* An entry for the key in a table with room; NULL without memory. With the lock held. */
+static struct rule *room_for(uint64_t key)
+{
+	struct rules *r = rules_now;
+	struct rule *e = r && n_rules < table_entries(r) / 2 ? entry_of(r, key) : NULL;
+
+	if (e)
+		return e;
+	r = larger_table(r);
+	if (!r)
+		return NULL;
+	atomic_store_explicit(&rules_now, r, memory_order_release);
+	return entry_of(r, key);
+}
+
+/* Makes the rule before the lock is taken: that reads maps, under a lock of its own. */
+const struct rule *rules_make(uint64_t key)
+{
+	struct rules *r = atomic_load_explicit(&rules_now, memory_order_acquire);
+	struct rule *e = r ? entry_of(r, key) : NULL, made = { .key = key };
+
+	if (e && atomic_load_explicit(&e->key, memory_order_acquire) == key)
+		return e;
+	fill(&made);
+	lock_take(&lock);
+	e = room_for(key);
+	if (e && e->key != key) {
+		n_rules += !e->key;
+		made.number = ++last_number;
+		copy_rule(e, &made);
+	}
+	lock_drop(&lock);
+	return e;
+}
+
+void rules_forget(uint64_t start, uint64_t end)
+{
+	struct rules *r;
+
+	lock_take(&lock);
+	r = rules_now;
+	for (size_t i = 0; r && i < table_entries(r); i++) {
+		struct rule *e = &r->table[i];
+
+		if (e->key > RULE_KEY_DEAD && e->key >> 1 >= start && e->key >> 1 < end)
+			atomic_store(&e->key, RULE_KEY_DEAD);
+	}
+	lock_drop(&lock);
+}
+
+void rules_after_fork(void) { lock_drop(&lock); }

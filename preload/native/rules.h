@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules: how to leave a frame, by the address in it; what .eh_frame says, made so short that a step costs a few loads
+ *
+ * What:  address -> rule. Nearly all frames of compiled code have their CFA at a distance from the stack pointer or the
+ *        frame pointer, the address of return right below it, and the frame pointer saved at a fixed place: a rule says
+ *        just these numbers. Others (signals, realigned stacks, hand-written code) are RULE_GENERAL: cfi.h evaluates
+ * them. How:   an open-addressing table for the process. Looking up takes no lock; a rule is made when its address is
+ * first met, which costs about a microsecond. An entry is complete before its key is there. Who:   any thread, depth
+ * DEPTH_OWN.
+ */
+#pragma once
+#include <stdatomic.h>
+#include "preload/native/modules.h"
+
+enum rule_kind {
+	RULE_SP,      /* CFA = sp + cfa_offset */
+	RULE_FP,      /* CFA = fp + cfa_offset */
+	RULE_GENERAL, /* ask cfi_step() */
+	RULE_END,     /* the outermost frame */
+	RULE_NONE,    /* nothing is known of this code */
+};
+
+struct rule {
+	_Atomic(uint64_t) key; /* rule_key(); 0: empty; RULE_KEY_DEAD: its module is gone, the entry may be taken */
+	int32_t cfa_offset;
+	uint32_t number;   /* of the address: dense, from 1 */
+	uint16_t fp_delta; /* CFA less the place of the saved frame pointer; 0: it is as it was */
+	uint16_t ra_delta; /* CFA less the place of the address of return; 0: it is in a register */
+	uint8_t kind;
+	uint8_t flags; /* PT_NATIVE_ */
+};
+#define RULE_KEY_DEAD UINT64_C(1)
+
+/* `exact`: the address is an instruction to be executed, not one that a call returns to. */
+static inline uint64_t rule_key(uint64_t pc, bool exact) { return pc << 1 | exact; }
+
+struct rules {
+	uint64_t shift;
+	struct rule table[];
+};
+extern _Atomic(struct rules *) rules_now __attribute__((visibility("hidden")));
+
+const struct rule *rules_make(uint64_t key);
+
+/* The rule of an address. NULL only without memory. */
+static inline const struct rule *rules_find(uint64_t key)
+{
+	const struct rules *r = atomic_load_explicit(&rules_now, memory_order_acquire);
+
+	if (__builtin_expect(r != NULL, 1)) {
+		uint64_t at = key * UINT64_C(0x9e3779b97f4a7c15) >> r->shift;
+		const struct rule *rule = &r->table[at];
+
+		/* What two tries do not find is found by rules_make(). */
+		if (__builtin_expect(atomic_load_explicit(&rule->key, memory_order_acquire) == key, 1))
+			return rule;
+		rule++;
+		if (atomic_load_explicit(&rule->key, memory_order_acquire) == key)
+			return rule;
+	}
+	return rules_make(key);
+}
+
+/* The row behind a rule, for RULE_GENERAL. */
+bool rules_row(uint64_t key, struct cfi_row *ret);
+/* Whoever unmaps code says so: its addresses may serve other code. */
+void rules_forget(uint64_t start, uint64_t end);
+void rules_after_fork(void);
