@@ -277,6 +277,19 @@ static Dwarf_Die declaration_of(Dwarf_Die die)
 	return die;
 }
 
+/* What a DIE adds to the names within it: NULL for nothing. */
+static const char *scope_name(Dwarf_Die *scope)
+{
+	int tag = dwarf_tag(scope);
+	const char *name = is_scope(tag) || tag == DW_TAG_subprogram ? dwarf_diename(scope) : NULL;
+
+	if (name)
+		return name;
+	if (tag == DW_TAG_namespace)
+		return "(anonymous namespace)";
+	return tag == DW_TAG_class_type || tag == DW_TAG_structure_type ? "{lambda}" : NULL;
+}
+
 /* "ns::Class::name" for a function that has no linkage name: NULL when it stands in no scope. */
 static char *scoped_name(Dwarf_Die *die, const char *name)
 {
@@ -286,11 +299,8 @@ static char *scoped_name(Dwarf_Die *die, const char *name)
 	size_t used = 0;
 
 	for (int i = n - 1; i > 0; i--) {
-		const char *part = is_scope(dwarf_tag(&scopes[i])) ? dwarf_diename(&scopes[i]) : NULL;
-		int tag = dwarf_tag(&scopes[i]);
+		const char *part = scope_name(&scopes[i]);
 
-		if (!part && tag == DW_TAG_namespace)
-			part = "(anonymous namespace)";
 		if (part && used < sizeof path)
 			used += (size_t)snprintf(path + used, sizeof path - used, "%s::", part);
 	}
@@ -391,11 +401,12 @@ static void line_find(struct units *u, struct unit *unit, uint64_t address, stru
 {
 	Dwarf_Line *line = dwarf_getsrc_die(&unit->die, address);
 
-	if (!line)
-		return;
-	to->file = file_path(u, unit, dwarf_linesrc(line, NULL, NULL));
-	if (dwarf_lineno(line, &to->line) || to->line < 0)
+	/* Line 0: no line of the source; its file is anybody's. */
+	if (!line || dwarf_lineno(line, &to->line) || to->line <= 0) {
 		to->line = 0;
+		return;
+	}
+	to->file = file_path(u, unit, dwarf_linesrc(line, NULL, NULL));
 	if (dwarf_linecol(line, &to->column) || to->column < 0)
 		to->column = 0;
 }
