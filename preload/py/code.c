@@ -18,6 +18,8 @@
 #include "formats/event.h"
 #include "preload/arena.h"
 #include "preload/intern.h"
+#include "preload/py/peek.h"
+#include "preload/py/who.h"
 #include "preload/tracer.h"
 
 struct entry {
@@ -129,49 +131,6 @@ static struct table *with_room(void)
 	return new;
 }
 
-/*
- * A str's text as UTF-8, at most `cap` bytes, cut between characters. ASCII needs no copy: *data is then the text
- * itself. `buf` holds `cap` bytes.
- */
-static size_t put_char(char *to, uint32_t c)
-{
-	if (c >= 0xd800 && c < 0xe000)
-		c = 0xfffd; /* a lone surrogate: an undecodable byte of a file name */
-	if (c < 0x80)
-		return to[0] = (char)c, 1;
-	if (c < 0x800)
-		return to[0] = (char)(0xc0 | c >> 6), to[1] = (char)(0x80 | (c & 63)), 2;
-	if (c < 0x10000)
-		return to[0] = (char)(0xe0 | c >> 12), to[1] = (char)(0x80 | (c >> 6 & 63)),
-		       to[2] = (char)(0x80 | (c & 63)), 3;
-	return to[0] = (char)(0xf0 | c >> 18), to[1] = (char)(0x80 | (c >> 12 & 63)),
-	       to[2] = (char)(0x80 | (c >> 6 & 63)), to[3] = (char)(0x80 | (c & 63)), 4;
-}
-
-static uint32_t char_at(const char *data, unsigned kind, size_t i)
-{
-	if (kind == 1)
-		return ((const uint8_t *)data)[i];
-	return kind == 2 ? ((const uint16_t *)data)[i] : ((const uint32_t *)data)[i];
-}
-
-enum { STR_KIND_SHIFT = 2, STR_KIND_MASK = 7, STR_COMPACT = 1 << 5, STR_ASCII = 1 << 6 };
-
-static struct piece text_of(const char *str, char *buf, size_t cap)
-{
-	size_t length = PY_AT(size_t, str, py_layout.str_length), n = 0;
-	uint32_t state = PY_AT(uint32_t, str, py_layout.str_state);
-	const char *data = str + (state & STR_ASCII ? py_layout.str_ascii : py_layout.str_compact);
-
-	if (PY_AT(void *, str, py_layout.object_type) != py_symbols.str_type || !(state & STR_COMPACT))
-		return (struct piece){ "?", 1 };
-	if (state & STR_ASCII)
-		return (struct piece){ data, length < cap ? length : cap };
-	for (size_t i = 0; i < length && n + 4 <= cap; i++)
-		n += put_char(buf + n, char_at(data, state >> STR_KIND_SHIFT & STR_KIND_MASK, i));
-	return (struct piece){ buf, n };
-}
-
 static enum pt_linetable table_kind(void)
 {
 	return py_layout.minor <= 9 ? PT_LINETABLE_LNOTAB : py_layout.minor == 10 ? PT_LINETABLE_310 : PT_LINETABLE_311;
@@ -180,8 +139,8 @@ static enum pt_linetable table_kind(void)
 static void define(struct thread *t, const char *code, uint32_t id)
 {
 	char file_buf[FILE_MAX], name_buf[NAME_MAX_BYTES];
-	struct piece file = text_of(PY_AT(char *, code, py_layout.code_file), file_buf, sizeof file_buf);
-	struct piece name = text_of(PY_AT(char *, code, py_layout.code_name), name_buf, sizeof name_buf);
+	struct piece file = py_text(PY_AT(char *, code, py_layout.code_file), file_buf, sizeof file_buf);
+	struct piece name = py_text(PY_AT(char *, code, py_layout.code_name), name_buf, sizeof name_buf);
 	const char *table = PY_AT(char *, code, py_layout.code_table);
 	bool has_table = table && PY_AT(void *, table, py_layout.object_type) == py_symbols.bytes_type;
 	size_t bytes = has_table ? PY_AT(size_t, table, py_layout.var_size) : 0, part;
@@ -202,6 +161,7 @@ static void define(struct thread *t, const char *code, uint32_t id)
 		part = bytes - at < DEFINE_MAX ? bytes - at : DEFINE_MAX;
 		define_bytes(t, PT_OP_CODE_TAIL, id, &(struct piece){ table + py_layout.bytes_data + at, part }, 1);
 	}
+	py_who_code(code, &file, &name);
 }
 
 uint32_t py_code_id(struct thread *t, const char *code)

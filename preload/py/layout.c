@@ -30,7 +30,7 @@ static const struct {
 	{ offsetof(struct py_layout, str_ascii), 560, 640 },
 	{ offsetof(struct py_layout, bytes_data), 528, 608 },
 	{ offsetof(struct py_layout, object_type), 360, 408 },
-	{ offsetof(struct py_layout, interp_modules), 96, 104 },
+	{ offsetof(struct py_layout, interp_modules), 88, 96 },
 	{ offsetof(struct py_layout, run_finalizing), 32, 32 },
 	{ offsetof(struct py_layout, run_head), 40, 40 },
 };

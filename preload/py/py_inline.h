@@ -15,6 +15,7 @@
 
 struct py_cached; /* stack.c: one frame of the stack last seen */
 struct py_memo;   /* stack.c: (parent stack, instruction) -> stack */
+struct py_who;    /* who.c: the task that runs, and names */
 
 /* All zero is the first state. A cache line of what the hot path reads, then what stack.c keeps. */
 struct py_thread {
@@ -31,6 +32,7 @@ struct py_thread {
 	uint32_t deaths;    /* py_state.deaths when `cached` was valid */
 	const char **fresh; /* frames of the walk under way, the innermost first */
 	uint32_t *where;    /* hash of a frame's address -> its likely index in `cached` */
+	struct py_who *who;
 	/* Calls of the evaluation loop by C code that the stack is in; and how many of them, from the outer end, are
 	 * the same calls as when the owner of `same` (preload/native) set it to `entries`. */
 	uint32_t entries, same;
@@ -52,6 +54,7 @@ struct py_state {
 	uint32_t instr_offset;   /* in a frame: the 64 bits that hold the instruction */
 	bool current_is_shared;  /* up to 3.11 `current` tells who holds the GIL, whatever thread asks */
 	bool entries;            /* PT_CODE_ENTRY frames are wanted */
+	uint8_t who;             /* WHO_*: what the program has loaded that runs tasks or names threads */
 	bool watch;              /* the tracer's hooks are wanted */
 	bool recheck;            /* look at the allocators at the next malloc although the interpreter is initialised */
 	const void *code_type;   /* &PyCode_Type; its own address while unknown, which no object has as type */

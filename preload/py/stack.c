@@ -10,6 +10,9 @@
 #include <pthread.h>
 
 #include "preload/py/layout_rows.h"
+#include "preload/py/who.h"
+
+enum { OUTER_FRAMES = 4 };
 
 static const char *nobody(void) { return NULL; }
 static const int zero;
@@ -184,7 +187,26 @@ void py_thread_end(struct py_thread *p)
 		arena_unmap(p->memo, MEMOS * sizeof *p->memo + PLACES * sizeof *p->where);
 	if (p->cached)
 		arena_unmap(p->cached, p->capacity * (sizeof *p->cached + sizeof *p->fresh));
+	py_who_end(p);
 	memset(p, 0, sizeof *p);
+}
+
+/* Entry frames on the C stack are passed over. */
+const char *py_outermost(const struct py_thread *p, const char **ret_code)
+{
+	for (uint32_t i = 0, offset; i < p->depth && i < OUTER_FRAMES; i++) {
+		*ret_code = py_frame_code(p->cached[i].frame, &offset);
+		if (*ret_code)
+			return p->cached[i].frame;
+	}
+	return *ret_code = NULL;
+}
+
+const char *py_innermost_code(const struct py_thread *p)
+{
+	uint32_t offset;
+
+	return p->depth ? py_frame_code(p->cached[p->depth - 1].frame, &offset) : NULL;
 }
 
 /* Makes `p` fit for this moment: memory, ids of this process, no code object that has died, this thread state. */
@@ -210,7 +232,10 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 
 uint32_t py_stack_changed(struct thread *t, struct py_thread *p, const char *tstate)
 {
-	return chosen(t, p, tstate, true);
+	uint32_t stack = chosen(t, p, tstate, true);
+
+	py_who(t, p, tstate, true);
+	return stack;
 }
 
 /* ---- threads without the GIL ---- */
@@ -247,12 +272,15 @@ uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p)
 {
 	bool held;
 	const char *tstate = own_tstate(p, &held);
+	uint32_t stack;
 
 	if (!tstate)
 		return 0;
 	if (py_stack_holds(p, tstate))
 		return p->stack;
-	return chosen(t, p, tstate, held);
+	stack = chosen(t, p, tstate, held);
+	py_who(t, p, tstate, held);
+	return stack;
 }
 
 /* ---- the oracle ---- */
@@ -302,4 +330,5 @@ void py_after_fork(void)
 {
 	py_state.epoch++;
 	py_code_forget();
+	py_who_after_fork();
 }

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * who: see who.h
+ *
+ * asyncio. The running task is what asyncio.current_task() would say: since 3.14 a word of the thread state; before,
+ * the C module's dict from loop to task, where the loop is the thread's running one. Loops and tasks of any make end up
+ * there (uvloop, eager tasks, task groups). Inside a task its coroutine and its name lie side by side, at a place that
+ * is learnt from the first task seen: a coroutine in front of a str or an int (the number of a task without a name).
+ *
+ * greenlet. Its library, 2.0 and later, keeps a thread's state behind a thread-local word: the main greenlet and the
+ * current one. The word is found once a thread, as the one in the library's thread-local storage that leads to two
+ * greenlets. The main greenlet is the thread itself, so it is no task.
+ *
+ * Names of threads. threading.Thread runs in _bootstrap(self), the outermost frame. Whatever else is known to threading
+ * (the main thread, threads of C code that asked for their Thread) is in threading._active, by ident.
+ *
+ * Identity. Addresses are used again, so a task is known by its address together with its coroutine and its name: a
+ * signature. Each thread remembers some; a task that was forgotten is defined again, which readers fold.
+ */
+#include "preload/py/who.h"
+
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "formats/event.h"
+#include "preload/arena.h"
+#include "preload/emit.h"
+#include "preload/py/peek.h"
+#include "preload/thread.h"
+
+enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, CODES = 8, TRIES_AT_ONCE = 64 };
+#define NAME_EVERY_NS UINT64_C(20000000)
+
+struct known {
+	const char *object;
+	uint64_t sign;
+	uint32_t id;
+};
+
+/* Of one thread. */
+struct py_who {
+	uint32_t epoch;
+	uint32_t task; /* what the last SWITCH said */
+	const char *object;
+	uint64_t sign;
+	const char *dict;        /* the thread state's, seen to be one */
+	const char *const *word; /* greenlet's, of this thread; and the state that it led to */
+	const char *state;
+	const char *root; /* outermost frame when the word was looked for */
+	uint32_t tries;
+	bool is_named;
+	uint64_t named_ns, name_sign;
+	struct known known[KNOWN];
+};
+
+/* Code objects of a function: each interpreter has its own. */
+struct codes {
+	const char *at[CODES];
+	unsigned n;
+};
+
+/* Of the process. */
+static struct {
+	bool look_for_tasks;       /* asyncio is there, its dict was not yet */
+	const char *interp;        /* that the dict belongs to */
+	const char *current_tasks; /* up to 3.13 */
+	const char *loop_key;      /* in the thread state's dict, up to 3.12 */
+	const char *task_type, *task_subtype;
+	uint32_t coroutine_at; /* in a task; its name is behind it */
+	const char *greenlet_type;
+	struct codes bootstrap,
+		delete; /* threading.Thread._bootstrap and _delete, with which a thread starts and ends */
+} who;
+
+static _Atomic(uint32_t) last_task;
+
+/* ---- what the program loads ---- */
+
+static bool ends_with(const struct piece *text, const char *end)
+{
+	size_t n = strlen(end);
+
+	return text->bytes >= n && !memcmp((const char *)text->data + text->bytes - n, end, n);
+}
+
+static bool is_among(const struct codes *codes, const char *code)
+{
+	for (unsigned i = 0; code && i < CODES; i++)
+		if (codes->at[i] == code)
+			return true;
+	return false;
+}
+
+void py_who_code(const char *code, const struct piece *file, const struct piece *name)
+{
+	if (ends_with(file, "asyncio/tasks.py"))
+		py_state.who |= WHO_ASYNCIO;
+	else if (ends_with(file, "greenlet/__init__.py"))
+		py_state.who |= WHO_GREENLET;
+	else if (ends_with(file, "threading.py") && ends_with(name, "_bootstrap")) {
+		py_state.who |= WHO_THREADING;
+		who.bootstrap.at[who.bootstrap.n++ % CODES] = code;
+	} else if (ends_with(file, "threading.py") && ends_with(name, "_delete")) {
+		who.delete.at[who.delete.n++ % CODES] = code;
+	}
+	who.look_for_tasks = true;
+}
+
+/* ---- signatures ---- */
+
+static uint64_t mix(uint64_t a, uint64_t b) { return (a ^ b) * UINT64_C(0x9e3779b97f4a7c15) ^ (a >> 29); }
+
+static uint64_t load(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+/* Of a str or an int. Eight bytes from the start of a text are always there: blocks are multiples of 16 bytes. */
+static uint64_t sign_of(const char *name)
+{
+	uint64_t length, value;
+	const char *text;
+
+	if (!name || PY_AT(void *, name, py_layout.object_type) != py_symbols.str_type)
+		return name && py_int(name, &value) ? mix(value, 1) : 0;
+	length = PY_AT(uint64_t, name, py_layout.str_length);
+	text = name +
+	       (PY_AT(uint32_t, name, py_layout.str_state) & 1 << 6 ? py_layout.str_ascii : py_layout.str_compact);
+	return mix(mix(load(text), length), length > 8 ? load(text + length - 8) : (uintptr_t)name);
+}
+
+/* ---- asyncio ---- */
+
+static void find_current_tasks(const char *tstate)
+{
+	const char *dict = py_module_variable(tstate, "_asyncio", "_current_tasks");
+
+	who.look_for_tasks = false;
+	if (!dict || !py_readable(dict))
+		return;
+	who.current_tasks = dict;
+	who.interp = PY_AT(char *, tstate, py_layout.ts_interp);
+}
+
+static const char *running_loop(struct py_who *w, const char *tstate)
+{
+	const char *dict, *holder;
+
+	if (py_layout.ts_loop)
+		return PY_AT(char *, tstate, py_layout.ts_loop);
+	dict = PY_AT(char *, tstate, py_layout.ts_dict);
+	if (!dict)
+		return NULL;
+	if (dict != w->dict || !who.loop_key) {
+		who.loop_key = py_dict_key(dict, "__asyncio_running_event_loop__");
+		w->dict = dict;
+		if (!who.loop_key)
+			return NULL;
+	}
+	holder = py_known_dict_object(dict, who.loop_key);
+	if (py_layout.minor == 12 || !holder)
+		return holder;
+	return PY_AT(char *, holder, py_layout.object_type + 8);
+}
+
+static const char *running_task(struct py_who *w, const char *tstate)
+{
+	const char *loop;
+
+	if (py_layout.ts_task)
+		return PY_AT(char *, tstate, py_layout.ts_task);
+	if (!who.current_tasks && who.look_for_tasks)
+		find_current_tasks(tstate);
+	if (!who.current_tasks || PY_AT(char *, tstate, py_layout.ts_interp) != who.interp)
+		return NULL;
+	loop = running_loop(w, tstate);
+	return loop ? py_known_dict_object(who.current_tasks, loop) : NULL;
+}
+
+static bool is_coroutine(const char *object)
+{
+	return py_is(object, py_symbols.coro_type) || py_is(object, py_symbols.gen_type);
+}
+
+/* Where tasks keep their coroutine; the task's class is known to be asyncio's. */
+static void learn_task(const char *task)
+{
+	const char *type = PY_AT(char *, task, py_layout.object_type);
+	int64_t size = PY_AT(int64_t, type, py_layout.type_size);
+	uint64_t value;
+
+	for (uint32_t at = py_layout.object_type + 8u; at + 16 <= size && size < TASK_BYTES_MAX; at += 8) {
+		const char *name = PY_AT(char *, task, at + 8);
+
+		if (!is_coroutine(PY_AT(char *, task, at)) ||
+		    !(py_is(name, py_symbols.str_type) || py_int(name, &value)))
+			continue;
+		who.coroutine_at = at;
+		return;
+	}
+}
+
+/* Whether the type is that of asyncio's tasks in C, or derived from it. */
+static bool is_task_type(const char *type)
+{
+	const char *base = type, *name;
+
+	if (type == who.task_type || type == who.task_subtype)
+		return true;
+	for (int i = 0; i < TYPES_DEEP && py_readable(base) && py_readable(base + py_layout.type_base); i++) {
+		name = PY_AT(char *, base, py_layout.type_name);
+		if (!py_readable((const char *)((uintptr_t)name & ~(uintptr_t)7)))
+			return false;
+		if (base == who.task_type || !strcmp(name, "_asyncio.Task")) {
+			who.task_type = base;
+			who.task_subtype = type;
+			return true;
+		}
+		base = PY_AT(char *, base, py_layout.type_base);
+	}
+	return false;
+}
+
+/* A task's coroutine and its name (a str, or an int). False: nothing is known of it. */
+static bool take_apart(const char *task, const char **coroutine, const char **name)
+{
+	if ((uintptr_t)task & 7 || !py_readable(task))
+		return false;
+	if (!is_task_type(PY_AT(char *, task, py_layout.object_type))) {
+		*coroutine = py_attribute(task, "_coro");
+		*name = py_attribute(task, "_name");
+		return *coroutine;
+	}
+	if (!who.coroutine_at)
+		learn_task(task);
+	if (!who.coroutine_at)
+		return false;
+	*coroutine = PY_AT(char *, task, who.coroutine_at);
+	*name = PY_AT(char *, task, who.coroutine_at + 8);
+	return true;
+}
+
+/* ---- greenlet ---- */
+
+static bool is_greenlet(const char *object)
+{
+	const char *type =
+		py_readable(object) && py_readable(object + 8) ? PY_AT(char *, object, py_layout.object_type) : NULL;
+
+	for (int i = 0; i < TYPES_DEEP && py_readable(type) && py_readable(type + py_layout.type_base); i++) {
+		if (type == who.greenlet_type)
+			return true;
+		type = PY_AT(char *, type, py_layout.type_base);
+	}
+	return false;
+}
+
+/* Where the word of this thread may lie. */
+struct search {
+	const char *const *words;
+	size_t n;
+};
+
+static int find_storage(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	struct search *s = arg;
+	bool holds = false;
+
+	if (size < offsetof(struct dl_phdr_info, dlpi_tls_data) + sizeof object->dlpi_tls_data)
+		return 1;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &object->dlpi_phdr[i];
+
+		holds |= h->p_type == PT_LOAD &&
+			 (uintptr_t)who.greenlet_type - (object->dlpi_addr + h->p_vaddr) < h->p_memsz;
+		if (h->p_type == PT_TLS)
+			s->n = h->p_memsz / sizeof *s->words;
+	}
+	s->words = object->dlpi_tls_data;
+	return holds;
+}
+
+/* Greenlet's library makes its thread-local storage in a thread at its first use there, so the search may come too
+ * early. It is repeated when the outermost frame is another one: greenlets have frames of their own. */
+static void find_word(struct py_who *w, const char *tstate)
+{
+	struct search s = { 0 };
+
+	if (!who.greenlet_type)
+		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet");
+	if (!who.greenlet_type || !dl_iterate_phdr(find_storage, &s) || !s.words)
+		return;
+	for (size_t i = 0; i < s.n; i++) {
+		const char *state = s.words[i];
+
+		if (!py_readable(state) || !py_readable(state + 8) || !is_greenlet(PY_AT(char *, state, 0)) ||
+		    !is_greenlet(PY_AT(char *, state, 8)))
+			continue;
+		w->word = &s.words[i];
+		w->state = state;
+		return;
+	}
+}
+
+static const char *running_greenlet(struct py_who *w, const char *tstate, const char *root)
+{
+	const char *now;
+
+	if (!w->word || *w->word != w->state) {
+		w->word = NULL;
+		if (root == w->root && who.greenlet_type)
+			return NULL;
+		w->root = root;
+		if (++w->tries > TRIES_AT_ONCE && (w->tries & (w->tries - 1)))
+			return NULL;
+		find_word(w, tstate);
+		if (!w->word)
+			return NULL;
+	}
+	now = PY_AT(char *, w->state, 8);
+	return now != PY_AT(char *, w->state, 0) ? now : NULL;
+}
+
+/* ---- switches ---- */
+
+struct runs {
+	const char *object;   /* NULL: nothing but the thread */
+	uint8_t kind;         /* enum pt_task */
+	const char *name;     /* str, int or NULL */
+	const char *function; /* str or NULL */
+	uint64_t sign;
+};
+
+static struct piece name_piece(const char *name, char *buf, size_t cap)
+{
+	static const char prefix[] = "Task-";
+	uint64_t value;
+	size_t at = cap;
+
+	if (!name)
+		return (struct piece){ "", 0 };
+	if (!py_int(name, &value))
+		return py_text(name, buf, cap);
+	do
+		buf[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	at -= sizeof prefix - 1;
+	memcpy(buf + at, prefix, sizeof prefix - 1);
+	return (struct piece){ buf + at, cap - at };
+}
+
+static uint32_t define(struct thread *t, const struct runs *r)
+{
+	uint32_t id = atomic_fetch_add(&last_task, 1) + 1;
+	char name[NAME_BYTES], function[NAME_BYTES];
+	struct piece pieces[] = {
+		{ &r->kind, 1 },
+		name_piece(r->name, name, sizeof name),
+		{ "", 1 },
+		name_piece(r->function, function, sizeof function),
+	};
+
+	define_bytes(t, PT_OP_TASK, id, pieces, 4);
+	return id;
+}
+
+static uint32_t id_of(struct thread *t, struct py_who *w, const struct runs *r)
+{
+	struct known *k = &w->known[mix((uintptr_t)r->object, 0) >> 54];
+
+	_Static_assert(KNOWN == 1 << (64 - 54), "the hash is as wide as the table");
+	if (k->object != r->object || k->sign != r->sign)
+		*k = (struct known){ r->object, r->sign, define(t, r) };
+	return k->id;
+}
+
+static bool task_runs(struct py_who *w, const char *tstate, struct runs *r)
+{
+	const char *coroutine = NULL;
+
+	r->object = running_task(w, tstate);
+	r->kind = PT_TASK_ASYNCIO;
+	if (!r->object || !take_apart(r->object, &coroutine, &r->name))
+		return false;
+	r->sign = mix(sign_of(r->name), (uintptr_t)coroutine);
+	if (r->object != w->object || r->sign != w->sign)
+		r->function = is_coroutine(coroutine) ? PY_AT(char *, coroutine, py_layout.gen_qualname) : NULL;
+	return true;
+}
+
+static bool greenlet_runs(struct py_who *w, const struct py_thread *p, const char *tstate, struct runs *r)
+{
+	const char *code, *root = py_outermost(p, &code);
+
+	r->object = running_greenlet(w, tstate, root);
+	r->kind = PT_TASK_GREENLET;
+	if (!r->object || !root)
+		return false;
+	r->name = NULL;
+	r->sign = mix((uintptr_t)code, (uintptr_t)root);
+	if (r->object != w->object || r->sign != w->sign) {
+		r->name = py_attribute(r->object, "name");
+		if (!py_is(r->name, py_symbols.str_type))
+			r->name = NULL;
+		r->function = PY_AT(char *, code, py_layout.code_name);
+	}
+	return true;
+}
+
+static void look_at_task(struct thread *t, struct py_who *w, const struct py_thread *p, const char *tstate, bool held)
+{
+	struct runs r = { 0 };
+	uint32_t id = 0;
+
+	if (!held && !py_layout.ts_task)
+		return; /* what ran when the GIL was given back runs on */
+	if (!((py_state.who & WHO_ASYNCIO) && task_runs(w, tstate, &r)) &&
+	    !((py_state.who & WHO_GREENLET) && greenlet_runs(w, p, tstate, &r)))
+		r = (struct runs){ 0 };
+	if (r.object == w->object && r.sign == w->sign)
+		return;
+	if (r.object)
+		id = id_of(t, w, &r);
+	w->object = r.object;
+	w->sign = r.sign;
+	if (id == w->task || !emit_room(t))
+		return;
+	emit_slot(t, id | (uint64_t)PT_OP_SWITCH << 48, 0, 0);
+	w->task = id;
+}
+
+/* ---- names of threads ---- */
+
+static const char *own_thread_object(const struct py_thread *p, const char *tstate)
+{
+	const char *code, *root = py_outermost(p, &code), *name;
+
+	if (root && is_among(&who.bootstrap, code)) {
+		name = PY_AT(char *, code, py_layout.code_name);
+		if (py_text_is(name, "_bootstrap") || py_text_is(name, "Thread._bootstrap"))
+			return (const char *)(PY_AT(uintptr_t, root, py_layout.frame_locals) & ~(uintptr_t)7);
+	}
+	return py_dict_int(py_module_variable(tstate, "threading", "_active"), (uint64_t)pthread_self());
+}
+
+static void look_at_name(struct thread *t, struct py_who *w, const struct py_thread *p, const char *tstate)
+{
+	const char *name = py_attribute(own_thread_object(p, tstate), "_name");
+	char buf[NAME_BYTES];
+	struct piece piece;
+	uint64_t sign;
+
+	w->is_named = true;
+	w->named_ns = t->clock_ns;
+	if (!py_is(name, py_symbols.str_type))
+		return;
+	sign = mix(sign_of(name), (uintptr_t)name);
+	if (sign == w->name_sign)
+		return;
+	w->name_sign = sign;
+	piece = py_text(name, buf, sizeof buf);
+	define_bytes(t, PT_OP_THREAD_NAME, t->number, &piece, 1);
+}
+
+/* At first, now and then, and at the end: names may change. */
+static bool is_time_for_name(const struct thread *t, const struct py_who *w, const struct py_thread *p)
+{
+	return !w->is_named || t->clock_ns - w->named_ns > NAME_EVERY_NS ||
+	       (p->depth <= WHO_SHALLOW && is_among(&who.delete, py_innermost_code(p)));
+}
+
+/* ---- all of it ---- */
+
+static struct py_who *who_of(struct py_thread *p)
+{
+	if (!p->who)
+		p->who = arena_map(sizeof *p->who);
+	if (p->who && p->who->epoch != py_state.epoch) {
+		memset(p->who, 0, sizeof *p->who);
+		p->who->epoch = py_state.epoch;
+	}
+	return p->who;
+}
+
+void py_who_look(struct thread *t, struct py_thread *p, const char *tstate, bool held)
+{
+	struct py_who *w = who_of(p);
+
+	if (py_finalizing()) {
+		py_state.who = 0; /* another interpreter may come, with other dicts and types */
+		memset(&who, 0, sizeof who);
+	}
+	if (!w || !py_state.who)
+		return;
+	if (py_state.who & (WHO_ASYNCIO | WHO_GREENLET))
+		look_at_task(t, w, p, tstate, held);
+	if (held && (py_state.who & WHO_THREADING) && is_time_for_name(t, w, p))
+		look_at_name(t, w, p, tstate);
+}
+
+void py_who_end(struct py_thread *p)
+{
+	if (p->who)
+		arena_unmap(p->who, sizeof *p->who);
+}
+
+void py_who_after_fork(void) { atomic_store(&last_task, 0); }
