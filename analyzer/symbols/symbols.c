@@ -5,6 +5,7 @@
 #include "analyzer/base/map.h"
 #include "analyzer/base/mem.h"
 #include "analyzer/base/strings.h"
+#include "analyzer/symbols/bundle.h"
 #include "analyzer/symbols/files.h"
 #include "analyzer/symbols/object.h"
 #include "formats/event.h"
@@ -24,6 +25,7 @@ struct chain {
 struct module {
 	struct symbols_module m;
 	const char *name; /* within m.path */
+	int bundled;      /* its number in the bundle, BUNDLE_NONE */
 	bool tried;       /* to open it */
 	struct object *object;
 	struct map chains; /* address to index in symbols.chains */
@@ -33,6 +35,8 @@ struct module {
 
 struct symbols {
 	struct files *files;
+	struct bundle *bundle;
+	bool bundle_is_last; /* the user said where to look: that comes before a bundle */
 	struct arena arena;
 	struct strings texts;      /* demangled names, files */
 	struct strings identities; /* of modules */
@@ -48,7 +52,12 @@ static const struct chain unknown = { .n = 1, .at = { { 0 } } };
 struct symbols *symbols_new(const struct symbols_options *options)
 {
 	struct symbols *s = mem_zero(1, sizeof *s);
+	char *warning = NULL;
 
+	s->bundle = options->bundle && *options->bundle ? bundle_open(options->bundle, &warning) : NULL;
+	s->bundle_is_last = options->sysroot || options->debug_path;
+	if (warning)
+		*array_push(&s->warnings) = warning;
 	s->files = files_new(options->sysroot, options->debug_path, options->offline);
 	strings_add(&s->texts, "", 0);
 	strings_add(&s->identities, "", 0);
@@ -75,6 +84,7 @@ void symbols_free(struct symbols *s)
 	strings_free(&s->identities);
 	arena_free(&s->arena);
 	files_free(s->files);
+	bundle_close(s->bundle);
 	free(s);
 }
 
@@ -120,7 +130,11 @@ void symbols_add_module(struct symbols *s, uint32_t number, const struct symbols
 		module = array_push(&s->modules);
 		m.path = arena_text(&s->arena, m.path, strlen(m.path));
 		m.build_id = (const uint8_t *)arena_text(&s->arena, m.build_id, m.build_id_bytes);
-		*module = (struct module){ .m = m, .name = last_part(m.path) };
+		*module = (struct module){
+			.m = m,
+			.name = last_part(m.path),
+			.bundled = s->bundle ? bundle_module(s->bundle, &m) : BUNDLE_NONE,
+		};
 	}
 	*map_at(&s->by_number, number) = *index;
 }
@@ -153,7 +167,9 @@ static struct object *object_of(struct symbols *s, struct module *m)
 	if (!m->tried && !(m->m.flags & PT_MODULE_VDSO) && *m->m.path)
 		m->object = object_open(s->files, &m->m, &warning);
 	m->tried = true;
-	if (warning)
+	if (warning && m->bundled != BUNDLE_NONE)
+		free(warning);
+	else if (warning)
 		*array_push(&s->warnings) = warning;
 	return m->object;
 }
@@ -214,6 +230,8 @@ static enum symbols_kind kind_find(struct symbols *s, struct module *m)
 {
 	unsigned exports;
 
+	if (m->bundled != BUNDLE_NONE)
+		return bundle_kind(s->bundle, m->bundled);
 	if (m->m.flags & PT_MODULE_VDSO)
 		return SYMBOLS_VDSO;
 	if (m->m.flags & PT_MODULE_PYTHON)
@@ -265,13 +283,38 @@ static const char *name_for_people(struct symbols *s, const char *linkage)
 	return strings_text(&s->texts, *found);
 }
 
+/* How much is known: frames with a name, and with a line. */
+static size_t worth(const struct object_frames *f)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		sum += (f->at[i].function != NULL) + (f->at[i].line > 0);
+	return sum;
+}
+
+/* Asks the bundle, the module's files, or both: what knows more. */
+static void frames_find(struct symbols *s, struct module *m, uint64_t address, struct object_frames *ret)
+{
+	struct object_frames bundled = { .n = 0 };
+
+	ret->n = 0;
+	if (m->bundled != BUNDLE_NONE && bundle_find(s->bundle, m->bundled, address, &bundled) && !s->bundle_is_last) {
+		*ret = bundled;
+		return;
+	}
+	if (object_of(s, m))
+		object_find(m->object, address, ret);
+	if (worth(&bundled) > worth(ret))
+		*ret = bundled;
+}
+
 static struct chain *chain_make(struct symbols *s, struct module *m, uint64_t address)
 {
-	struct object_frames frames = { .n = 0 };
+	struct object_frames frames;
 	struct chain *c;
 
-	if (object_of(s, m))
-		object_find(m->object, address, &frames);
+	frames_find(s, m, address, &frames);
 	if (!frames.n)
 		return (struct chain *)&unknown;
 	c = arena_take(&s->arena, sizeof *c + frames.n * sizeof *c->at);
@@ -304,4 +347,30 @@ size_t symbols_find(struct symbols *s, uint32_t number, uint64_t offset, bool ex
 	}
 	*ret = c->at;
 	return c->n;
+}
+
+/* ---- bundles ---- */
+
+size_t symbols_write(struct symbols *s, FILE *to)
+{
+	struct bundle_writer *w = bundle_writer_new();
+
+	for (size_t i = 0; i < s->modules.n; i++) {
+		struct module *m = &s->modules.at[i];
+
+		if (!m->chains.n)
+			continue;
+		if (!m->kind_known)
+			m->kind = kind_find(s, m);
+		m->kind_known = true;
+		bundle_writer_module(w, &m->m, m->kind);
+		for (size_t e = 0; e < m->chains.cap; e++) {
+			const struct map_entry *entry = &m->chains.at[e];
+			const struct chain *c = entry->value == MAP_NONE ? NULL : s->chains.at[entry->value];
+
+			if (c)
+				bundle_writer_address(w, entry->key, c->at, c->n);
+		}
+	}
+	return bundle_writer_finish(w, to);
 }

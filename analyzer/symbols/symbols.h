@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct symbols_options {
 	const char *sysroot;    /* below it are the modules' paths; NULL: / */
@@ -74,6 +75,9 @@ const char *symbols_kind_name(enum symbols_kind kind);
 /* What went wrong so far, each once: "/usr/lib/libz.so.1 is not the file that was traced (its build id differs):
  * no symbols of it". NULL when there is no number i. */
 const char *symbols_warning(const struct symbols *s, size_t i);
+
+/* Writes a bundle of all that was asked so far. Returns its bytes, 0 when it could not be written (errno). */
+size_t symbols_write(struct symbols *s, FILE *to);
 
 /* The same as `function` for people: C++ and Rust demangled (Rust without its hash), suffixes of the compiler such as
  * .cold or .constprop.0 dropped. Returns a text to free(). */
