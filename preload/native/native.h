@@ -31,8 +31,6 @@ struct native_thread {
 	bool cut;        /* the last walk did not reach the outermost frame */
 	bool in_step;    /* it found as many evaluation loops as the Python stack had entries */
 	uint64_t lo, hi; /* a stack that this thread was seen on */
-	/* the last answer */
-	uint32_t python, native, stack;
 	uint64_t epoch;
 };
 

@@ -19,24 +19,27 @@
 #include <string.h>
 
 struct native_frame {
-	struct cpu_context c;
-	uint32_t fp_delta, ra_delta; /* of the rule that led here: where fp and pc were read, below sp */
-	uint32_t number;             /* of the address (rules.h) */
-	uint32_t id;
+	uint64_t sp, pc, fp;
+	uint32_t number;   /* of the address (rules.h) */
+	uint32_t id;       /* 0: nobody has asked yet */
+	uint16_t fp_delta; /* of the rule that led here: where fp and pc were read, below sp; 0: fp as inwards */
+	uint16_t ra_delta;
 	uint8_t flags;   /* PT_NATIVE_ */
-	bool is_general; /* not found by the two words alone */
+	bool is_general; /* not found by these two words alone */
 	bool exact;      /* its pc is an instruction, not an address of return */
 };
+_Static_assert(sizeof(struct native_frame) == 40, "frames are copied word by word");
 
-/* Direct-mapped: (parent, number) -> id, and (native, python) -> id. */
+/* Direct-mapped: what the frames in front of `parent` (their addresses hashed) make of it, alone and with a Python
+ * stack. */
 struct native_memo {
-	uint32_t parent, number, id;
+	uint64_t run;
+	uint32_t parent, python, native, stack;
 };
 
-enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21, MEMOS = 8192 };
+enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21, MEMOS = 4096 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
-#define NUMBER_JOIN UINT32_C(0x80000000) /* of a Python stack: no address has such a number */
-#define NUMBER_CUT  UINT32_MAX
+#define NUMBER_CUT UINT32_MAX
 
 bool native_on;
 static _Atomic(uint64_t) epoch = 1; /* changes when code was unloaded: numbers of addresses do not hold any more */
@@ -78,7 +81,6 @@ static bool prepare(struct native_thread *n)
 	if (n->epoch != now) {
 		memset(n->memo, 0, MEMOS * sizeof *n->memo);
 		n->depth = n->n_evals = 0;
-		n->stack = n->native = n->python = 0;
 	}
 	n->epoch = now;
 	return true;
@@ -121,30 +123,10 @@ static uint64_t stack_end(struct native_thread *n, uint64_t sp, uint32_t tid)
 
 /* ---- one step ---- */
 
-/* The outward neighbour of `f`, by its rule. CFI_STEPPED, CFI_END or CFI_UNKNOWN. Always inlined: it is the inner loop.
- */
-static inline __attribute__((always_inline)) enum cfi_step
-step_by_rule(const struct native_frame *f, const struct rule *rule, uint64_t hi, struct native_frame *to)
-{
-	uint64_t cfa = (rule->kind == RULE_SP ? f->c.sp : f->c.fp) + (uint64_t)(int64_t)rule->cfa_offset;
-	uint32_t ra_delta = CPU_RA_DELTA ? CPU_RA_DELTA : rule->ra_delta;
-
-	/* sp grows from frame to frame; a leaf that a signal interrupted may have pushed nothing */
-	if (unlikely(cfa - f->c.sp - 1 >= hi - f->c.sp || cfa & 7))
-		return CFI_UNKNOWN;
-	to->c.sp = cfa;
-	to->c.pc = *(const uint64_t *)(uintptr_t)(cfa - ra_delta);
-	to->c.fp = rule->fp_delta ? *(const uint64_t *)(uintptr_t)(cfa - rule->fp_delta) : f->c.fp;
-	to->fp_delta = rule->fp_delta;
-	to->ra_delta = ra_delta;
-	to->is_general = to->exact = false;
-	return CFI_STEPPED;
-}
-
-/* Before the walk of a frame below which other registers matter: all of them, from here outwards to that frame. */
+/* Before the walk of a frame whose row wants other registers: all of them, from here outwards to that frame. */
 struct machine {
 	struct cfi_registers regs;
-	bool exact, at_end;
+	bool exact;
 };
 
 static enum cfi_step machine_step(struct machine *m)
@@ -160,9 +142,8 @@ static enum cfi_step machine_step(struct machine *m)
 	return s;
 }
 
-/* All registers as they were in the context `c`: unwinds from here to it. */
-static __attribute__((noinline)) bool machine_at(struct machine *m, const struct cpu_context *c, bool exact,
-						 uint64_t hi)
+/* All registers as they were in the frame `f`: unwinds from here to it. */
+static __attribute__((noinline)) bool machine_at(struct machine *m, const struct native_frame *f, uint64_t hi)
 {
 	memset(m, 0, sizeof *m);
 	cpu_registers(m->regs.r);
@@ -170,56 +151,72 @@ static __attribute__((noinline)) bool machine_at(struct machine *m, const struct
 	m->regs.lo = m->regs.r[CPU_SP];
 	m->regs.hi = hi;
 	m->exact = true;
-	while (m->regs.r[CPU_SP] < c->sp)
+	while (m->regs.r[CPU_SP] < f->sp)
 		if (machine_step(m) != CFI_STEPPED)
 			return false;
-	return m->regs.r[CPU_SP] == c->sp && m->regs.r[CPU_RA] == c->pc && m->exact == exact;
+	return m->regs.r[CPU_SP] == f->sp && m->regs.r[CPU_RA] == f->pc && m->exact == f->exact;
 }
 
-/* The outward neighbour of `f`, by evaluation of its row: first with what a context knows, then with all registers. */
+/* The outward neighbour of `f`, by evaluation of its row: first with what a frame knows, then with all registers. */
 static __attribute__((noinline)) enum cfi_step step_general(const struct native_frame *f, uint64_t hi,
 							    struct native_frame *to)
 {
 	struct machine m = { .exact = f->exact };
 	enum cfi_step s;
 
-	m.regs.lo = f->c.sp;
+	m.regs.lo = f->sp;
 	m.regs.hi = hi;
-	m.regs.r[CPU_RA] = f->c.pc;
-	m.regs.r[CPU_SP] = f->c.sp;
-	m.regs.r[CPU_FP] = f->c.fp;
+	m.regs.r[CPU_RA] = f->pc;
+	m.regs.r[CPU_SP] = f->sp;
+	m.regs.r[CPU_FP] = f->fp;
 	m.regs.valid = 1u << CPU_RA | 1u << CPU_SP | 1u << CPU_FP;
 	s = machine_step(&m);
 	if (s == CFI_STEPPED && !(m.regs.valid >> CPU_FP & 1))
 		s = CFI_UNKNOWN;
-	if (s == CFI_UNKNOWN && machine_at(&m, &f->c, f->exact, hi))
+	if (s == CFI_UNKNOWN && machine_at(&m, f, hi))
 		s = machine_step(&m);
 	if (s != CFI_STEPPED)
 		return s;
-	*to = (struct native_frame){ .c = { m.regs.r[CPU_RA], m.regs.r[CPU_SP], m.regs.r[CPU_FP] },
+	*to = (struct native_frame){ .pc = m.regs.r[CPU_RA],
+				     .sp = m.regs.r[CPU_SP],
+				     .fp = m.regs.r[CPU_FP],
 				     .is_general = true,
 				     .exact = m.exact };
 	return CFI_STEPPED;
 }
 
-/* The rule of a frame's address, whose number and flags the frame takes over; NULL when there is no memory. */
-static inline const struct rule *rule_of(struct native_frame *f)
+/* The same by a short rule, in a few loads. The inner loop. */
+static inline __attribute__((always_inline)) enum cfi_step
+step_by_rule(const struct native_frame *f, const struct rule *rule, uint64_t hi, struct native_frame *to)
 {
-	const struct rule *rule = rules_find(rule_key(f->c.pc, f->exact));
+	uint64_t cfa = (rule->kind == RULE_SP ? f->sp : f->fp) + (uint64_t)(int64_t)rule->cfa_offset;
+	uint16_t ra_delta = CPU_RA_DELTA ? CPU_RA_DELTA : rule->ra_delta;
 
-	if (unlikely(!rule))
-		return NULL;
-	f->number = rule->number;
-	f->flags = rule->flags;
-	return rule;
+	if (unlikely(cfa - f->sp - 1 >= hi - f->sp || cfa & 7))
+		return CFI_UNKNOWN;
+	to->sp = cfa;
+	to->pc = *(const uint64_t *)(uintptr_t)(cfa - ra_delta);
+	to->fp = rule->fp_delta ? *(const uint64_t *)(uintptr_t)(cfa - rule->fp_delta) : f->fp;
+	to->fp_delta = rule->fp_delta;
+	to->ra_delta = ra_delta;
+	to->is_general = to->exact = false;
+	return CFI_STEPPED;
 }
 
-static inline enum cfi_step step(struct native_frame *f, uint64_t hi, struct native_frame *to)
+/* From a frame to its outward neighbour. The frame takes over its address's number and flags. */
+static inline __attribute__((always_inline)) enum cfi_step step(struct native_frame *f, uint64_t hi,
+								struct native_frame *to)
 {
-	const struct rule *rule = rule_of(f);
+	const struct rule *rule = rules_find(rule_key(f->pc, f->exact));
 
-	if (unlikely(!rule))
+	f->id = 0;
+	if (unlikely(!rule)) {
+		f->number = 0;
+		f->flags = 0;
 		return CFI_UNKNOWN;
+	}
+	f->number = rule->number;
+	f->flags = rule->flags;
 	if (likely(rule->kind <= RULE_FP))
 		return step_by_rule(f, rule, hi, to);
 	if (rule->kind == RULE_GENERAL)
@@ -232,15 +229,15 @@ static inline enum cfi_step step(struct native_frame *f, uint64_t hi, struct nat
 /* Whether the words that led to a frame are as they were. */
 static inline bool still_holds(const struct native_frame *f)
 {
-	uint64_t pc = *(const uint64_t *)(uintptr_t)(f->c.sp - f->ra_delta);
-	uint64_t fp = f->fp_delta ? *(const uint64_t *)(uintptr_t)(f->c.sp - f->fp_delta) : f->c.fp;
+	uint64_t pc = *(const uint64_t *)(uintptr_t)(f->sp - f->ra_delta);
+	uint64_t fp = f->fp_delta ? *(const uint64_t *)(uintptr_t)(f->sp - f->fp_delta) : f->fp;
 
-	return pc == f->c.pc && fp == f->c.fp && !f->is_general;
+	return pc == f->pc && fp == f->fp && !f->is_general;
 }
 
 static inline bool same_context(const struct native_frame *a, const struct native_frame *b)
 {
-	return a->c.pc == b->c.pc && a->c.sp == b->c.sp && a->c.fp == b->c.fp && a->exact == b->exact;
+	return a->pc == b->pc && a->sp == b->sp && a->fp == b->fp && a->exact == b->exact;
 }
 
 struct walk {
@@ -248,110 +245,107 @@ struct walk {
 	uint32_t n_fresh; /* in n->fresh, the innermost first */
 	uint32_t kept;    /* frames of the last walk, from the outermost, that are still there */
 	uint32_t floor;   /* those below need no look */
+	uint64_t run;     /* hash of the fresh frames' addresses */
 };
 
-static inline bool add_fresh(struct walk *w, const struct native_frame *f)
+/* Word by word: loads of two words would wait for the stores of one that came just before. */
+static inline void copy_frame(struct native_frame *to, const struct native_frame *from)
 {
-	if (unlikely(w->n_fresh + 1 >= w->n->capacity) && !grow(w->n))
-		return false;
-	w->n->fresh[w->n_fresh++] = *f;
-	return true;
+	const uint64_t *a = (const uint64_t *)from;
+	uint64_t *b = (uint64_t *)to;
+
+	for (int i = 0; i < 5; i++)
+		__atomic_store_n(&b[i], a[i], __ATOMIC_RELAXED);
 }
 
-/* Compares from frame i outwards. Returns true when all hold; else *ret_last is the last that did, from which on the
- * frames are to be found anew. */
-static inline bool verify(const struct walk *w, uint32_t i, uint32_t *ret_last)
+static inline void copy_way(struct native_frame *to, const struct native_frame *from)
 {
-	const struct native_frame *f = w->n->frames;
-
-	while (i > w->floor) {
-		if (unlikely(!still_holds(&f[i - 1]))) {
-			*ret_last = i;
-			return false;
-		}
-		i--;
-	}
-	return true;
+	to->fp_delta = from->fp_delta;
+	to->ra_delta = from->ra_delta;
+	to->is_general = from->is_general;
 }
 
-/* Joins the frames of the last walk at frame i, which is met again. True: the rest is as it was. Else the frames that
- * still hold are fresh ones, and *f is the outermost of them. */
-static inline bool join(struct walk *w, uint32_t i, struct native_frame *f, bool *ret_room)
+/* fresh[n_fresh] is complete. */
+static inline void add(struct walk *w)
 {
-	uint32_t last;
+	w->run = (w->run ^ w->n->fresh[w->n_fresh++].number) * UINT64_C(0x9e3779b97f4a7c15);
+	w->run ^= w->run >> 29;
+}
 
-	if (likely(verify(w, i, &last))) {
-		w->kept = i + 1;
+/* Joins the frames of the last walk at frame i, which is met again, and compares from there outwards. True: all of them
+ * hold. Else those that do are fresh again, and the outermost of them is the one to go on from. */
+static inline bool join(struct walk *w, uint32_t i)
+{
+	struct native_thread *n = w->n;
+	uint32_t last = i;
+
+	while (last > w->floor && likely(still_holds(&n->frames[last - 1])))
+		last--;
+	w->kept = i + 1;
+	if (likely(last <= w->floor))
 		return true;
+	for (uint32_t k = i; w->n_fresh + 2 < n->capacity || grow(n); k--) {
+		copy_frame(&n->fresh[w->n_fresh], &n->frames[k]);
+		n->fresh[w->n_fresh].id = 0; /* what lies below is another stack now */
+		if (k == last)
+			break;
+		add(w);
 	}
-	for (uint32_t k = i + 1; k-- > last;)
-		*ret_room = *ret_room && add_fresh(w, &w->n->frames[k]);
-	*f = w->n->frames[last];
+	w->kept = 0;
 	return false;
 }
 
-/* From the first context outwards, until a frame of the last walk is met or the stack ends. */
-static inline bool walk(struct walk *w, struct native_frame f, uint32_t tid)
+/*
+ * From the first frame, which lies in n->fresh, outwards, until a frame of the last walk is met or the stack ends.
+ * Frames are made in their places: fresh[n_fresh] is the one in hand, complete but for what its own address says.
+ * False: no memory.
+ */
+static bool walk(struct walk *w, uint32_t tid)
 {
 	struct native_thread *n = w->n;
+	uint64_t hi = stack_end(n, n->fresh[0].sp, tid);
 	uint32_t i = n->depth;
-	uint64_t hi = stack_end(n, f.c.sp, tid);
 	enum cfi_step s = CFI_STEPPED;
-	bool room = true, is_new = true;
 
-	while (s == CFI_STEPPED) {
-		while (i && n->frames[i - 1].c.sp < f.c.sp)
+	do {
+		struct native_frame *f = &n->fresh[w->n_fresh];
+
+		if (unlikely(f->is_general)) /* perhaps out of a signal's stack */
+			hi = stack_end(n, f->sp, tid);
+		while (i && n->frames[i - 1].sp < f->sp)
 			i--;
-		if (i && same_context(&n->frames[i - 1], &f)) {
-			if (join(w, i - 1, &f, &room))
-				return room;
-			while (i && n->frames[i - 1].c.sp <= f.c.sp)
+		if (i && same_context(&n->frames[i - 1], f)) {
+			if (unlikely(n->frames[i - 1].is_general)) /* the first of a walk, say: now it is known how it
+								      is found */
+				copy_way(&n->frames[i - 1], f);
+			if (likely(join(w, i - 1)))
+				return true;
+			f = &n->fresh[w->n_fresh];
+			while (i && n->frames[i - 1].sp <= f->sp)
 				i--;
-			is_new = false; /* join added it */
 		}
-		struct native_frame to;
-
-		s = step(&f, hi, &to);
-		if (is_new && !add_fresh(w, &f))
-			return false;
-		is_new = true;
-		f = to;
-		if (unlikely(f.is_general)) /* perhaps out of a signal's stack */
-			hi = stack_end(n, f.c.sp, tid);
-	}
+		if (unlikely(w->n_fresh + 2 >= n->capacity)) {
+			if (!grow(n))
+				return false;
+			f = &n->fresh[w->n_fresh];
+		}
+		s = step(f, hi, f + 1);
+		add(w);
+	} while (s == CFI_STEPPED);
 	w->kept = 0;
 	n->cut = s == CFI_UNKNOWN;
-	return room;
+	return true;
 }
 
 /* ---- ids ---- */
 
-static inline struct native_memo *memo_of(const struct native_thread *n, uint32_t parent, uint32_t number)
-{
-	uint64_t h = ((uint64_t)parent << 32 | number) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return &n->memo[h >> 51];
-}
-_Static_assert(MEMOS == 1 << (64 - 51), "the hash is as wide as the table");
-
 static __attribute__((noinline)) uint32_t define(struct thread *t, uint32_t parent, const struct native_frame *f)
 {
-	uint64_t pc = f->c.pc;
-	const struct module *m = f->number ? modules_find(pc - !f->exact) : NULL;
+	const struct module *m = f->number ? modules_find(f->pc - !f->exact) : NULL;
 	uint32_t module = modules_number(t, m);
 
 	return intern_native(t, parent, f->number,
-			     (struct intern_place){ module, pc - (module ? m->bias : 0), f->flags });
-}
-
-static inline uint32_t id_of(struct thread *t, struct native_thread *n, uint32_t parent, const struct native_frame *f)
-{
-	struct native_memo *m = memo_of(n, parent, f->number);
-
-	if (likely(m->parent == parent && m->number == f->number))
-		return m->id;
-	*m = (struct native_memo){ parent, f->number, define(t, parent, f) };
-	return m->id;
+			     (struct intern_place){ module, f->pc - (module ? m->bias : 0), f->flags });
 }
 
 static uint32_t cut_id(struct thread *t)
@@ -359,42 +353,66 @@ static uint32_t cut_id(struct thread *t)
 	return intern_native(t, 0, NUMBER_CUT, (struct intern_place){ 0, 0, PT_NATIVE_CUT });
 }
 
-static uint32_t join_id_slow(struct thread *t, uint32_t python, uint32_t native)
+/* The id of frame i of the last walk, and of those outwards of it that have none yet. */
+static __attribute__((noinline)) uint32_t resolve(struct thread *t, struct native_thread *n, uint32_t i)
+{
+	uint32_t first = i, id;
+
+	while (first && !n->frames[first].id)
+		first--;
+	if (!n->frames[first].id)
+		n->frames[first].id = define(t, n->cut ? cut_id(t) : 0, &n->frames[first]);
+	for (id = n->frames[first].id; first < i; n->frames[first].id = id)
+		first++, id = define(t, id, &n->frames[first]);
+	return id;
+}
+
+static inline uint32_t id_of(struct thread *t, struct native_thread *n, uint32_t i)
+{
+	return likely(n->frames[i].id) ? n->frames[i].id : resolve(t, n, i);
+}
+
+/* Appends the fresh frames to the kept ones. */
+static inline void append(struct walk *w)
+{
+	struct native_thread *n = w->n;
+	uint32_t depth = w->kept;
+
+	while (n->n_evals && n->evals[n->n_evals - 1] >= depth)
+		n->n_evals--;
+	for (const struct native_frame *f = n->fresh + w->n_fresh; f-- > n->fresh; depth++) {
+		copy_frame(&n->frames[depth], f);
+		if (f->flags & PT_NATIVE_EVAL)
+			n->evals[n->n_evals++] = depth;
+	}
+	n->depth = depth;
+}
+
+static uint32_t join_id(struct thread *t, uint32_t python, uint32_t native)
 {
 	return python && native ? intern_join(t, python, native) : python ? python : native;
 }
 
-static inline uint32_t join_id(struct thread *t, struct native_thread *n, uint32_t python, uint32_t native)
+static inline struct native_memo *memo_of(const struct native_thread *n, uint64_t run, uint32_t parent, uint32_t python)
 {
-	struct native_memo *m;
+	uint64_t h = (run ^ ((uint64_t)parent << 32 | python)) * UINT64_C(0xd6e8feb86659fd93);
 
-	if (!python || !native)
-		return python ? python : native;
-	m = memo_of(n, native, python | NUMBER_JOIN);
-	if (unlikely(m->parent != native || m->number != (python | NUMBER_JOIN)))
-		*m = (struct native_memo){ native, python | NUMBER_JOIN, intern_join(t, python, native) };
-	return m->id;
+	return &n->memo[h >> 52];
 }
+_Static_assert(MEMOS == 1 << (64 - 52), "the hash is as wide as the table");
 
-/* Appends the fresh frames to the kept ones. Returns the id of the innermost. */
-static inline uint32_t rebuild(struct thread *t, struct walk *w)
+/* The stack of the thread as it lies in n->frames, whose frames from `kept` on hash to `run`. */
+static inline uint32_t stack_id(struct thread *t, struct native_thread *n, uint32_t kept, uint64_t run, uint32_t python)
 {
-	struct native_thread *n = w->n;
-	uint32_t id = w->kept ? n->frames[w->kept - 1].id : unlikely(n->cut) ? cut_id(t) : 0;
+	uint32_t parent = kept ? id_of(t, n, kept - 1) : n->cut ? UINT32_MAX : 0, top = n->depth - 1;
+	struct native_memo *m = memo_of(n, run, parent, python);
 
-	while (n->n_evals && n->evals[n->n_evals - 1] >= w->kept)
-		n->n_evals--;
-	n->depth = w->kept;
-	while (w->n_fresh) {
-		struct native_frame *f = &n->frames[n->depth];
-
-		*f = n->fresh[--w->n_fresh];
-		f->id = id = id_of(t, n, id, f);
-		if (f->flags & PT_NATIVE_EVAL)
-			n->evals[n->n_evals++] = n->depth;
-		n->depth++;
+	if (unlikely(m->run != run || m->parent != parent || m->python != python)) {
+		*m = (struct native_memo){ .run = run, .parent = parent, .python = python, .native = id_of(t, n, top) };
+		m->stack = join_id(t, python, m->native);
 	}
-	return id;
+	n->frames[top].id = m->native;
+	return m->stack;
 }
 
 /* ---- all of it ---- */
@@ -416,28 +434,38 @@ static inline bool make_room(const struct walk *w)
 	return good;
 }
 
+static inline void start(struct walk *w, const void *frame)
+{
+	struct cpu_context c = cpu_caller(frame);
+	struct native_frame *f = w->n->fresh;
+
+	f->sp = c.sp;
+	f->pc = c.pc;
+	f->fp = c.fp;
+	f->fp_delta = f->ra_delta = 0;
+	f->is_general = true; /* nothing led here: it is never believed, only met */
+	f->exact = false;
+}
+
 uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 {
 	struct native_thread *n = &t->native;
-	struct native_frame first = { .c = cpu_caller(frame) };
 	struct walk w = { .n = n };
-	uint32_t native;
+	uint32_t stack;
 
 	if (unlikely(n->epoch != atomic_load_explicit(&epoch, memory_order_acquire)) && !prepare(n))
 		return python;
 	w.floor = floor_of(n, &t->py, python);
-	if (unlikely(!walk(&w, first, t->tid) || !make_room(&w))) {
+	start(&w, frame);
+	if (unlikely(!walk(&w, t->tid) || !make_room(&w))) {
 		n->depth = n->n_evals = 0;
 		return python;
 	}
-	native = rebuild(t, &w);
+	append(&w);
+	stack = stack_id(t, n, w.kept, w.run, python);
 	n->in_step = n->n_evals == t->py.entries;
 	t->py.same = python ? t->py.entries : 0;
-	if (native == n->native && python == n->python)
-		return n->stack;
-	n->native = native;
-	n->python = python;
-	return n->stack = join_id(t, n, python, native);
+	return stack;
 }
 
 /* ---- without what was known before ---- */
@@ -445,27 +473,33 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
 {
 	struct native_thread n = { 0 };
-	struct native_frame first = { .c = cpu_caller(frame) };
 	struct walk w = { .n = &n };
 	uint32_t native = 0;
 
-	if (prepare(&n) && walk(&w, first, t->tid) && make_room(&w))
-		native = rebuild(t, &w);
+	if (prepare(&n)) {
+		start(&w, frame);
+		if (walk(&w, t->tid) && make_room(&w)) {
+			append(&w);
+			native = id_of(t, &n, n.depth - 1);
+		}
+	}
 	native_thread_end(&n);
-	return join_id_slow(t, python, native);
+	return join_id(t, python, native);
 }
 
 bool native_each(uint32_t tid, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
 {
 	struct native_thread n = { 0 };
-	struct native_frame first = { .c = cpu_caller(frame) };
 	struct walk w = { .n = &n };
-
 	bool cut;
 
-	if (prepare(&n) && walk(&w, first, tid))
-		for (uint32_t i = 0; i < w.n_fresh && each(arg, &n.fresh[i].c); i++)
-			;
+	if (prepare(&n)) {
+		start(&w, frame);
+		if (walk(&w, tid))
+			for (uint32_t i = 0; i < w.n_fresh; i++)
+				if (!each(arg, &(struct cpu_context){ n.fresh[i].pc, n.fresh[i].sp, n.fresh[i].fp }))
+					break;
+	}
 	cut = n.cut;
 	native_thread_end(&n);
 	return cut;
