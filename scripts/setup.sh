@@ -3,7 +3,7 @@
 # Sourced by a POSIX shell that stands in the top folder. Nothing is installed, and no network is needed, when
 # everything is there.
 
-BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev'
+BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev libdw-dev libiberty-dev'
 TEST_PACKAGES='libcmocka-dev clang-format'
 # Without these some tests are skipped, and say so. (The last: CPython's own tests, of whatever version python3 is.)
 MORE_TEST_PACKAGES='libpython3-dev gdb strace'
@@ -26,6 +26,8 @@ is_there() {
 	libzstd-dev) have_library libzstd ;;
 	libxxhash-dev) have_library libxxhash ;;
 	libjansson-dev) have_library jansson ;;
+	libdw-dev) have_library libdw ;;
+	libiberty-dev) echo '#include <libiberty/demangle.h>' | cc -fsyntax-only -xc - 2>/dev/null ;;
 	libcmocka-dev) have_library cmocka ;;
 	clang-format | gdb | strace) have_command "$1" ;;
 	*) dpkg -s "$1" >/dev/null 2>&1 ;;

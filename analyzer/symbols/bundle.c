@@ -30,7 +30,7 @@ _Static_assert(sizeof(struct bundle_head) == 64, "bundles start with 64 bytes");
 
 /* The unpacked bytes: counts, then that many of each, in this order, then the texts. */
 struct bundle_counts {
-	uint32_t modules, addresses, frames, text_bytes;
+	uint32_t modules, addresses, frames, sources, text_bytes, unused;
 };
 
 struct bundle_module {
@@ -49,12 +49,18 @@ struct bundle_frame {
 	uint32_t name, file, line, column;
 };
 
+/* Sorted by the file's name, then by line. */
+struct bundle_line {
+	uint32_t file, line, text, changed;
+};
+
 struct bundle {
 	uint8_t *raw; /* owns what the rest points into */
 	struct bundle_counts n;
 	const struct bundle_module *modules;
 	const struct bundle_address *addresses;
 	const struct bundle_frame *frames;
+	const struct bundle_line *sources;
 	const char *texts;
 };
 
@@ -103,26 +109,30 @@ static const char *unpack(struct bundle *b, const uint8_t *data, size_t n, size_
 	return NULL;
 }
 
+/* One part of n things; *at is NULL from the first part on that does not fit. */
+static const void *part(const uint8_t **at, const uint8_t *end, uint32_t n, size_t bytes_each)
+{
+	const uint8_t *start = *at;
+
+	if (start)
+		*at = n <= (size_t)(end - start) / bytes_each ? start + n * bytes_each : NULL;
+	return start;
+}
+
 /* Finds the parts. The raw bytes are aligned to 16, and all parts but the texts are multiples of 8. */
 static bool find_parts(struct bundle *b, size_t bytes)
 {
-	uint64_t want = sizeof b->n;
-	const uint8_t *at = b->raw + sizeof b->n;
+	const uint8_t *at = b->raw + sizeof b->n, *end = b->raw + bytes;
 
-	if (bytes < want)
+	if (bytes < sizeof b->n)
 		return false;
 	memcpy(&b->n, b->raw, sizeof b->n);
-	b->modules = (const void *)at;
-	at += (want = (uint64_t)b->n.modules * sizeof *b->modules) <= bytes ? want : 0;
-	b->addresses = (const void *)at;
-	at += (want = (uint64_t)b->n.addresses * sizeof *b->addresses) <= bytes ? want : 0;
-	b->frames = (const void *)at;
-	at += (want = (uint64_t)b->n.frames * sizeof *b->frames) <= bytes ? want : 0;
-	b->texts = (const char *)at;
-	want = sizeof b->n + (uint64_t)b->n.modules * sizeof *b->modules +
-	       (uint64_t)b->n.addresses * sizeof *b->addresses + (uint64_t)b->n.frames * sizeof *b->frames +
-	       b->n.text_bytes;
-	return want == bytes && b->n.text_bytes && !b->texts[0] && !b->texts[b->n.text_bytes - 1];
+	b->modules = part(&at, end, b->n.modules, sizeof *b->modules);
+	b->addresses = part(&at, end, b->n.addresses, sizeof *b->addresses);
+	b->frames = part(&at, end, b->n.frames, sizeof *b->frames);
+	b->sources = part(&at, end, b->n.sources, sizeof *b->sources);
+	b->texts = part(&at, end, b->n.text_bytes, 1);
+	return at == end && b->n.text_bytes && !b->texts[0] && !b->texts[b->n.text_bytes - 1];
 }
 
 static bool modules_are_sound(const struct bundle *b)
@@ -161,6 +171,31 @@ static bool frames_are_sound(const struct bundle *b)
 	return true;
 }
 
+static int line_compare(const struct bundle *b, const struct bundle_line *l, const char *file, uint32_t line)
+{
+	int order = strcmp(b->texts + l->file, file);
+
+	return order ? order : (l->line > line) - (l->line < line);
+}
+
+static bool sources_are_sound(const struct bundle *b)
+{
+	for (uint32_t i = 0; i < b->n.sources; i++) {
+		const struct bundle_line *l = &b->sources[i];
+
+		if (l->file >= b->n.text_bytes || l->text >= b->n.text_bytes)
+			return false;
+		if (i && line_compare(b, l - 1, b->texts + l->file, l->line) >= 0)
+			return false;
+	}
+	return true;
+}
+
+static bool is_sound(const struct bundle *b)
+{
+	return modules_are_sound(b) && addresses_are_sound(b) && frames_are_sound(b) && sources_are_sound(b);
+}
+
 /* Why it can't be used, or NULL. */
 static const char *load(struct bundle *b, int fd)
 {
@@ -176,9 +211,7 @@ static const char *load(struct bundle *b, int fd)
 	free(data);
 	if (why)
 		return why;
-	if (!find_parts(b, bytes) || !modules_are_sound(b) || !addresses_are_sound(b) || !frames_are_sound(b))
-		return "is damaged";
-	return NULL;
+	return find_parts(b, bytes) && is_sound(b) ? NULL : "is damaged";
 }
 
 struct bundle *bundle_open(const char *file, char **ret_warning)
@@ -257,6 +290,26 @@ bool bundle_find(const struct bundle *b, int module, uint64_t address, struct ob
 	return true;
 }
 
+const char *bundle_source(const struct bundle *b, const char *file, uint32_t line, bool *ret_changed)
+{
+	uint32_t low = 0, high = b->n.sources;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = line_compare(b, &b->sources[middle], file, line);
+
+		if (!order) {
+			*ret_changed = b->sources[middle].changed;
+			return b->texts + b->sources[middle].text;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
 /* ---- writing ---- */
 
 struct bundle_writer {
@@ -264,6 +317,7 @@ struct bundle_writer {
 	ARRAY(struct bundle_address) addresses; /* first_frame: in frames, before sorting */
 	ARRAY(struct bundle_frame) frames;
 	ARRAY(uint32_t) n_frames; /* by first_frame of an address: how many it has */
+	ARRAY(struct bundle_line) sources;
 	ARRAY(char) texts;
 	struct strings known;
 	struct map offset_of; /* string_id to offset in texts */
@@ -324,6 +378,19 @@ void bundle_writer_address(struct bundle_writer *w, uint64_t address, const stru
 	}
 }
 
+void bundle_writer_source(struct bundle_writer *w, const char *file, uint32_t line, const char *text, bool changed)
+{
+	*array_push(&w->sources) = (struct bundle_line){ add_text(w, file), line, add_text(w, text), changed };
+}
+
+static int line_before(const void *left, const void *right, void *texts)
+{
+	const struct bundle_line *a = left, *b = right;
+	int order = strcmp((const char *)texts + a->file, (const char *)texts + b->file);
+
+	return order ? order : (a->line > b->line) - (a->line < b->line);
+}
+
 static int address_before(const void *left, const void *right)
 {
 	const struct bundle_address *a = left, *b = right;
@@ -343,16 +410,23 @@ static uint8_t *put(uint8_t *to, const void *from, size_t bytes)
 /* The unpacked bytes: addresses in order, frames in the order of their addresses. */
 static uint8_t *lay_out(struct bundle_writer *w, size_t *ret_bytes)
 {
-	struct bundle_counts n = { (uint32_t)w->modules.n, (uint32_t)w->addresses.n, (uint32_t)w->frames.n,
-				   (uint32_t)w->texts.n };
+	struct bundle_counts n = {
+		.modules = (uint32_t)w->modules.n,
+		.addresses = (uint32_t)w->addresses.n,
+		.frames = (uint32_t)w->frames.n,
+		.sources = (uint32_t)w->sources.n,
+		.text_bytes = (uint32_t)w->texts.n,
+	};
 	struct bundle_frame *frames = mem_alloc((w->frames.n + 1) * sizeof *frames);
 	size_t bytes = sizeof n + w->modules.n * sizeof *w->modules.at + w->addresses.n * sizeof *w->addresses.at +
-		       w->frames.n * sizeof *frames + w->texts.n;
+		       w->frames.n * sizeof *frames + w->sources.n * sizeof *w->sources.at + w->texts.n;
 	uint8_t *raw = mem_alloc(bytes), *to = raw;
 	uint32_t done = 0;
 
 	if (w->addresses.n)
 		qsort(w->addresses.at, w->addresses.n, sizeof *w->addresses.at, address_before);
+	if (w->sources.n)
+		qsort_r(w->sources.at, w->sources.n, sizeof *w->sources.at, line_before, w->texts.at);
 	for (size_t i = 0; i < w->addresses.n; i++) {
 		uint32_t first = w->addresses.at[i].first_frame, count = w->n_frames.at[first];
 
@@ -364,6 +438,7 @@ static uint8_t *lay_out(struct bundle_writer *w, size_t *ret_bytes)
 	to = put(to, w->modules.at, w->modules.n * sizeof *w->modules.at);
 	to = put(to, w->addresses.at, w->addresses.n * sizeof *w->addresses.at);
 	to = put(to, frames, w->frames.n * sizeof *frames);
+	to = put(to, w->sources.at, w->sources.n * sizeof *w->sources.at);
 	put(to, w->texts.at, w->texts.n);
 	free(frames);
 	*ret_bytes = bytes;
@@ -376,6 +451,7 @@ static void writer_free(struct bundle_writer *w)
 	array_free(&w->addresses);
 	array_free(&w->frames);
 	array_free(&w->n_frames);
+	array_free(&w->sources);
 	array_free(&w->texts);
 	strings_free(&w->known);
 	map_free(&w->offset_of);

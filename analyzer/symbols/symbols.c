@@ -33,6 +33,13 @@ struct module {
 	bool kind_known;
 };
 
+/* A line of a source. */
+struct source {
+	string_id file, text;
+	int line;
+	bool changed;
+};
+
 struct symbols {
 	struct files *files;
 	struct bundle *bundle;
@@ -45,6 +52,8 @@ struct symbols {
 	ARRAY(struct module) modules;
 	ARRAY(struct chain *) chains;
 	ARRAY(char *) warnings;
+	ARRAY(struct source) sources; /* to be written */
+	struct map source_of;         /* file and line to index in sources */
 };
 
 static const struct chain unknown = { .n = 1, .at = { { 0 } } };
@@ -75,6 +84,8 @@ void symbols_free(struct symbols *s)
 	for (size_t i = 0; i < s->warnings.n; i++)
 		free(s->warnings.at[i]);
 	array_free(&s->warnings);
+	array_free(&s->sources);
+	map_free(&s->source_of);
 	array_free(&s->modules);
 	array_free(&s->chains);
 	map_free(&s->by_number);
@@ -351,26 +362,50 @@ size_t symbols_find(struct symbols *s, uint32_t number, uint64_t offset, bool ex
 
 /* ---- bundles ---- */
 
+const char *symbols_source(const struct symbols *s, const char *file, int line, bool *ret_changed)
+{
+	return s->bundle && line > 0 ? bundle_source(s->bundle, file, (uint32_t)line, ret_changed) : NULL;
+}
+
+void symbols_add_source(struct symbols *s, const char *file, int line, const char *text, bool changed)
+{
+	string_id id = strings_add(&s->texts, file, strlen(file));
+	uint32_t *index = line > 0 ? map_at(&s->source_of, (uint64_t)id << 32 | (uint32_t)line) : NULL;
+
+	if (!index || *index != MAP_NONE)
+		return;
+	*index = (uint32_t)s->sources.n;
+	*array_push(&s->sources) = (struct source){ id, strings_add(&s->texts, text, strlen(text)), line, changed };
+}
+
+static void write_module(struct symbols *s, struct module *m, struct bundle_writer *w)
+{
+	if (!m->chains.n)
+		return;
+	if (!m->kind_known)
+		m->kind = kind_find(s, m);
+	m->kind_known = true;
+	bundle_writer_module(w, &m->m, m->kind);
+	for (size_t i = 0; i < m->chains.cap; i++) {
+		const struct map_entry *entry = &m->chains.at[i];
+		const struct chain *c = entry->value == MAP_NONE ? NULL : s->chains.at[entry->value];
+
+		if (c)
+			bundle_writer_address(w, entry->key, c->at, c->n);
+	}
+}
+
 size_t symbols_write(struct symbols *s, FILE *to)
 {
 	struct bundle_writer *w = bundle_writer_new();
 
-	for (size_t i = 0; i < s->modules.n; i++) {
-		struct module *m = &s->modules.at[i];
+	for (size_t i = 0; i < s->modules.n; i++)
+		write_module(s, &s->modules.at[i], w);
+	for (size_t i = 0; i < s->sources.n; i++) {
+		const struct source *l = &s->sources.at[i];
 
-		if (!m->chains.n)
-			continue;
-		if (!m->kind_known)
-			m->kind = kind_find(s, m);
-		m->kind_known = true;
-		bundle_writer_module(w, &m->m, m->kind);
-		for (size_t e = 0; e < m->chains.cap; e++) {
-			const struct map_entry *entry = &m->chains.at[e];
-			const struct chain *c = entry->value == MAP_NONE ? NULL : s->chains.at[entry->value];
-
-			if (c)
-				bundle_writer_address(w, entry->key, c->at, c->n);
-		}
+		bundle_writer_source(w, strings_text(&s->texts, l->file), (uint32_t)l->line,
+				     strings_text(&s->texts, l->text), l->changed);
 	}
 	return bundle_writer_finish(w, to);
 }

@@ -76,6 +76,12 @@ const char *symbols_kind_name(enum symbols_kind kind);
  * no symbols of it". NULL when there is no number i. */
 const char *symbols_warning(const struct symbols *s, size_t i);
 
+/* The text of a source's line (from 1) as the bundle has it, without its indentation; NULL when it has none. Borrowed.
+ * *ret_changed: its file was younger than the trace. */
+const char *symbols_source(const struct symbols *s, const char *file, int line, bool *ret_changed);
+/* Gives the next symbols_write() a line of a source. Copies. */
+void symbols_add_source(struct symbols *s, const char *file, int line, const char *text, bool changed);
+
 /* Writes a bundle of all that was asked so far. Returns its bytes, 0 when it could not be written (errno). */
 size_t symbols_write(struct symbols *s, FILE *to);
 
