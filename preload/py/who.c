@@ -63,10 +63,10 @@ struct codes {
 
 /* Of the process. */
 static struct {
-	bool look_for_tasks;       /* asyncio is there, its dict was not yet */
-	const char *interp;        /* that the dict belongs to */
-	const char *current_tasks; /* up to 3.13 */
-	const char *loop_key;      /* in the thread state's dict, up to 3.12 */
+	bool look_for_tasks, look_for_greenlets; /* what was missing may be there: new code was seen */
+	const char *interp;                      /* that the dict belongs to */
+	const char *current_tasks;               /* up to 3.13 */
+	const char *loop_key;                    /* in the thread state's dict, up to 3.12 */
 	const char *task_type, *task_subtype;
 	uint32_t coroutine_at; /* in a task; its name is behind it */
 	const char *greenlet_type;
@@ -105,7 +105,7 @@ void py_who_code(const char *code, const struct piece *file, const struct piece 
 	} else if (ends_with(file, "threading.py") && ends_with(name, "_delete")) {
 		who.delete.at[who.delete.n++ % CODES] = code;
 	}
-	who.look_for_tasks = true;
+	who.look_for_tasks = who.look_for_greenlets = true;
 }
 
 /* ---- signatures ---- */
@@ -287,13 +287,11 @@ static int find_storage(struct dl_phdr_info *object, size_t size, void *arg)
 
 /* Greenlet's library makes its thread-local storage in a thread at its first use there, so the search may come too
  * early. It is repeated when the outermost frame is another one: greenlets have frames of their own. */
-static void find_word(struct py_who *w, const char *tstate)
+static void find_word(struct py_who *w)
 {
 	struct search s = { 0 };
 
-	if (!who.greenlet_type)
-		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet");
-	if (!who.greenlet_type || !dl_iterate_phdr(find_storage, &s) || !s.words)
+	if (!dl_iterate_phdr(find_storage, &s) || !s.words)
 		return;
 	for (size_t i = 0; i < s.n; i++) {
 		const char *state = s.words[i];
@@ -307,21 +305,29 @@ static void find_word(struct py_who *w, const char *tstate)
 	}
 }
 
+static bool has_word(struct py_who *w, const char *tstate, const char *root)
+{
+	if (w->word && *w->word == w->state)
+		return true;
+	w->word = NULL;
+	if (!who.greenlet_type && who.look_for_greenlets) {
+		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet");
+		who.look_for_greenlets = false;
+	}
+	if (root == w->root || !who.greenlet_type)
+		return false;
+	w->root = root;
+	if (++w->tries <= TRIES_AT_ONCE || !(w->tries & (w->tries - 1)))
+		find_word(w);
+	return w->word;
+}
+
 static const char *running_greenlet(struct py_who *w, const char *tstate, const char *root)
 {
 	const char *now;
 
-	if (!w->word || *w->word != w->state) {
-		w->word = NULL;
-		if (root == w->root && who.greenlet_type)
-			return NULL;
-		w->root = root;
-		if (++w->tries > TRIES_AT_ONCE && (w->tries & (w->tries - 1)))
-			return NULL;
-		find_word(w, tstate);
-		if (!w->word)
-			return NULL;
-	}
+	if (!has_word(w, tstate, root))
+		return NULL;
 	now = PY_AT(char *, w->state, 8);
 	return now != PY_AT(char *, w->state, 0) ? now : NULL;
 }
