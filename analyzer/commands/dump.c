@@ -32,12 +32,17 @@ static void print_stack(struct dump *d, node_id node)
 	FILE *f = d->r->out.file;
 	char buf[4200], safe[4200];
 
-	for (const char *before = "  "; node != NODE_EMPTY; node = d->t->trace.defs.stacks.nodes.at[node].parent) {
-		const struct place *p = place_find(&d->t->places, node);
+	const char *before = "  ";
 
-		fprintf(f, "%s%s %s", before, place_where(p, true, buf, sizeof buf),
-			format_printable(safe, sizeof safe, p->function));
-		before = " < ";
+	for (; node != NODE_EMPTY; node = defs_frame(&d->t->trace.defs, node)->parent) {
+		size_t n;
+		const struct place *frames = place_frames(&d->t->places, node, &n);
+
+		for (size_t i = 0; i < n; i++) {
+			fprintf(f, "%s%s %s", before, place_where(&frames[i], true, buf, sizeof buf),
+				format_printable(safe, sizeof safe, frames[i].function));
+			before = " < ";
+		}
 	}
 }
 
@@ -181,6 +186,65 @@ static void dump_meta(struct dump *d)
 	}
 }
 
+static void dump_modules(struct dump *d)
+{
+	const struct defs *defs = &d->t->trace.defs;
+	FILE *f = d->r->out.file;
+	char safe[4200];
+
+	for (size_t i = MODULE_UNKNOWN + 1; i < defs->modules.at.n; i++) {
+		const struct module *m = &defs->modules.at.at[i];
+		const uint8_t *id = (const uint8_t *)strings_text(&defs->strings, m->build_id);
+
+		fprintf(f, "module %" PRIu64 " bias %" PRIx64 " at %" PRIx64 "-%" PRIx64 " flags %u build id ", m->id,
+			m->bias, m->start, m->end, m->flags);
+		for (size_t at = 0; at < strings_len(&defs->strings, m->build_id); at++)
+			fprintf(f, "%02x", id[at]);
+		fprintf(f, "%s %s\n", strings_len(&defs->strings, m->build_id) ? "" : "none",
+			format_printable(safe, sizeof safe, strings_text(&defs->strings, m->path)));
+	}
+}
+
+static void dump_tasks(struct dump *d)
+{
+	char safe[1000], text[1000];
+
+	for (uint32_t i = 1; i < d->t->trace.defs.tasks.at.n; i++)
+		fprintf(d->r->out.file, "task %s\n",
+			format_printable(safe, sizeof safe, report_task(d->t, i, text, sizeof text)));
+}
+
+static void put_offset(FILE *f, const struct raw_stack *raw)
+{
+	if (raw->op == PT_OP_NATIVE)
+		fprintf(f, " module %" PRIu32 " offset %" PRIx64 "%s%s%s", raw->what,
+			(uint64_t)raw->offset_high << 32 | raw->offset, raw->flags & PT_NATIVE_EXACT ? " exact" : "",
+			raw->flags & PT_NATIVE_EVAL ? " eval" : "", raw->flags & PT_NATIVE_CUT ? " cut" : "");
+	else if (raw->what == PT_CODE_ENTRY)
+		fputs(" entry", f);
+	else if (raw->offset == PT_OFFSET_NONE)
+		fprintf(f, " code %" PRIu32 " offset none", raw->what);
+	else
+		fprintf(f, " code %" PRIu32 " offset %" PRIu32, raw->what, raw->offset);
+}
+
+/* The definition, and what became of it. */
+static void dump_raw_stack(struct dump *d, const struct raw_stack *raw)
+{
+	FILE *f = d->r->out.file;
+
+	fprintf(f, "%s #%" PRIu32, pt_op_name(raw->op), raw->id);
+	if (raw->op == PT_OP_JOIN) {
+		fprintf(f, " python #%" PRIu32 " native #%" PRIu32, raw->below, raw->what);
+	} else {
+		fprintf(f, " on #%" PRIu32, raw->below);
+		put_offset(f, raw);
+	}
+	fprintf(f, " = node %" PRIu32, defs_node(&d->t->trace.defs, raw->id));
+	print_stack(d, defs_node(&d->t->trace.defs, raw->id));
+	fputc('\n', f);
+}
+
 static void dump_defs(struct dump *d)
 {
 	static const char *const tables[] = { "none", "lnotab", "3.10", "3.11" };
@@ -197,21 +261,10 @@ static void dump_defs(struct dump *d)
 			format_printable(file, sizeof file, strings_text(&defs->strings, c->file)),
 			format_printable(safe, sizeof safe, strings_text(&defs->strings, c->name)));
 	}
-	for (uint32_t id = 1; id < defs->stacks.n; id++) {
-		const struct node *n = &defs->stacks.nodes.at[defs->stacks.node_of[id]];
-
-		if (defs->stacks.node_of[id] == NODE_UNKNOWN)
-			continue;
-		fprintf(f, "stack #%" PRIu32 " = node %" PRIu32 " on %" PRIu32 ", code %" PRIu64 " offset ", id,
-			defs->stacks.node_of[id], n->parent,
-			defs->codes.at[n->kind == NODE_PYTHON ? n->code : CODE_UNKNOWN].id);
-		if (n->offset == PT_OFFSET_NONE)
-			fputs("none", f);
-		else
-			fprintf(f, "%" PRIu32, n->offset);
-		print_stack(d, defs->stacks.node_of[id]);
-		fputc('\n', f);
-	}
+	dump_modules(d);
+	dump_tasks(d);
+	for (size_t i = 0; i < defs->stacks.raw.n; i++)
+		dump_raw_stack(d, &defs->stacks.raw.at[i]);
 }
 
 static void dump_trace(struct dump *d)
@@ -238,7 +291,7 @@ static int run(int argc, char **argv)
 {
 	struct dump_options own = { .first = 1 };
 	struct report r;
-	int code = report_begin(&r, &command_dump, &own, 0, argc, argv);
+	int code = report_begin(&r, &command_dump, &own, REPORT_RAW, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;
@@ -252,9 +305,9 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_row rows[] = {
-	{ 's', "stacks", OPTION_FLAG, offsetof(struct dump_options, stacks), NULL, "the Python frames of each event" },
+	{ 's', "stacks", OPTION_FLAG, offsetof(struct dump_options, stacks), NULL, "the frames of each event" },
 	{ 'd', "defs", OPTION_FLAG, offsetof(struct dump_options, defs), NULL,
-	  "definitions (facts, code objects, stacks) instead of events" },
+	  "definitions (facts, code objects, modules, tasks, stacks) instead of events" },
 	{ 0, "first", OPTION_NUMBER, offsetof(struct dump_options, first), "N", "start at event number N" },
 	{ 'n', "count", OPTION_NUMBER, offsetof(struct dump_options, count), "N", "at most N events" },
 	{ 0 },
@@ -276,7 +329,7 @@ const struct command command_dump = {
 			   "the size in bytes and the id of the stack.",
 		.rows = rows,
 		.examples = examples,
-		.groups = OPTIONS_REPORT,
+		.groups = OPTIONS_REPORT | OPTIONS_STACKS,
 	},
 	.run = run,
 };

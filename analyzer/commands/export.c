@@ -33,7 +33,7 @@ static void put_folded_text(FILE *f, const char *text)
 
 static void put_folded_frame(FILE *f, const struct place *p, bool lines)
 {
-	char line[24] = "";
+	char line[24] = "", where[1024];
 
 	if (p->origin == ORIGIN_NONE) {
 		put_folded_text(f, p->function);
@@ -41,10 +41,22 @@ static void put_folded_frame(FILE *f, const struct place *p, bool lines)
 	}
 	if (lines && p->at.line > 0)
 		snprintf(line, sizeof line, ":%d", p->at.line);
-	put_folded_text(f, p->function);
+	put_folded_text(f, *p->function == '?' && p->module ? place_where(p, false, where, sizeof where) : p->function);
 	fputs(" (", f);
-	put_folded_text(f, p->short_file);
+	put_folded_text(f, *p->short_file || !p->module ? p->short_file : p->module);
 	fprintf(f, "%s)", line);
+}
+
+static void put_folded_node(FILE *f, struct place_table *places, node_id node, bool lines)
+{
+	size_t n;
+	const struct place *frames = place_frames(places, node, &n);
+
+	for (size_t i = n; i-- > 0;) {
+		put_folded_frame(f, &frames[i], lines);
+		if (i)
+			fputc(';', f);
+	}
 }
 
 /* Frames come innermost first; the folded form starts at the root. */
@@ -53,12 +65,12 @@ static void put_folded_stack(FILE *f, struct place_table *places, node_id node, 
 	const struct defs *d = &places->trace->defs;
 	ARRAY(node_id) chain = { 0 };
 
-	for (node_id at = node; at > NODE_UNKNOWN; at = d->stacks.nodes.at[at].parent)
+	for (node_id at = node; at > NODE_UNKNOWN; at = defs_frame(d, at)->parent)
 		*array_push(&chain) = at;
 	if (!chain.n)
 		*array_push(&chain) = node;
 	for (size_t i = chain.n; i-- > 0;) {
-		put_folded_frame(f, place_find(places, chain.at[i]), lines);
+		put_folded_node(f, places, chain.at[i], lines);
 		if (i)
 			fputc(';', f);
 	}
@@ -141,7 +153,7 @@ const struct command command_export = {
 				"Folded stacks are what flame graph tools read. Stacks of several traces are added up.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_OUTPUT | OPTIONS_COMPLETE | OPTIONS_TRACES,
+			.groups = OPTIONS_OUTPUT | OPTIONS_COMPLETE | OPTIONS_TRACES | OPTIONS_STACKS,
 		},
 	.run = run,
 };

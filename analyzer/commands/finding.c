@@ -55,7 +55,6 @@ static bool is_caller(node_id caller, const struct finding *f)
  * for it anyway. */
 static bool are_related(const struct finding *leader, const struct finding *f)
 {
-	const struct defs *d = &f->trace->trace.defs;
 	node_id at = f->blame;
 
 	if (is_caller(leader->blame, f) || is_caller(at, leader))
@@ -63,7 +62,7 @@ static bool are_related(const struct finding *leader, const struct finding *f)
 	if (finding_place(f)->origin == ORIGIN_USER)
 		return false;
 	for (int i = 0; i < JOIN_DISTANCE && at > NODE_UNKNOWN; i++) {
-		at = d->stacks.nodes.at[at].parent;
+		at = place_caller(&f->trace->places, at);
 		if (at > NODE_UNKNOWN && is_caller(at, leader))
 			return true;
 	}

@@ -84,6 +84,11 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 
 static double seconds(uint64_t ns) { return (double)ns / 1e9; }
 
+static const struct place *finding_site(const struct finding *f)
+{
+	return place_find(&f->trace->places, place_site(&f->trace->places, f->sum.node));
+}
+
 /* ---- JSON ---- */
 
 static json_t *evidence_json(const struct finding *f)
@@ -164,7 +169,7 @@ json_t *finding_json(const struct finding *f)
 	json_put(o, "blocks", json_bytes(f->all.blocks));
 	json_put(o, "type", json_null());
 	json_put(o, "pids", pids_json(f));
-	json_put(o, "site", place_json(place_find(&f->trace->places, f->sum.node)));
+	json_put(o, "site", place_json(finding_site(f)));
 	json_put(o, "blame", place_json(finding_place(f)));
 	json_put(o, "stack", place_stack_json(&f->trace->places, f->sum.node));
 	json_put(o, "layers", report_layers_json(f->sum.layers));
@@ -220,23 +225,33 @@ static void print_source(const struct output *o, const struct finding *f, unsign
 	fprintf(o->file, "%s%s\n", output_style(o, STYLE_PLAIN), changed ? "   (the file has changed since)" : "");
 }
 
+static char *printable_function(const struct place *p, bool full, char *buf, size_t cap)
+{
+	char function[2048];
+
+	return format_printable(buf, cap, place_function(p, full, function, sizeof function));
+}
+
 void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent)
 {
-	const struct place *blame = finding_place(f), *inner = place_find(&f->trace->places, f->sum.node);
+	const struct place *blame = finding_place(f), *site = finding_site(f);
 	char where[4096], safe[4096];
 
 	format_printable(safe, sizeof safe, place_where(blame, full, where, sizeof where));
 	fprintf(o->file, "%*s%s%s%s", (int)indent, "", output_style(o, STYLE_STRONG), safe,
 		output_style(o, STYLE_PLAIN));
 	if (blame->origin != ORIGIN_NONE)
-		fprintf(o->file, " in %s", format_printable(safe, sizeof safe, blame->function));
+		fprintf(o->file, " in %s", printable_function(blame, full, safe, sizeof safe));
 	fputc('\n', o->file);
 	print_source(o, f, indent + 4);
-	if (f->blame == f->sum.node)
-		return;
-	format_printable(safe, sizeof safe, place_where(inner, full, where, sizeof where));
-	fprintf(o->file, "%*sby way of %s", (int)indent, "", safe);
-	fprintf(o->file, " in %s\n", format_printable(safe, sizeof safe, inner->function));
+	if (site != blame) {
+		format_printable(safe, sizeof safe, place_where(site, full, where, sizeof where));
+		fprintf(o->file, "%*sby way of %s", (int)indent, "", safe);
+		fprintf(o->file, " in %s\n", printable_function(site, full, safe, sizeof safe));
+	}
+	if (place_below(&f->trace->places, f->sum.node, full, where, sizeof where))
+		fprintf(o->file, "%*sby native code: %s\n", (int)indent, "",
+			format_printable(safe, sizeof safe, where));
 }
 
 static void print_curve(const struct output *o, const struct finding *f)
@@ -283,7 +298,7 @@ static void print_parts(struct report *r, const struct finding *f)
 		format_printable(safe, sizeof safe, place_where(&place, r->common.full, where, sizeof where));
 		fprintf(o->file, "      %10s  %8s  %s in %s\n", format_bytes(parts[i].live.bytes).text,
 			format_count(parts[i].live.blocks).text, safe,
-			format_printable(where, sizeof where, place.function));
+			printable_function(&place, r->common.full, where, sizeof where));
 	}
 	if (n > shown && !r->common.full)
 		fprintf(o->file, "      and %s\n", format_plural(n - shown, "more line", "more lines").text);
@@ -326,7 +341,7 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 
 void finding_cells(struct report *r, const struct finding *f, struct table *t)
 {
-	struct place p = *place_find(&f->trace->places, f->sum.node);
+	struct place p = *finding_site(f);
 	char where[4096];
 
 	p.at.column = -1;
@@ -335,5 +350,10 @@ void finding_cells(struct report *r, const struct finding *f, struct table *t)
 	table_cell(t, "%s", format_seconds(seconds(f->sum.first_ns)).text);
 	table_cell(t, "%s", format_seconds(seconds(f->sum.last_ns)).text);
 	table_cell(t, "%s", place_where(&p, r->common.full, where, sizeof where));
-	table_cell(t, "%s", p.origin == ORIGIN_NONE ? report_layers(f->sum.layers, where, sizeof where) : p.function);
+	if (p.origin == ORIGIN_NONE)
+		table_cell(t, "%s", report_layers(f->sum.layers, where, sizeof where));
+	else if (place_below(&f->trace->places, f->sum.node, r->common.full, where, sizeof where))
+		table_cell(t, "%s (%s)", p.function, where);
+	else
+		table_cell(t, "%s", place_function(&p, r->common.full, where, sizeof where));
 }

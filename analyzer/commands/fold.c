@@ -6,7 +6,7 @@
 #include <string.h>
 
 const char *const fold_metric_names[FOLD_METRICS] = { "live", "peak", "total", "temporary" };
-const char *const fold_by_names[] = { "line", "function", "file", "stack", "layer", "thread" };
+const char *const fold_by_names[] = { "line", "function", "file", "stack", "layer", "thread", "task" };
 
 struct folding {
 	struct fold *f;
@@ -18,24 +18,33 @@ struct folding {
 
 static uint64_t mix_text(uint64_t key, const char *text) { return map_mix(key ^ pt_xxh3(text, strlen(text))); }
 
+/* A native frame without a line is told by its function, one without a name by its address. */
+static uint64_t mix_place(uint64_t key, const struct place *p)
+{
+	key = mix_text(mix_text(key, p->file), p->function);
+	if (p->module && !*p->file)
+		key = mix_text(key, p->module) + (*p->function == '?' ? p->address : 0);
+	return map_mix(key + (uint32_t)p->at.line);
+}
+
 /* Stacks of several traces are equal when their frames are: numbers mean nothing beyond their trace. */
 static uint64_t stack_key(struct place_table *places, node_id node)
 {
-	const struct defs *d = &places->trace->defs;
 	uint64_t key = 1;
 
-	for (; node > NODE_UNKNOWN; node = d->stacks.nodes.at[node].parent) {
+	for (; node > NODE_UNKNOWN; node = defs_frame(&places->trace->defs, node)->parent) {
 		const struct place *p = place_find(places, node);
 
-		key = map_mix(mix_text(mix_text(key, p->file), p->function) + ((uint64_t)(uint32_t)p->at.line << 32) +
-			      (uint32_t)p->at.column);
+		key = map_mix(mix_place(key, p) + (uint32_t)p->at.column);
 	}
 	return key;
 }
 
-static node_id node_of(struct folding *p, const struct account_row *row)
+static node_id site_of(struct folding *p, const struct account_row *row)
 {
-	return p->options->importers ? place_importer(&p->r->traces[p->trace]->places, row->node) : row->node;
+	struct place_table *places = &p->r->traces[p->trace]->places;
+
+	return p->options->importers ? place_importer(places, row->node) : place_site(places, row->node);
 }
 
 static bool is_import(const struct folding *p, const struct account_row *row)
@@ -43,13 +52,19 @@ static bool is_import(const struct folding *p, const struct account_row *row)
 	return p->options->one_import && p->r->traces[p->trace]->curves.importing[row->node];
 }
 
-/* Blocks without a Python frame have nothing but their layer to be known by. */
-static uint64_t key_of(struct folding *p, const struct account_row *row, node_id node)
+static uint64_t key_of_site(const struct place *place, enum fold_by by)
+{
+	if (by == FOLD_LINE)
+		return mix_place(by, place);
+	return mix_text(mix_text(by, *place->file || !place->module ? place->file : place->module),
+			by == FOLD_FILE ? "" : place->function);
+}
+
+/* Blocks of which nothing is known have nothing but their layer to be known by. */
+static uint64_t key_of(struct folding *p, const struct account_row *row, node_id site)
 {
 	struct place_table *places = &p->r->traces[p->trace]->places;
 	enum fold_by by = (enum fold_by)p->options->by;
-	const struct place *place = place_find(places, node);
-	uint64_t key = (uint64_t)by;
 
 	if (is_import(p, row))
 		return map_mix(UINT64_C(3) << 40);
@@ -57,16 +72,13 @@ static uint64_t key_of(struct folding *p, const struct account_row *row, node_id
 		return row->layer;
 	if (by == FOLD_THREAD)
 		return map_mix((uint64_t)p->trace << 32 | row->thread);
-	if (node <= NODE_UNKNOWN)
-		return map_mix(UINT64_C(1) << 40 | (uint64_t)row->layer << 8 | node);
-	if (by == FOLD_STACK && p->r->n_traces == 1)
-		return map_mix(UINT64_C(2) << 40 | node);
-	if (by == FOLD_STACK)
-		return stack_key(places, node);
-	key = mix_text(key, place->file);
-	if (by != FOLD_FILE)
-		key = mix_text(key, place->function);
-	return by == FOLD_LINE ? map_mix(key + (uint32_t)place->at.line) : key;
+	if (by == FOLD_TASK)
+		return map_mix(row->task ? (uint64_t)p->trace << 32 | row->task : 0);
+	if (by == FOLD_STACK && row->node > NODE_UNKNOWN)
+		return p->r->n_traces == 1 ? map_mix(UINT64_C(2) << 40 | row->node) : stack_key(places, row->node);
+	if (site <= NODE_UNKNOWN)
+		return map_mix(UINT64_C(1) << 40 | (uint64_t)row->layer << 8 | site);
+	return key_of_site(place_find(places, site), by);
 }
 
 static void add_amount(struct amount *sum, const struct amount *a)
@@ -97,40 +109,44 @@ static bool is_wanted(const struct folding *p, const struct account_row *row)
 	return chosen_of(p, row)->blocks || chosen_of(p, row)->bytes;
 }
 
-static struct fold_row *row_of(struct folding *p, const struct account_row *row, node_id node)
+static struct fold_row *row_of(struct folding *p, const struct account_row *row, node_id site)
 {
-	uint32_t *at = map_at(&p->by_key, key_of(p, row, node));
+	uint32_t *at = map_at(&p->by_key, key_of(p, row, site));
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)p->f->rows.n;
-		*array_push(&p->f->rows) = (struct fold_row){ .trace = p->trace, .node = node, .thread = row->thread };
+		*array_push(&p->f->rows) = (struct fold_row){
+			.trace = p->trace, .node = row->node, .site = site, .thread = row->thread, .task = row->task
+		};
 	}
 	return &p->f->rows.at[*at];
 }
 
-static bool same_column(struct folding *p, const struct fold_row *to, node_id node)
+static bool same_place(struct folding *p, const struct fold_row *to, node_id site)
 {
-	const struct place *a = place_find(&p->r->traces[to->trace]->places, to->node);
-	const struct place *b = place_find(&p->r->traces[p->trace]->places, node);
+	const struct place *a = place_find(&p->r->traces[to->trace]->places, to->site);
+	const struct place *b = place_find(&p->r->traces[p->trace]->places, site);
 
-	return a->at.column == b->at.column && a->at.end_column == b->at.end_column;
+	return a->at.column == b->at.column && a->at.end_column == b->at.end_column && a->address == b->address;
 }
 
 static void add_row(struct folding *p, const struct account_row *row)
 {
 	const struct amount *chosen = chosen_of(p, row);
-	node_id node = node_of(p, row);
-	struct fold_row *to = row_of(p, row, node);
+	node_id site = site_of(p, row);
+	struct fold_row *to = row_of(p, row, site);
 
-	to->many_columns |= !same_column(p, to, node);
-	to->importing |= node != row->node;
+	to->many_places |= !same_place(p, to, site);
+	to->importing |= site != place_site(&p->r->traces[p->trace]->places, row->node);
 	to->imports |= is_import(p, row);
 	to->many_threads |= to->thread != row->thread || to->trace != p->trace;
+	to->many_tasks |= to->task != row->task || (to->trace != p->trace && row->task);
 	to->layers |= (uint16_t)(1u << row->layer);
 	to->n_stacks++;
 	if (chosen->bytes > to->node_bytes) {
 		to->trace = p->trace;
-		to->node = node;
+		to->node = row->node;
+		to->site = site;
 		to->node_bytes = chosen->bytes;
 	}
 	add_amount(&to->chosen, chosen);
@@ -167,11 +183,24 @@ void fold_run(struct fold *f, struct report *r, const struct fold_options *optio
 				add_row(&p, &a->rows.at[i]);
 		}
 	}
-	for (size_t i = 0; i < f->rows.n; i++)
+	for (size_t i = 0; i < f->rows.n; i++) {
 		f->rows.at[i].thread = f->rows.at[i].many_threads ? ACCOUNT_MANY : f->rows.at[i].thread;
+		f->rows.at[i].task = f->rows.at[i].many_tasks ? ACCOUNT_MANY : f->rows.at[i].task;
+	}
 	if (f->rows.n)
 		qsort(f->rows.at, f->rows.n, sizeof *f->rows.at, compare);
 	map_free(&p.by_key);
 }
 
 void fold_free(struct fold *f) { array_free(&f->rows); }
+
+struct place fold_place(struct report *r, const struct fold_row *row)
+{
+	struct place p = *place_find(&r->traces[row->trace]->places, row->site);
+
+	if (!row->many_places)
+		return p;
+	p.at.column = p.at.end_column = -1;
+	p.address = PLACE_MANY;
+	return p;
+}

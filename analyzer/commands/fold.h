@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fold: the rows of an account brought together by line, function, file, stack, layer or thread
+ * fold: the rows of an account brought together by line, function, file, stack, layer, thread or task
  *
  * What:  sums over several traces and layers; only counted layers, unless one layer is asked for by name, so that no
  *        byte is in a sum twice.
@@ -10,7 +10,7 @@
 #include "analyzer/commands/report.h"
 
 enum fold_metric { FOLD_LIVE, FOLD_PEAK, FOLD_TOTAL, FOLD_TEMPORARY, FOLD_METRICS };
-enum fold_by { FOLD_LINE, FOLD_FUNCTION, FOLD_FILE, FOLD_STACK, FOLD_LAYER, FOLD_THREAD };
+enum fold_by { FOLD_LINE, FOLD_FUNCTION, FOLD_FILE, FOLD_STACK, FOLD_LAYER, FOLD_THREAD, FOLD_TASK };
 enum fold_end { FOLD_END_RUN, FOLD_END_TRACE };
 
 enum { FOLD_ALL_LAYERS = -1 };
@@ -46,15 +46,17 @@ struct fold_options {
 
 struct fold_row {
 	uint32_t trace;      /* index in report.traces of its biggest part */
-	node_id node;        /* the stack of its biggest part; with `importers`, the frame that imports */
+	node_id node;        /* the stack of its biggest part */
+	node_id site;        /* of that stack; with `importers`, the frame that imports */
 	uint64_t node_bytes; /* of that part */
 	uint32_t thread;     /* ACCOUNT_MANY: several */
+	uint32_t task;       /* likewise */
 	uint32_t n_stacks;
-	uint16_t layers;   /* bit per layer */
-	bool imports;      /* the row of `one_import` */
-	bool importing;    /* a part was made by the import machinery and belongs here only by `importers` */
-	bool many_columns; /* parts differ in their column */
-	bool many_threads;
+	uint16_t layers;  /* bit per layer */
+	bool imports;     /* the row of `one_import` */
+	bool importing;   /* a part was made by the import machinery and belongs here only by `importers` */
+	bool many_places; /* parts differ in their column, or in their address */
+	bool many_threads, many_tasks;
 	struct amount chosen; /* by the metric */
 	struct amount live, peak, total, temporary;
 };
@@ -66,6 +68,9 @@ struct fold {
 
 void fold_run(struct fold *f, struct report *r, const struct fold_options *options);
 void fold_free(struct fold *f);
+
+/* The site of a row, without what its parts differ in. */
+struct place fold_place(struct report *r, const struct fold_row *row);
 
 /* The words of the options' tables, for texts and JSON: "live", "line". */
 extern const char *const fold_metric_names[FOLD_METRICS];

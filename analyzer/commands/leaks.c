@@ -218,7 +218,7 @@ const struct command command_leaks = {
 				"without lines and folders: it stays the same over runs, machines and edits.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_FULL,
+			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,
 		},
 	.run = run,
 };

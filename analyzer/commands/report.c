@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/commands/report.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/commands/symbolise.h"
 #include "analyzer/out/progress.h"
 
 #include <inttypes.h>
@@ -17,6 +18,7 @@ static void on_progress(void *self, uint64_t done, uint64_t total) { progress_up
 static void replay(struct report_trace *t, unsigned needs)
 {
 	struct progress progress;
+	struct growth_natives natives = { place_native_function, &t->places };
 	struct model *more[1];
 	struct account_options options = {
 		.replay = { .n_workers = -1, .progress = on_progress, .progress_self = &progress },
@@ -35,21 +37,24 @@ static void replay(struct report_trace *t, unsigned needs)
 	t->has |= needs;
 	if (needs & REPORT_GROWTH) {
 		curves_finish(&t->curves);
-		growth_judge(&t->growth, &t->curves, NULL);
+		growth_judge(&t->growth, &t->curves, &natives);
 	}
 }
 
-struct report_trace *report_load(const char *file, unsigned needs, struct fault *ret_fault)
+struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
+				 struct fault *ret_fault)
 {
+	const struct trace_options options = { .internals = common->internals, .raw_stacks = needs & REPORT_RAW };
 	struct report_trace *t = mem_zero(1, sizeof *t);
 
-	if (trace_open(&t->trace, file, ret_fault)) {
+	if (trace_open_with(&t->trace, file, &options, ret_fault)) {
 		report_unload(t);
 		return NULL;
 	}
-	if (needs)
+	t->symbols = symbolise_new(&t->trace, common, true);
+	place_table_init(&t->places, &t->trace, t->symbols, common->sysroot);
+	if (needs & ~(unsigned)REPORT_RAW)
 		replay(t, needs);
-	place_table_init(&t->places, &t->trace);
 	return t;
 }
 
@@ -57,12 +62,13 @@ void report_unload(struct report_trace *t)
 {
 	if (!t)
 		return;
-	place_table_free(&t->places);
 	growth_free(&t->growth);
 	if (t->has & REPORT_GROWTH)
 		curves_free(&t->curves);
 	if (t->has)
 		account_free(&t->account);
+	place_table_free(&t->places);
+	symbols_free(t->symbols);
 	trace_close(&t->trace);
 	free(t);
 }
@@ -81,7 +87,7 @@ static void load_all(struct report *r, unsigned needs)
 	r->traces = mem_zero((size_t)r->common.n_operands, sizeof *r->traces);
 	for (int i = 0; i < r->common.n_operands; i++) {
 		struct fault fault = { 0 };
-		struct report_trace *t = report_load(r->common.operands[i], needs, &fault);
+		struct report_trace *t = report_load(r->common.operands[i], needs, &r->common, &fault);
 
 		if (t) {
 			r->traces[r->n_traces++] = t;

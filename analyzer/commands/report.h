@@ -24,6 +24,7 @@ enum {
 	REPORT_GROWTH = 1 << 1,  /* .account and .growth */
 	REPORT_THREADS = 1 << 2, /* rows of .account are split by thread */
 	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
+	REPORT_RAW = 1 << 4,     /* definitions of stacks as they stand in the file */
 };
 
 struct report_trace {
@@ -31,6 +32,7 @@ struct report_trace {
 	struct account account;
 	struct curves curves;
 	struct growth growth;
+	struct symbols *symbols; /* of its native frames */
 	struct place_table places;
 	unsigned has; /* REPORT_*: which of them are there */
 };
@@ -58,7 +60,8 @@ int report_open(struct report *r, unsigned needs);
 int report_end(struct report *r);
 
 /* Opens and replays one trace. NULL after filling the fault. */
-struct report_trace *report_load(const char *file, unsigned needs, struct fault *ret_fault);
+struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
+				 struct fault *ret_fault);
 void report_unload(struct report_trace *t);
 
 /* The "trace" list of DESIGN 2.5: {file, pid, complete, lost_events, program, missing}. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sites: who allocated it, by line, function, file, stack, layer or thread */
+/* sites: who allocated it, by line, function, file, stack, layer, thread or task */
 #include "analyzer/commands/fold.h"
 
 #include <string.h>
@@ -23,19 +23,32 @@ static const char *const metric_titles[FOLD_METRICS] = {
 
 /* ---- JSON ---- */
 
-static json_t *site_json(const struct fold_row *row, const struct place *place, enum fold_by by)
-{
-	struct place p = *place;
+static bool has_no_site(enum fold_by by) { return by == FOLD_LAYER || by == FOLD_THREAD || by == FOLD_TASK; }
 
-	if (by == FOLD_LAYER || by == FOLD_THREAD)
+static json_t *site_json(struct report *r, const struct fold_row *row, enum fold_by by)
+{
+	struct place p = fold_place(r, row);
+
+	if (has_no_site(by))
 		return json_null();
-	if (by == FOLD_FUNCTION || by == FOLD_FILE)
+	if (by == FOLD_FUNCTION || by == FOLD_FILE) {
 		p.at = (struct position){ 0, 0, -1, -1 };
+		p.address = PLACE_MANY;
+	}
 	if (by == FOLD_FILE && p.origin != ORIGIN_NONE)
 		p.function = NULL;
-	if (row->many_columns)
-		p.at.column = p.at.end_column = -1;
 	return place_json(&p);
+}
+
+/* The innermost native frame, when the site is another. */
+static json_t *below_json(struct report *r, const struct fold_row *row, enum fold_by by)
+{
+	struct place_table *places = &r->traces[row->trace]->places;
+	char text[400];
+
+	if (has_no_site(by) || !place_below(places, row->node, true, text, sizeof text))
+		return json_null();
+	return place_json(place_find(places, row->node));
 }
 
 static json_t *layer_json(unsigned layers)
@@ -72,13 +85,15 @@ static json_t *row_json(struct report *r, const struct fold_row *row, enum fold_
 	json_t *o = json_object();
 	char thread[200];
 
-	json_put(o, "site", site_json(row, place_find(&t->places, row->node), by));
+	json_put(o, "site", site_json(r, row, by));
+	json_put(o, "below", below_json(r, row, by));
 	json_put(o, "stack", by == FOLD_STACK ? place_stack_json(&t->places, row->node) : json_null());
 	json_put(o, "layer", layer_json(row->layers));
 	json_put(o, "layers", report_layers_json(row->layers));
 	json_put(o, "thread",
 		 row->thread == ACCOUNT_MANY ? json_null()
 					     : json_text(report_thread(t, row->thread, thread, sizeof thread)));
+	json_put(o, "task", by == FOLD_TASK ? report_task_json(t, row->task) : json_null());
 	json_put(o, "type", json_null());
 	put_amounts(o, row);
 	return o;
@@ -102,33 +117,42 @@ static void write_json(struct report *r, const struct fold *f, const struct site
 static void where_cell(struct table *t, struct report *r, const struct fold_row *row, enum fold_by by)
 {
 	struct report_trace *trace = r->traces[row->trace];
-	struct place p = *place_find(&trace->places, row->node);
+	struct place p = fold_place(r, row);
 	char buf[4096], layers[100];
 
-	if (row->many_columns)
-		p.at.column = -1;
 	if (by == FOLD_LAYER)
 		table_cell(t, "%s", report_layers(row->layers, layers, sizeof layers));
 	else if (by == FOLD_THREAD)
 		table_cell(t, "%s", report_thread(trace, row->thread, buf, sizeof buf));
+	else if (by == FOLD_TASK)
+		table_cell(t, "%s", report_task(trace, row->task, buf, sizeof buf));
 	else if (p.origin == ORIGIN_NONE)
 		table_cell(t, "%s, layer %s", p.function, report_layers(row->layers, layers, sizeof layers));
-	else if (by == FOLD_FUNCTION || by == FOLD_FILE)
-		table_cell(t, "%s", r->common.full ? p.file : p.short_file);
-	else
+	else if (by == FOLD_LINE)
 		table_cell(t, "%s", place_where(&p, r->common.full, buf, sizeof buf));
+	else if (p.module && !*p.file)
+		table_cell(t, "%s", r->common.full ? p.module_path : p.module);
+	else
+		table_cell(t, "%s", r->common.full ? p.file : p.short_file);
 }
 
 static void function_cell(struct table *t, struct report *r, const struct fold_row *row, enum fold_by by)
 {
-	const struct place *p = place_find(&r->traces[row->trace]->places, row->node);
+	struct place_table *places = &r->traces[row->trace]->places;
+	const struct place *p = place_find(places, row->site);
+	char function[2048], below[2048];
 
-	if (by == FOLD_LAYER || by == FOLD_FILE || p->origin == ORIGIN_NONE)
+	place_function(p, r->common.full, function, sizeof function);
+	if (by == FOLD_LAYER || by == FOLD_FILE || (by != FOLD_THREAD && by != FOLD_TASK && p->origin == ORIGIN_NONE))
 		table_cell(t, "%s", "");
-	else if (by == FOLD_THREAD)
+	else if (by == FOLD_THREAD || by == FOLD_TASK)
 		table_cell(t, "pid %u", r->traces[row->trace]->trace.front.pid);
+	else if (row->importing)
+		table_cell(t, "%s (import)", function);
+	else if (place_below(places, row->node, r->common.full, below, sizeof below))
+		table_cell(t, "%s (%s)", function, below);
 	else
-		table_cell(t, row->importing ? "%s (import)" : "%s", p->function);
+		table_cell(t, "%s", function);
 }
 
 static void print_table(struct report *r, const struct fold *f, const struct sites_options *own, size_t n)
@@ -203,7 +227,8 @@ static int run(int argc, char **argv)
 	int code = report_parse(&r, &command_sites, &own, argc, argv);
 
 	if (code == REPORT_GO)
-		code = report_open(&r, REPORT_ACCOUNT | (own.fold.by == FOLD_THREAD ? REPORT_THREADS : 0));
+		code = report_open(&r, REPORT_ACCOUNT | (own.fold.by == FOLD_THREAD ? REPORT_THREADS : 0) |
+					       (own.fold.by == FOLD_TASK ? REPORT_TASKS : 0));
 	if (code != REPORT_GO)
 		return code;
 	if (own.top == TOP_NOT_SET)
@@ -220,8 +245,8 @@ static int run(int argc, char **argv)
 
 static const struct option_row rows[] = {
 	FOLD_METRIC_ROW(struct sites_options, fold),
-	{ 'b', "by", OPTION_CHOICE, offsetof(struct sites_options, fold.by), "line|function|file|stack|layer|thread",
-	  "what makes a row (line, the default)" },
+	{ 'b', "by", OPTION_CHOICE, offsetof(struct sites_options, fold.by),
+	  "line|function|file|stack|layer|thread|task", "what makes a row (line, the default)" },
 	FOLD_LAYER_ROW(struct sites_options, fold),
 	FOLD_END_ROW(struct sites_options, fold),
 	{ 'n', "top", OPTION_NUMBER, offsetof(struct sites_options, top), "N",
@@ -235,6 +260,7 @@ static const struct option_example examples[] = {
 	{ "sites --metric temporary app.71.pytrace", "lines that allocate and free at once: churn" },
 	{ "sites --metric total --by stack --top 5 --full app.71.pytrace",
 	  "the five busiest stacks, every frame of them" },
+	{ "sites --by task app.71.pytrace", "which asyncio tasks and greenlets hold it" },
 	{ "sites --by layer *.pytrace", "all processes of a tree taken together, by allocator" },
 	{ 0 },
 };
@@ -243,11 +269,14 @@ const struct command command_sites = {
 	.page =
 		{
 			.name = "sites",
-			.summary = "who allocated it: by line, function, file, stack, layer or thread",
+			.summary = "who allocated it: by line, function, file, stack, layer, thread or task",
 			.operands = "TRACE...",
-			.details = "A site is the innermost Python frame that was running when a block was made. "
-				   "Blocks that were "
-				   "made while no Python frame was running are listed by their layer.\n\n"
+			.details = "A site is the innermost frame of a block's stack that somebody can change: a "
+				   "Python frame, or one of an extension module or of the program itself whose source "
+				   "lines are known (debug information). Frames of the interpreter and of other "
+				   "libraries are passed over; the native function that did it for a Python line stands "
+				   "behind the line's function. A stack without such a frame is listed by the innermost "
+				   "native function, one of which nothing is known by its layer.\n\n"
 				   "Layers are mmap (anonymous mappings), malloc (called by C code), raw, mem and "
 				   "object (the "
 				   "three domains of Python's allocators). Every byte is counted once: a block of the "
@@ -256,12 +285,14 @@ const struct command command_sites = {
 				   "when the "
 				   "sum of these layers was highest. In several traces each process has its own peak "
 				   "and end.\n\n"
-				   "In JSON, bytes and blocks are those of the metric; columns count from 0 as "
+				   "In JSON, native frames have their module and the address in it (of return, as "
+				   "addr2line understands it), and `below` is the native frame below a Python site. "
+				   "Bytes and blocks are those of the metric; columns count from 0 as "
 				   "Python's do. Text "
 				   "counts columns from 1, as editors do.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_FULL,
+			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,
 		},
 	.run = run,
 };

@@ -129,7 +129,9 @@ static json_t *sites_json(struct report *r, enum fold_metric metric)
 	for (size_t i = 0; i < f.rows.n && i < SITES_SHOWN; i++) {
 		json_t *o = json_object();
 
-		json_put(o, "site", place_json(place_find(&r->traces[f.rows.at[i].trace]->places, f.rows.at[i].node)));
+		struct place site = fold_place(r, &f.rows.at[i]);
+
+		json_put(o, "site", place_json(&site));
 		json_put(o, "bytes", json_bytes(f.rows.at[i].chosen.bytes));
 		json_put(o, "blocks", json_bytes(f.rows.at[i].chosen.blocks));
 		json_add(list, o);
@@ -303,7 +305,7 @@ static void print_findings(struct report *r, const struct finding_list *l)
 
 static void site_cells(struct report *r, const struct fold *f, const struct fold_row *row, struct table *t)
 {
-	struct place p = *place_find(&r->traces[row->trace]->places, row->node);
+	struct place p = *place_find(&r->traces[row->trace]->places, row->site);
 	char where[4096], layers[100];
 
 	p.at.column = -1;
@@ -316,7 +318,8 @@ static void site_cells(struct report *r, const struct fold *f, const struct fold
 		table_cell(t, "%s, layer %s", p.function, report_layers(row->layers, layers, sizeof layers));
 	else
 		table_cell(t, "%s", place_where(&p, false, where, sizeof where));
-	table_cell(t, "%s", p.origin == ORIGIN_NONE || row->imports ? "" : p.function);
+	table_cell(t, "%s",
+		   p.origin == ORIGIN_NONE || row->imports ? "" : place_function(&p, false, where, sizeof where));
 }
 
 static void print_sites(struct report *r, const char *title, enum fold_metric metric)
@@ -434,9 +437,9 @@ const struct command command_summary = {
 			.details = "Bytes are sums over the layers mmap, malloc, raw, mem and object; none is counted "
 				   "twice. The end is "
 				   "the moment before the interpreter takes itself down. A site is the innermost "
-				   "Python frame.",
+				   "frame of the program's own: 'pytrace sites --help' says it in full.",
 			.examples = examples,
-			.groups = OPTIONS_REPORT,
+			.groups = OPTIONS_REPORT | OPTIONS_SYMBOLS,
 		},
 	.run = run,
 };

@@ -46,6 +46,11 @@ static const struct option_row symbols_rows[] = {
 	  "look for debug files and libraries in DIR, too" },
 	{ 0 },
 };
+static const struct option_row internals_rows[] = {
+	{ 0, "internals", OPTION_FLAG, offsetof(struct options_common, internals), NULL,
+	  "stacks show the interpreter's own frames, too" },
+	{ 0 },
+};
 static const struct option_row help_rows[] = {
 	{ 'h', "help", OPTION_FLAG, 0, NULL, "print this text" },
 	{ 0 },
@@ -54,8 +59,8 @@ static const struct {
 	unsigned group;
 	const struct option_row *rows;
 } groups[] = {
-	{ OPTIONS_FULL, full_rows },     { OPTIONS_SYMBOLS, symbols_rows },   { OPTIONS_JSON, json_rows },
-	{ OPTIONS_OUTPUT, output_rows }, { OPTIONS_COMPLETE, complete_rows },
+	{ OPTIONS_FULL, full_rows }, { OPTIONS_INTERNALS, internals_rows }, { OPTIONS_SYMBOLS, symbols_rows },
+	{ OPTIONS_JSON, json_rows }, { OPTIONS_OUTPUT, output_rows },       { OPTIONS_COMPLETE, complete_rows },
 };
 #define N_GROUPS (sizeof groups / sizeof *groups)
 

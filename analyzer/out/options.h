@@ -42,13 +42,15 @@ struct option_example {
 
 /* Groups of shared rows that a page may take. */
 enum {
-	OPTIONS_OUTPUT = 1 << 0,   /* -o FILE, -f: into struct options_common.output, .force */
-	OPTIONS_JSON = 1 << 1,     /* --json */
-	OPTIONS_COMPLETE = 1 << 2, /* --require-complete */
-	OPTIONS_FULL = 1 << 3,     /* --full: whole stacks and paths */
-	OPTIONS_TRACES = 1 << 4,   /* no rows: at least one operand, called TRACE */
-	OPTIONS_FIRST = 1 << 5,    /* no rows: options end at the first operand, which may have options of its own */
-	OPTIONS_SYMBOLS = 1 << 6,  /* --sysroot, --debug-path: for names of native frames */
+	OPTIONS_OUTPUT = 1 << 0,    /* -o FILE, -f: into struct options_common.output, .force */
+	OPTIONS_JSON = 1 << 1,      /* --json */
+	OPTIONS_COMPLETE = 1 << 2,  /* --require-complete */
+	OPTIONS_FULL = 1 << 3,      /* --full: whole stacks and paths */
+	OPTIONS_TRACES = 1 << 4,    /* no rows: at least one operand, called TRACE */
+	OPTIONS_FIRST = 1 << 5,     /* no rows: options end at the first operand, which may have options of its own */
+	OPTIONS_SYMBOLS = 1 << 6,   /* --sysroot, --debug-path: for names of native frames */
+	OPTIONS_INTERNALS = 1 << 7, /* --internals: frames of the interpreter */
+	OPTIONS_STACKS = OPTIONS_SYMBOLS | OPTIONS_INTERNALS, /* commands that show stacks */
 	OPTIONS_REPORT = OPTIONS_OUTPUT | OPTIONS_JSON | OPTIONS_COMPLETE | OPTIONS_TRACES,
 };
 
@@ -58,6 +60,7 @@ struct options_common {
 	bool json;
 	bool require_complete;
 	bool full;
+	bool internals;
 	const char *sysroot;    /* NULL: / */
 	const char *debug_path; /* "DIR:DIR"; NULL: none but the system's */
 	char **operands;        /* borrowed from argv, which options_parse() may reorder */

@@ -23,15 +23,17 @@ ZSTD = 1
 
 # Section 4.
 SHAPES = {128: 'PAIR', 129: 'PAIR', 130: 'PAIR', 192: 'BYTES', 193: 'BYTES', 194: 'BYTES', 195: 'BYTES', 196: 'BYTES',
-          197: 'WORDS', 198: 'BYTES'}
-SHAPES.update({op: 'PAIR' for op in range(131, 140)})
+          197: 'WORDS', 198: 'BYTES', 199: 'BYTES', 200: 'WORDS', 201: 'WORDS', 202: 'BYTES'}
+SHAPES.update({op: 'PAIR' for op in range(131, 141)})
 for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.split()):
     SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
 KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
 LAYERS = 'mmap malloc raw mem object arena file reserve 8 9 10 11 12 13 14 moved'.split()
-NAMES = dict(zip(range(128, 140), 'run time size64 fork forked py-init py-fini lost rss thread end mark'.split()))
-RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK = 128, 129, 130, 133, 134, 139
+NAMES = dict(zip(range(128, 141), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch'.split()))
+RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK, SWITCH = 128, 129, 130, 133, 134, 139, 140
 META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
+THREAD_NAME, MODULE, NATIVE, JOIN, TASK = 198, 199, 200, 201, 202
+EXACT, EVAL, CUT = 1, 2, 4
 M64, M48, M32 = (1 << 64) - 1, (1 << 48) - 1, (1 << 32) - 1
 
 
@@ -330,6 +332,15 @@ def _table311(table, first, off):
     return None, None, None
 
 
+class Module:
+    def __init__(self, data):
+        self.bias, self.start, self.end, path_bytes, build_id_bytes, self.flags = struct.unpack_from('<QQQHBB', data)
+        if 32 + build_id_bytes + path_bytes > len(data):
+            raise Bad('a MODULE definition is too short for its path')
+        self.build_id = data[32:32 + build_id_bytes]
+        self.path = data[32 + build_id_bytes:][:path_bytes].decode('utf-8', 'surrogateescape')
+
+
 class Code:
     def __init__(self, data):
         (self.first_line, self.table_bytes, file_bytes, name_bytes, self.linetable) = struct.unpack_from('<IIHHB', data)
@@ -358,13 +369,15 @@ class Block:
 
 
 class TraceFile:
-    """`front` (dict), `blocks`, `rings`, `meta`, `code`, `frames`, `footer`, and runs of events in true order."""
+    """`front` (dict), `blocks`, `rings`, `meta`, `code`, `frames`, `modules`, `natives`, `joins`, `tasks`, `footer`, and runs
+    of events in true order."""
 
     def __init__(self, path, strict=True):
         with open(path, 'rb') as f:
             self.data = f.read()
         self.strict = strict  # else definitions may be missing, as in a copy of a damaged trace
         self.shapes, self.meta, self.code, self.frames, self.strings = dict(SHAPES), {}, {}, {}, {}
+        self.modules, self.natives, self.joins, self.tasks = {}, {}, {}, {}
         self.names, self.schemas, self.holes, self.n_defs = dict(NAMES), 0, [], 0
         self.read_front()
         self.read_blocks()
@@ -490,9 +503,24 @@ class TraceFile:
         for _, _, _, _, defs in self.in_rings:
             for d in defs:
                 self.define(*d)
+        if self.strict:
+            self.check_stacks()
+
+    def check_stacks(self):
         for id, (parent, code, _) in self.frames.items():
-            if self.strict and (code not in self.code or (parent and parent not in self.frames)):
+            if (code and code not in self.code) or (parent and parent not in self.frames):
                 raise Bad('FRAME %d: parent %d, code %d' % (id, parent, code))
+        for id, (parent, module, offset, flags) in self.natives.items():
+            if (module and module not in self.modules) or (parent and parent not in self.natives):
+                raise Bad('NATIVE %d: parent %d, module %d' % (id, parent, module))
+            if flags & CUT and (parent or module or offset):
+                raise Bad('NATIVE %d: cut, but not at the outer end' % id)
+        for id, (python, native) in self.joins.items():
+            if (python and python not in self.frames) or (native and native not in self.natives):
+                raise Bad('JOIN %d: python %d, native %d' % (id, python, native))
+        if len(self.frames.keys() | self.natives.keys() | self.joins.keys()) != \
+                len(self.frames) + len(self.natives) + len(self.joins):
+            raise Bad('a stack id has two meanings')
 
     def define(self, op, id, data):
         self.n_defs += 1
@@ -517,6 +545,20 @@ class TraceFile:
             if parent >= id:
                 raise Bad('FRAME %d: its parent is %d' % (id, parent))
             self.frames[id] = (parent, code, offset)
+        elif op == MODULE:
+            self.modules[id] = Module(data)
+        elif op == NATIVE:
+            parent, module, offset, flags = struct.unpack('<4I', data)
+            if parent >= id:
+                raise Bad('NATIVE %d: its parent is %d' % (id, parent))
+            self.natives[id] = (parent, module, offset | flags >> 16 << 32, flags & 0xffff)
+        elif op == JOIN:
+            python, native, zero, zero2 = struct.unpack('<4I', data)
+            if python >= id or native >= id or zero or zero2:
+                raise Bad('JOIN %d: python %d, native %d' % (id, python, native))
+            self.joins[id] = (python, native)
+        elif op == TASK:
+            self.tasks[id] = data
 
     def read_events(self):
         """self.runs: {run: (thread, [(op, a, b, stack, time)])}"""
@@ -538,7 +580,7 @@ class TraceFile:
             owner, out = self.runs.setdefault(run, (thread, []))
             if owner != thread:
                 raise Bad('run %d has two threads, %d and %d' % (run, owner, thread))
-            if self.strict and stack and stack not in self.frames:
+            if self.strict and stack and not (stack in self.frames or stack in self.natives or stack in self.joins):
                 raise Bad('stack %d is not defined' % stack)
             out.append((op, a, b, stack, ns))
 
@@ -550,14 +592,38 @@ class TraceFile:
                 yield (thread,) + e
 
     def stack(self, id):
-        """[(file, line, column, function)], innermost first."""
+        """Its Python frames, [(file, line, column, function)], innermost first."""
         out = []
+        id = self.parts(id)[0]
         while id:
             id, code, offset = self.frames[id]
-            c = self.code[code]
-            line, col, _ = c.position(offset)
-            out.append((c.file, line, col, c.name))
+            if code:
+                out.append(self.frame(code, offset))
         return out
+
+    def parts(self, id):
+        """The ids of its Python and of its native stack."""
+        return self.joins.get(id) or ((0, id) if id in self.natives else (id, 0))
+
+    def frame(self, code, offset):
+        c = self.code[code]
+        line, col, _ = c.position(offset)
+        return c.file, line, col, c.name
+
+    def merged(self, id):
+        """All its frames, innermost first: (file, line, column, function), and (module, offset, flags) of native ones."""
+        python, native = self.parts(id)
+        out = []
+        while native:
+            native, module, offset, flags = self.natives[native]
+            group = []
+            if flags & EVAL:
+                while python and self.frames[python][1]:
+                    group.append(self.frame(*self.frames[python][1:]))
+                    python = self.frames[python][0]
+                python = python and self.frames[python][0]
+            out += group or [(module, offset, flags)]
+        return out + (self.stack(python) if python else [])
 
     def name(self, op):
         return '%s %s' % (KINDS[op >> 4], LAYERS[op & 15]) if op < 128 else self.names.get(op, str(op))

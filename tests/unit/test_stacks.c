@@ -69,7 +69,7 @@ static void start(struct defs *d, bool internals)
 	define_module(d, MAIN, "/usr/bin/program", PT_MODULE_MAIN);
 	define_module(d, PYTHON, "/usr/lib/libpython3.so", PT_MODULE_PYTHON);
 	define_module(d, LIBC, "/lib/libc.so.6", 0);
-	define_module(d, FOO, "/home/me/foo.so", 0);
+	define_module(d, FOO, "/srv/foo.so", 0);
 	define_module(d, JEMALLOC, "/usr/lib/libjemalloc.so.2", 0);
 }
 
@@ -280,7 +280,7 @@ static void equal_stacks_are_one_node(void **state)
 
 	(void)state;
 	start(&d, false);
-	define_module(&d, 17, "/home/me/foo.so", 0); /* loaded once more */
+	define_module(&d, 17, "/srv/foo.so", 0); /* loaded once more */
 	define_words(&d, PT_OP_FRAME, 1, 0, 1, 4, 0);
 	define_words(&d, PT_OP_NATIVE, 2, 0, PYTHON, 10, PT_NATIVE_EVAL);
 	define_words(&d, PT_OP_NATIVE, 3, 2, FOO, 20, 0);
