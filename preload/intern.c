@@ -154,30 +154,43 @@ static uint32_t intern(struct thread *t, uint64_t above, uint32_t offset, uint8_
  * ever 0. */
 enum { KEY_NATIVE = 0xfffffffe, KEY_JOIN = 0xfffffffd, KEY_ENTRY = 0xffffffff };
 
-static uint64_t above_of(uint32_t parent, uint32_t number) { return (uint64_t)parent << 32 | number; }
+static uint64_t above_of_path(uint64_t path, uint32_t python)
+{
+	path += python * UINT64_C(0x9e3779b97f4a7c15);
+	return path ? path : 1;
+}
 
 uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset)
 {
 	uint32_t words[4] = { [PT_FRAME_PARENT] = parent, [PT_FRAME_CODE] = code, [PT_FRAME_OFFSET] = offset };
+	uint64_t above = (uint64_t)parent << 32 | (code == PT_CODE_ENTRY ? KEY_ENTRY : code);
 
-	return intern(t, above_of(parent, code == PT_CODE_ENTRY ? KEY_ENTRY : code), offset, PT_OP_FRAME, words);
+	return intern(t, above, offset, PT_OP_FRAME, words);
 }
 
-uint32_t intern_native(struct thread *t, uint32_t parent, uint32_t number, struct intern_place place)
+uint32_t intern_known(uint64_t path, uint32_t python)
+{
+	struct table *tab = atomic_load_explicit(&table, memory_order_acquire);
+	struct entry *empty;
+
+	return tab ? find(tab, above_of_path(path, python), python ? KEY_JOIN : KEY_NATIVE, &empty) : 0;
+}
+
+uint32_t intern_native(struct thread *t, uint64_t path, uint32_t parent, struct intern_place place)
 {
 	uint32_t words[4] = { [PT_NATIVE_PARENT] = parent,
 			      [PT_NATIVE_MODULE] = place.module,
 			      [PT_NATIVE_OFFSET] = (uint32_t)place.offset,
 			      [PT_NATIVE_FLAGS] = place.flags | (uint32_t)(place.offset >> 32) << 16 };
 
-	return intern(t, above_of(parent, number), KEY_NATIVE, PT_OP_NATIVE, words);
+	return intern(t, above_of_path(path, 0), KEY_NATIVE, PT_OP_NATIVE, words);
 }
 
-uint32_t intern_join(struct thread *t, uint32_t python, uint32_t native)
+uint32_t intern_join(struct thread *t, uint64_t path, uint32_t python, uint32_t native)
 {
 	uint32_t words[4] = { [PT_JOIN_PYTHON] = python, [PT_JOIN_NATIVE] = native };
 
-	return intern(t, above_of(native, python), KEY_JOIN, PT_OP_JOIN, words);
+	return intern(t, above_of_path(path, python), KEY_JOIN, PT_OP_JOIN, words);
 }
 
 uint32_t intern_new_code(void) { return atomic_fetch_add(&last_code, 1) + 1; }

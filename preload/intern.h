@@ -19,16 +19,20 @@ struct thread; /* preload/thread.h */
  * when new. Returns 0 when the tracer is out of memory (counted as PT_LOST_MEMORY). Cost: one probe when known. */
 uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t offset);
 
-/* The same for a frame of machine code: `number` stands for its address (preload/native/rules.h; UINT32_MAX: where a
- * walk could not go on), `place` is what the trace says of it. */
+/*
+ * Native stacks are found by `path`, a hash of their addresses; what a hash of a whole stack makes equal is equal.
+ * intern_known: the id of the stack of that path joined with the Python stack, or alone (python 0); 0: not known yet.
+ * intern_native: that of a frame of machine code on top of `parent`; `place` is what the trace says of it.
+ * intern_join: of a Python stack and a native stack as one; neither is 0.
+ */
 struct intern_place {
 	uint32_t module;
 	uint64_t offset; /* 48 bits */
 	uint16_t flags;  /* PT_NATIVE_ */
 };
-uint32_t intern_native(struct thread *t, uint32_t parent, uint32_t number, struct intern_place place);
-/* The id of a Python stack and a native stack as one. Neither is 0. */
-uint32_t intern_join(struct thread *t, uint32_t python, uint32_t native);
+uint32_t intern_known(uint64_t path, uint32_t python);
+uint32_t intern_native(struct thread *t, uint64_t path, uint32_t parent, struct intern_place place);
+uint32_t intern_join(struct thread *t, uint64_t path, uint32_t python, uint32_t native);
 
 /* A number for a new code object, dense from 1. */
 uint32_t intern_new_code(void);

@@ -20,24 +20,24 @@
 
 struct native_frame {
 	uint64_t sp, pc, fp;
-	uint32_t number;   /* of the address (rules.h) */
-	uint32_t id;       /* 0: nobody has asked yet */
+	uint64_t path;   /* hash of the addresses of this frame and of all outwards; what the stack's id is found by */
+	uint32_t number; /* of the address (rules.h) */
 	uint16_t fp_delta; /* of the rule that led here: where fp and pc were read, below sp; 0: fp as inwards */
 	uint16_t ra_delta;
 	uint8_t flags;   /* PT_NATIVE_ */
 	bool is_general; /* not found by these two words alone */
 	bool exact;      /* its pc is an instruction, not an address of return */
 };
-_Static_assert(sizeof(struct native_frame) == 40, "frames are copied word by word");
+_Static_assert(sizeof(struct native_frame) == 48, "frames are copied word by word");
 
-/* Direct-mapped: what the frames in front of `parent` (their addresses hashed) make of it, alone and with a Python
- * stack. */
+/* Direct-mapped: (path of the innermost frame, Python stack) -> stack. */
 struct native_memo {
-	uint64_t run;
-	uint32_t parent, python, native, stack;
+	uint64_t path;
+	uint32_t python, stack;
 };
 
-enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21, MEMOS = 4096 };
+enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21, MEMOS = 8192 };
+enum { COPIED_WORDS = 6 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
 #define NUMBER_CUT UINT32_MAX
 
@@ -209,7 +209,6 @@ static inline __attribute__((always_inline)) enum cfi_step step(struct native_fr
 {
 	const struct rule *rule = rules_find(rule_key(f->pc, f->exact));
 
-	f->id = 0;
 	if (unlikely(!rule)) {
 		f->number = 0;
 		f->flags = 0;
@@ -245,7 +244,6 @@ struct walk {
 	uint32_t n_fresh; /* in n->fresh, the innermost first */
 	uint32_t kept;    /* frames of the last walk, from the outermost, that are still there */
 	uint32_t floor;   /* those below need no look */
-	uint64_t run;     /* hash of the fresh frames' addresses */
 };
 
 /* Word by word: loads of two words would wait for the stores of one that came just before. */
@@ -254,7 +252,7 @@ static inline void copy_frame(struct native_frame *to, const struct native_frame
 	const uint64_t *a = (const uint64_t *)from;
 	uint64_t *b = (uint64_t *)to;
 
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < COPIED_WORDS; i++)
 		__atomic_store_n(&b[i], a[i], __ATOMIC_RELAXED);
 }
 
@@ -263,13 +261,6 @@ static inline void copy_way(struct native_frame *to, const struct native_frame *
 	to->fp_delta = from->fp_delta;
 	to->ra_delta = from->ra_delta;
 	to->is_general = from->is_general;
-}
-
-/* fresh[n_fresh] is complete. */
-static inline void add(struct walk *w)
-{
-	w->run = (w->run ^ w->n->fresh[w->n_fresh++].number) * UINT64_C(0x9e3779b97f4a7c15);
-	w->run ^= w->run >> 29;
 }
 
 /* Joins the frames of the last walk at frame i, which is met again, and compares from there outwards. True: all of them
@@ -286,10 +277,9 @@ static inline bool join(struct walk *w, uint32_t i)
 		return true;
 	for (uint32_t k = i; w->n_fresh + 2 < n->capacity || grow(n); k--) {
 		copy_frame(&n->fresh[w->n_fresh], &n->frames[k]);
-		n->fresh[w->n_fresh].id = 0; /* what lies below is another stack now */
 		if (k == last)
 			break;
-		add(w);
+		w->n_fresh++;
 	}
 	w->kept = 0;
 	return false;
@@ -330,7 +320,7 @@ static bool walk(struct walk *w, uint32_t tid)
 			f = &n->fresh[w->n_fresh];
 		}
 		s = step(f, hi, f + 1);
-		add(w);
+		w->n_fresh++;
 	} while (s == CFI_STEPPED);
 	w->kept = 0;
 	n->cut = s == CFI_UNKNOWN;
@@ -339,81 +329,83 @@ static bool walk(struct walk *w, uint32_t tid)
 
 /* ---- ids ---- */
 
-static __attribute__((noinline)) uint32_t define(struct thread *t, uint32_t parent, const struct native_frame *f)
+/* The stack's id is found by a hash of its addresses, so that a stack that is known costs one look, however many of its
+ * frames are new to the thread. Of ten million stacks two have the same 64 bits in one run out of 300,000. */
+static inline uint64_t path_of(uint64_t outward, uint32_t number)
 {
-	const struct module *m = f->number ? modules_find(f->pc - !f->exact) : NULL;
-	uint32_t module = modules_number(t, m);
+	uint64_t h = (outward ^ number) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return intern_native(t, parent, f->number,
-			     (struct intern_place){ module, f->pc - (module ? m->bias : 0), f->flags });
+	return h ^ h >> 32;
 }
-
-static uint32_t cut_id(struct thread *t)
-{
-	return intern_native(t, 0, NUMBER_CUT, (struct intern_place){ 0, 0, PT_NATIVE_CUT });
-}
-
-/* The id of frame i of the last walk, and of those outwards of it that have none yet. */
-static __attribute__((noinline)) uint32_t resolve(struct thread *t, struct native_thread *n, uint32_t i)
-{
-	uint32_t first = i, id;
-
-	while (first && !n->frames[first].id)
-		first--;
-	if (!n->frames[first].id)
-		n->frames[first].id = define(t, n->cut ? cut_id(t) : 0, &n->frames[first]);
-	for (id = n->frames[first].id; first < i; n->frames[first].id = id)
-		first++, id = define(t, id, &n->frames[first]);
-	return id;
-}
-
-static inline uint32_t id_of(struct thread *t, struct native_thread *n, uint32_t i)
-{
-	return likely(n->frames[i].id) ? n->frames[i].id : resolve(t, n, i);
-}
+static uint64_t path_of_end(bool cut) { return cut ? UINT64_C(0x8ebc6af09c88c6e3) : UINT64_C(0x589965cc75374cc3); }
 
 /* Appends the fresh frames to the kept ones. */
 static inline void append(struct walk *w)
 {
 	struct native_thread *n = w->n;
 	uint32_t depth = w->kept;
+	uint64_t path = depth ? n->frames[depth - 1].path : path_of_end(n->cut);
 
 	while (n->n_evals && n->evals[n->n_evals - 1] >= depth)
 		n->n_evals--;
 	for (const struct native_frame *f = n->fresh + w->n_fresh; f-- > n->fresh; depth++) {
 		copy_frame(&n->frames[depth], f);
+		n->frames[depth].path = path = path_of(path, f->number);
 		if (f->flags & PT_NATIVE_EVAL)
 			n->evals[n->n_evals++] = depth;
 	}
 	n->depth = depth;
 }
 
-static uint32_t join_id(struct thread *t, uint32_t python, uint32_t native)
+static uint32_t define(struct thread *t, uint32_t parent, const struct native_frame *f)
 {
-	return python && native ? intern_join(t, python, native) : python ? python : native;
+	const struct module *m = f->number ? modules_find(f->pc - !f->exact) : NULL;
+	uint32_t module = modules_number(t, m);
+
+	return intern_native(t, f->path, parent,
+			     (struct intern_place){ module, f->pc - (module ? m->bias : 0), f->flags });
 }
 
-static inline struct native_memo *memo_of(const struct native_thread *n, uint64_t run, uint32_t parent, uint32_t python)
+static uint32_t define_end(struct thread *t, bool cut)
 {
-	uint64_t h = (run ^ ((uint64_t)parent << 32 | python)) * UINT64_C(0xd6e8feb86659fd93);
-
-	return &n->memo[h >> 52];
+	return cut ? intern_native(t, path_of_end(true), 0, (struct intern_place){ 0, 0, PT_NATIVE_CUT }) : 0;
 }
-_Static_assert(MEMOS == 1 << (64 - 52), "the hash is as wide as the table");
 
-/* The stack of the thread as it lies in n->frames, whose frames from `kept` on hash to `run`. */
-static inline uint32_t stack_id(struct thread *t, struct native_thread *n, uint32_t kept, uint64_t run, uint32_t python)
+/* The id of the native stack as it lies in n->frames; the part that has none yet is defined, outermost first. */
+static uint32_t native_id(struct thread *t, const struct native_thread *n)
 {
-	uint32_t parent = kept ? id_of(t, n, kept - 1) : n->cut ? UINT32_MAX : 0, top = n->depth - 1;
-	struct native_memo *m = memo_of(n, run, parent, python);
+	uint32_t first = n->depth, id = 0;
 
-	if (unlikely(m->run != run || m->parent != parent || m->python != python)) {
-		*m = (struct native_memo){ .run = run, .parent = parent, .python = python, .native = id_of(t, n, top) };
-		m->stack = join_id(t, python, m->native);
-	}
-	n->frames[top].id = m->native;
+	while (first && !(id = intern_known(n->frames[first - 1].path, 0)))
+		first--;
+	if (!first)
+		id = define_end(t, n->cut);
+	for (; first < n->depth; first++)
+		id = define(t, id, &n->frames[first]);
+	return id;
+}
+
+static __attribute__((noinline)) uint32_t look_up(struct thread *t, const struct native_thread *n, uint32_t python)
+{
+	uint64_t path = n->frames[n->depth - 1].path;
+	uint32_t id = intern_known(path, python);
+
+	if (id)
+		return id;
+	id = native_id(t, n);
+	return python && id ? intern_join(t, path, python, id) : python ? python : id;
+}
+
+static inline uint32_t stack_id(struct thread *t, const struct native_thread *n, uint32_t python)
+{
+	uint64_t path = n->frames[n->depth - 1].path;
+	struct native_memo *m = &n->memo[(path ^ python * UINT64_C(0xd6e8feb86659fd93)) >> 51];
+
+	if (unlikely(m->path != path || m->python != python))
+		*m = (struct native_memo){ path, python, look_up(t, n, python) };
 	return m->stack;
 }
+_Static_assert(MEMOS == 1 << (64 - 51), "the hash is as wide as the table");
 
 /* ---- all of it ---- */
 
@@ -462,7 +454,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 		return python;
 	}
 	append(&w);
-	stack = stack_id(t, n, w.kept, w.run, python);
+	stack = stack_id(t, n, python);
 	n->in_step = n->n_evals == t->py.entries;
 	t->py.same = python ? t->py.entries : 0;
 	return stack;
@@ -474,17 +466,17 @@ uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
 {
 	struct native_thread n = { 0 };
 	struct walk w = { .n = &n };
-	uint32_t native = 0;
+	uint32_t stack = python;
 
 	if (prepare(&n)) {
 		start(&w, frame);
 		if (walk(&w, t->tid) && make_room(&w)) {
 			append(&w);
-			native = id_of(t, &n, n.depth - 1);
+			stack = look_up(t, &n, python);
 		}
 	}
 	native_thread_end(&n);
-	return join_id(t, python, native);
+	return stack;
 }
 
 bool native_each(uint32_t tid, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
