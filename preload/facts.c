@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* facts: META definitions, "key=value" each. */
 #include "preload/facts.h"
+#include "preload/foreign.h"
 #include "preload/intern.h"
 #include "preload/options.h"
 #include "preload/os.h"
@@ -67,8 +68,19 @@ void facts_define(struct thread *t, const struct program *program)
 	meta_text(t, "program", program->name);
 	meta_text(t, "exe", program->exe);
 	meta_text(t, "mode", "full");
+	meta_text(t, "allocator", foreign_name());
+	meta_text(t, "allocator.order", foreign_order());
 	meta_argv(t, program);
 	meta_place(t);
+}
+
+static void meta_layers(struct thread *t, bool has_python)
+{
+	char text[100];
+
+	snprintf(text, sizeof text, "mmap,malloc,%sfile,reserve%s", has_python ? "raw,mem,object,arena," : "",
+		 strcmp(foreign_name(), "libc") ? ",heap" : "");
+	meta_text(t, "layers", text);
 }
 
 /* What is known of the interpreter once it runs. */
@@ -77,8 +89,7 @@ void facts_define_python(struct thread *t)
 	const struct py_info *py = py_info();
 	char hex[16];
 
-	meta_text(t, "layers",
-		  py->implementation ? "mmap,malloc,raw,mem,object,arena,file,reserve" : "mmap,malloc,file,reserve");
+	meta_layers(t, py->implementation);
 	if (!py->implementation)
 		return;
 	snprintf(hex, sizeof hex, "0x%08x", py->hexversion);

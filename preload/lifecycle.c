@@ -10,7 +10,9 @@
 #include "preload/emit.h"
 #include "preload/environment.h"
 #include "preload/facts.h"
+#include "preload/foreign.h"
 #include "preload/hooks/check.h"
+#include "preload/hooks/cxx.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
 #include "preload/native/native.h"
@@ -171,6 +173,7 @@ static bool begin(int argc, char **argv)
 	hook_check_start((unsigned)options.log);
 	if (!open_trace(&no_parent))
 		return false;
+	foreign_start(cxx_hooks, cxx_hooks_n);
 	pthread_atfork(fork_prepare, NULL, fork_in_child);
 	on_exit(exit_handler, NULL);
 	at_quick_exit(quick_exit_handler);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* real: look-up, and the functions that serve until it is done. */
+/* real: the search, and the functions that serve until it is done. */
 #include "preload/real.h"
 #include "preload/os.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -111,18 +110,82 @@ struct real real = {
 #include "preload/real.def"
 };
 
+static const struct wanted {
+	const char *name;
+	size_t at;  /* in struct real */
+	bool maybe; /* may be missing */
+} wanted[] = {
+#define REAL(name, ...)       { #name, offsetof(struct real, name), false },
+#define REAL_MAYBE(name, ...) { #name, offsetof(struct real, name), true },
+#include "preload/real.def"
+};
+enum { WANTED = sizeof wanted / sizeof *wanted };
+
+struct real_allocator real_allocator;
+struct lookup_file real_us;
+
+/* The functions that make or take blocks: they have to be those of one allocator. */
+static bool is_of_allocator(const struct wanted *w) { return w->at <= offsetof(struct real, free_aligned_sized); }
+
+struct search {
+	void *next[WANTED]; /* the first definition behind ours */
+	bool past_us;
+};
+
+static int search_file(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	struct search *s = arg;
+	struct lookup_file f;
+
+	(void)size;
+	if (!lookup_open(&f, object))
+		return 0;
+	if (lookup_contains(&f, &real)) {
+		real_us = f;
+		s->past_us = true;
+		return 0;
+	}
+	if (!real_allocator.file.end && lookup_symbol(&f, "malloc")) {
+		real_allocator.file = f;
+		real_allocator.first = !s->past_us;
+	}
+	for (int i = 0; i < WANTED && s->past_us; i++)
+		if (!s->next[i])
+			s->next[i] = lookup_address(&f, wanted[i].name);
+	return 0;
+}
+
+/* A block that one allocator made must not be given to another: what this one lacks is done without where we can. */
+static void *choose(const struct search *s, int i)
+{
+	void *p = is_of_allocator(&wanted[i]) ? lookup_address(&real_allocator.file, wanted[i].name) : s->next[i];
+
+	return p || wanted[i].maybe ? p : s->next[i];
+}
+
+static bool is_libc(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return !strncmp(name, "libc.so", 7) || !strncmp(name, "libc-", 5);
+}
+
 bool real_start(void)
 {
+	struct search s = { 0 };
 	struct real found;
 
 	if (real.malloc != first_malloc)
 		return true;
 	if (atomic_flag_test_and_set(&looking))
 		return false;
-#define REAL(name, ...)       found.name = dlsym(RTLD_NEXT, #name);
-#define REAL_MAYBE(name, ...) found.name = dlsym(RTLD_NEXT, #name);
-#include "preload/real.def"
-	dlerror(); /* names that are missing leave a message that is not for the program */
+	dl_iterate_phdr(search_file, &s);
+	for (int i = 0; i < WANTED; i++) {
+		void *p = choose(&s, i);
+
+		memcpy((char *)&found + wanted[i].at, &p, sizeof p);
+	}
+	real_allocator.is_libc = is_libc(real_allocator.file.name);
 	real = found;
 	return true;
 }

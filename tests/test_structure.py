@@ -25,7 +25,7 @@ MAIN = ['analyzer/base', 'analyzer/out', 'analyzer/commands']
 LONGEST_FUNCTION, LONGEST_FILE, WIDTH = 100, 900, 120
 
 # Every id that was ever given out, with its shape: never renumbered, never used again. Lines are only ever added.
-LAYERS = {'MMAP': 0, 'MALLOC': 1, 'RAW': 2, 'MEM': 3, 'OBJECT': 4, 'ARENA': 5, 'FILE': 6, 'RESERVE': 7, 'MOVED': 15}
+LAYERS = {'MMAP': 0, 'MALLOC': 1, 'RAW': 2, 'MEM': 3, 'OBJECT': 4, 'ARENA': 5, 'FILE': 6, 'RESERVE': 7, 'HEAP': 8, 'MOVED': 15}
 KINDS = {'ALLOC': (0, 'ALLOC'), 'FREE': (1, 'FREE'), 'MOVE_BEGIN': (2, 'FREE'), 'MOVE_END': (3, 'ALLOC'), 'MOVE_FAIL': (4, 'FREE'),
          'MAP': (5, 'RANGE'), 'UNMAP': (6, 'RANGE'), 'UNMAP_FAIL': (7, 'RANGE')}
 EVENTS = {'RUN': (128, 'PAIR'), 'TIME': (129, 'PAIR'), 'SIZE64': (130, 'PAIR'), 'FORK': (131, 'PAIR'), 'FORKED': (132, 'PAIR'),

@@ -300,6 +300,30 @@ static json_t *layers_json(const struct report_trace *t)
 	return list;
 }
 
+/* Traces of before have no such fact: then it is libc's. */
+static const char *allocator_name(const struct trace *t)
+{
+	const char *name = defs_meta(&t->defs, "allocator", NULL);
+
+	return name ? name : "libc";
+}
+
+static const char *allocator_order(const struct trace *t)
+{
+	const char *order = defs_meta(&t->defs, "allocator.order", NULL);
+
+	return order ? order : "behind";
+}
+
+static json_t *allocator_json(const struct trace *t)
+{
+	json_t *o = json_object();
+
+	json_put(o, "name", json_text(allocator_name(t)));
+	json_put(o, "order", json_text(allocator_order(t)));
+	return o;
+}
+
 static void put_trace(json_t *o, const struct report_trace *t)
 {
 	const struct trace *tr = &t->trace;
@@ -316,6 +340,7 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "complete", json_boolean(trace_is_complete(tr)));
 	json_put(o, "events", events_json(t));
 	json_put(o, "layers", layers_json(t));
+	json_put(o, "allocator", allocator_json(tr));
 	json_put(o, "file_bytes", json_bytes(tr->file_bytes));
 	json_put(o, "marks", marks_json(&t->account));
 	json_put(o, "snapshots", json_array());
@@ -431,6 +456,26 @@ static void print_layers(struct report *r, const struct report_trace *t)
 	print_fact(r, "threads", line);
 }
 
+/* libc's is not worth a line. */
+static void print_allocator(struct report *r, const struct trace *t)
+{
+	const char *name = allocator_name(t), *order = allocator_order(t);
+	char line[400], safe[200];
+
+	if (!strcmp(name, "libc"))
+		return;
+	format_printable(safe, sizeof safe, name);
+	if (!strcmp(order, "inside"))
+		snprintf(line, sizeof line,
+			 "linked into the program, whose own calls of malloc are not seen; those of libraries and of "
+			 "Python's allocators are");
+	else
+		snprintf(line, sizeof line, "%s%s", safe,
+			 strcmp(order, "redirected") ? ""
+						     : ", which stands before libpytrace.so: calls were redirected");
+	print_fact(r, "allocator", line);
+}
+
 static void print_inherited(struct report *r, const struct report_trace *t)
 {
 	const struct replay_counts *c = &t->account.counts;
@@ -489,6 +534,7 @@ static void print_trace(struct report *r, const struct report_trace *t)
 	print_times(r, t);
 	print_events(r, t);
 	print_layers(r, t);
+	print_allocator(r, &t->trace);
 	print_inherited(r, t);
 	print_children(r, &t->trace);
 	for (size_t i = 0; i < t->account.marks.n; i++) {

@@ -88,3 +88,26 @@ static inline void hook_moved(struct thread *t, enum pt_layer layer, const void 
 	else
 		emit_memory(t, pt_memory_op(PT_MOVE_FAIL, layer), (uintptr_t)old, 0, stack);
 }
+
+/*
+ * For what an allocator takes from the system in the middle of an allocation (depth REAL), or by itself: recorded in
+ * both cases, as it belongs to a layer that is not counted. Between the two nothing may be called that an allocator
+ * could be in the middle of.
+ */
+static inline struct thread *hook_enter_inner(bool *ret_nested)
+{
+	struct thread *t = thread_self;
+
+	*ret_nested = t && tracer_is_on() && atomic_load_explicit(&t->depth, memory_order_relaxed) == DEPTH_REAL;
+	if (!*ret_nested)
+		t = thread_enter();
+	if (t)
+		t->inner = true;
+	return t;
+}
+
+static inline void hook_leave_inner(struct thread *t, bool nested)
+{
+	t->inner = false;
+	thread_depth(t, nested ? DEPTH_REAL : DEPTH_OUTSIDE);
+}

@@ -3,7 +3,8 @@
  * mmap: mappings that the program makes through libc (libc's and the loader's own are not seen)
  *
  * munmap, mremap and MAP_FIXED may touch any part of what was mapped before: the events carry ranges and the analyzer
- * keeps the books. mprotect is not followed: what was mapped without access stays "reserve".
+ * keeps the books. mprotect is not followed: what was mapped without access stays "reserve". A foreign allocator's own
+ * mappings hold blocks that are counted one by one: they are of layer heap.
  */
 #include "preload/hooks/hook.h"
 
@@ -31,34 +32,79 @@ static void record_range(struct thread *t, enum pt_memory_kind kind, enum pt_lay
 	thread_depth(t, DEPTH_REAL);
 }
 
-static void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset, const void *frame)
+/* Calls by an allocator: `caller` is in its file. One that is inside the program can't be told from the program. */
+static inline bool is_allocators(const void *caller)
 {
-	struct thread *t = thread_enter();
+	return unlikely(lookup_contains(&real_allocator.file, caller)) && !real_allocator.is_libc &&
+	       *real_allocator.file.name;
+}
+
+static void *heap_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	bool nested;
+	struct thread *t = hook_enter_inner(&nested);
 	void *p = real.mmap(hint, bytes, prot, flags, fd, offset);
 
 	if (!t)
 		return p;
 	if (p != MAP_FAILED)
-		record_range(t, PT_MAP, layer_of(prot, flags), p, bytes, frame);
+		record_range(t, PT_MAP, PT_LAYER_HEAP, p, bytes, NULL);
+	hook_leave_inner(t, nested);
+	return p;
+}
+
+static int heap_munmap(void *p, size_t bytes)
+{
+	bool nested;
+	struct thread *t = hook_enter_inner(&nested);
+	int ret;
+
+	if (t)
+		record_range(t, PT_UNMAP, PT_LAYER_HEAP, p, bytes, NULL);
+	ret = real.munmap(p, bytes);
+	if (t && ret)
+		record_range(t, PT_UNMAP_FAIL, PT_LAYER_HEAP, p, bytes, NULL);
+	if (t)
+		hook_leave_inner(t, nested);
+	return ret;
+}
+
+static inline __attribute__((always_inline)) void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd,
+							       off_t offset)
+{
+	struct thread *t;
+	void *p;
+
+	if (is_allocators(__builtin_return_address(0)))
+		return heap_mmap(hint, bytes, prot, flags, fd, offset);
+	t = thread_enter();
+	p = real.mmap(hint, bytes, prot, flags, fd, offset);
+	if (!t)
+		return p;
+	if (p != MAP_FAILED)
+		record_range(t, PT_MAP, layer_of(prot, flags), p, bytes, CPU_FRAME());
 	thread_leave(t);
 	return p;
 }
 
 HOOK void *mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	return record_mmap(hint, bytes, prot, flags, fd, offset, CPU_FRAME());
+	return record_mmap(hint, bytes, prot, flags, fd, offset);
 }
 
 HOOK void *mmap64(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-	return record_mmap(hint, bytes, prot, flags, fd, offset, CPU_FRAME());
+	return record_mmap(hint, bytes, prot, flags, fd, offset);
 }
 
 HOOK int munmap(void *p, size_t bytes)
 {
-	struct thread *t = thread_enter();
+	struct thread *t;
 	int ret;
 
+	if (is_allocators(__builtin_return_address(0)))
+		return heap_munmap(p, bytes);
+	t = thread_enter();
 	if (!t)
 		return real.munmap(p, bytes);
 	record_range(t, PT_UNMAP, PT_LAYER_MMAP, p, bytes, NULL);

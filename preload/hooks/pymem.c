@@ -106,33 +106,16 @@ static void obj_free(void *ctx, void *p)
 	do_free(ctx, p, PT_LAYER_OBJECT, true);
 }
 
-/* An arena is taken in the middle of an object's allocation (depth REAL), or by itself. */
-static struct thread *enter_arena(bool *ret_nested)
-{
-	struct thread *t = thread_self;
-
-	*ret_nested = t && tracer_is_on() && atomic_load_explicit(&t->depth, memory_order_relaxed) == DEPTH_REAL;
-	return *ret_nested ? t : thread_enter();
-}
-
-static void leave_arena(struct thread *t, bool nested)
-{
-	if (nested)
-		thread_depth(t, DEPTH_REAL);
-	else
-		thread_leave(t);
-}
-
 static void *arena_hook_alloc(void *ctx, size_t size)
 {
 	const struct py_arena_allocator *below = ctx;
 	bool nested;
-	struct thread *t = enter_arena(&nested);
+	struct thread *t = hook_enter_inner(&nested);
 	void *p = below->alloc(below->ctx, size);
 
 	if (t) {
 		hook_alloc(t, PT_LAYER_ARENA, p, size, CPU_FRAME(), true);
-		leave_arena(t, nested);
+		hook_leave_inner(t, nested);
 	}
 	return p;
 }
@@ -141,13 +124,13 @@ static void arena_hook_free(void *ctx, void *p, size_t size)
 {
 	const struct py_arena_allocator *below = ctx;
 	bool nested;
-	struct thread *t = enter_arena(&nested);
+	struct thread *t = hook_enter_inner(&nested);
 
 	if (t)
 		hook_free(t, PT_LAYER_ARENA, p, true);
 	below->free(below->ctx, p, size);
 	if (t)
-		leave_arena(t, nested);
+		hook_leave_inner(t, nested);
 }
 
 const struct py_hooks pymem_hooks = {

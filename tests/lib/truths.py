@@ -11,7 +11,7 @@ import os
 import harness
 import tracefile
 
-MAPPINGS = ('mmap', 'file', 'reserve')  # pieces of a mapping are no blocks: only bytes are compared
+MAPPINGS = ('mmap', 'file', 'reserve', 'heap')  # pieces of a mapping are no blocks: only bytes are compared
 ORACLE_ONLY = bool(os.environ.get('PYTRACE_TEST_ORACLE'))
 
 

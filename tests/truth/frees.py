@@ -5,7 +5,10 @@ a = libc.malloc(101); gone('malloc', 101)
 libc.free(a)
 libc.free(None)
 b = libc.malloc(102); gone('malloc', 102)
-assert libc.realloc(b, 0) is None
+b = libc.realloc(b, 0)
+if b:  # not every allocator frees here
+    gone('malloc', 0, line=-2)
+    libc.free(b)
 try:
     declare(libc, 'free_sized', None, P, N)
     declare(libc, 'free_aligned_sized', None, P, N, N)

@@ -3,7 +3,7 @@ import signal
 import time
 from truth import *
 
-count = 0
+count, made = 0, []
 
 
 def handler(number, frame):
@@ -11,7 +11,7 @@ def handler(number, frame):
     count += 1
     size = 10 + count  # a handler can interrupt a handler
     if size <= 60:
-        p = helper.truth_malloc(size); alive('malloc', size); stack_alive('malloc', size)
+        p = helper.truth_malloc(size); made.append(size); stack_alive('malloc', size)
 
 
 def busy():
@@ -26,4 +26,6 @@ signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 busy()
 signal.setitimer(signal.ITIMER_REAL, 0)
 assert count >= 60
+for size in made:  # not in the handler: one that interrupts another would undo what that one adds up
+    alive('malloc', size, line=handler.__code__.co_firstlineno + 5 - sys._getframe().f_lineno)
 done()

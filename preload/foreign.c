@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* foreign: binding anew. */
+#include "preload/foreign.h"
+#include "preload/os.h"
+#include "preload/real.h"
+
+#include <string.h>
+
+/* What the linker writes addresses of functions for. */
+#if defined(__x86_64__)
+enum { RELOCATION_ADDRESS = R_X86_64_64, RELOCATION_DATA = R_X86_64_GLOB_DAT, RELOCATION_CALL = R_X86_64_JUMP_SLOT };
+#elif defined(__aarch64__)
+enum {
+	RELOCATION_ADDRESS = R_AARCH64_ABS64,
+	RELOCATION_DATA = R_AARCH64_GLOB_DAT,
+	RELOCATION_CALL = R_AARCH64_JUMP_SLOT
+};
+#endif
+
+enum { REDIRECTS_MAX = 64 };
+
+static struct redirect {
+	const char *name;
+	void *from, *to;
+} redirects[REDIRECTS_MAX];
+static size_t n_redirects;
+
+/* Ours that an allocator may define as well. */
+static const char *const memory_names[] = {
+	"malloc",
+	"calloc",
+	"realloc",
+	"reallocarray",
+	"free",
+	"posix_memalign",
+	"aligned_alloc",
+	"memalign",
+	"valloc",
+	"pvalloc",
+	"malloc_usable_size",
+	"free_sized",
+	"free_aligned_sized",
+	"mmap",
+	"mmap64",
+	"munmap",
+	"mremap",
+	"sbrk",
+	"brk",
+};
+enum { MEMORY_NAMES = sizeof memory_names / sizeof *memory_names };
+
+static void add(const char *name, void *from, void *to)
+{
+	if (from && to && n_redirects < REDIRECTS_MAX)
+		redirects[n_redirects++] = (struct redirect){ name, from, to };
+}
+
+static void *replacement_of(const void *p)
+{
+	for (size_t i = 0; i < n_redirects; i++)
+		if (redirects[i].from == p)
+			return redirects[i].to;
+	return NULL;
+}
+
+/* Stores a word in a page that may be read-only, which it is again afterwards. */
+static void store(void **slot, void *value, bool read_only, int protection)
+{
+	uintptr_t page = (uintptr_t)slot & ~(uintptr_t)(OS_PAGE - 1);
+
+	if (read_only && os_call(SYS_mprotect, page, OS_PAGE, protection | PROT_WRITE))
+		return;
+	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
+	if (read_only)
+		os_call(SYS_mprotect, page, OS_PAGE, protection);
+}
+
+/* ---- what is bound already ---- */
+
+static void redirect_slot(const struct lookup_file *f, const ElfW(Rela) * r)
+{
+	unsigned type = (unsigned)ELF64_R_TYPE(r->r_info);
+	void **slot = (void **)(f->base + r->r_offset), *to;
+
+	if (type != RELOCATION_CALL && type != RELOCATION_DATA && type != RELOCATION_ADDRESS)
+		return;
+	to = replacement_of(*slot);
+	if (to)
+		store(slot, to, (uintptr_t)slot >= f->relro_start && (uintptr_t)slot < f->relro_end, PROT_READ);
+}
+
+static int redirect_file(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	struct lookup_file f;
+
+	(void)size;
+	(void)arg;
+	if (!lookup_open(&f, object) || f.base == real_us.base || f.base == real_allocator.file.base)
+		return 0;
+	for (int table = 0; table < 2; table++)
+		for (size_t i = 0; i < f.n_relocations[table]; i++)
+			redirect_slot(&f, &f.relocations[table][i]);
+	return 0;
+}
+
+/* ---- what will be bound ---- */
+
+static void redirect_symbol(const struct redirect *r)
+{
+	const struct lookup_file *f = &real_allocator.file;
+	const ElfW(Sym) *s = lookup_symbol(f, r->name);
+
+	if (s && ELF64_ST_TYPE(s->st_info) == STT_FUNC)
+		store((void **)&s->st_value, (void *)((uintptr_t)r->to - f->base), true, lookup_protection(f, s));
+}
+
+/* ---- all of it ---- */
+
+void foreign_start(const struct foreign_hook *more, size_t n)
+{
+	const struct lookup_file *f = &real_allocator.file;
+
+	if (real_allocator.is_libc)
+		return;
+	for (int i = 0; i < MEMORY_NAMES && real_allocator.first; i++)
+		add(memory_names[i], lookup_address(f, memory_names[i]), lookup_address(&real_us, memory_names[i]));
+	for (size_t i = 0; i < n; i++) {
+		*more[i].real = lookup_address(f, more[i].name);
+		add(more[i].name, *more[i].real, more[i].hook);
+	}
+	dl_iterate_phdr(redirect_file, NULL);
+	for (size_t i = 0; i < n_redirects; i++)
+		redirect_symbol(&redirects[i]);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+const char *foreign_name(void)
+{
+	return real_allocator.is_libc      ? "libc"
+	       : *real_allocator.file.name ? base_name(real_allocator.file.name)
+					   : "program";
+}
+
+const char *foreign_order(void)
+{
+	return !*real_allocator.file.name ? "inside" : real_allocator.first ? "redirected" : "behind";
+}

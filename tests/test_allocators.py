@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that bring an allocator of their own: preloaded before or behind the tracer, linked into the program."""
+import ctypes.util
+import glob
+import os
+
+import harness
+import tracefile
+import truths
+
+LIBRARIES = {'jemalloc': 'libjemalloc.so.2', 'tcmalloc': 'libtcmalloc_minimal.so.4', 'tcmalloc-full': 'libtcmalloc.so.4',
+             'mimalloc': 'libmimalloc.so.2'}
+PROGRAMS = ('malloc_family', 'frees', 'realloc_chain', 'failures', 'mappings', 'py_domains', 'containers', 'threads_many',
+            'threads_handover', 'signals', 'fork_tree', 'cxx_operators')
+ORDERS = {'behind': 'behind', 'before': 'redirected'}
+
+
+def library(name):
+    for folder in ('/usr/lib/*-linux-gnu', '/usr/lib64', '/usr/lib', '/usr/local/lib'):
+        for path in glob.glob(os.path.join(folder, LIBRARIES[name])):
+            return path
+    raise harness.Skip('%s is not installed' % LIBRARIES[name])
+
+
+def preload(name, order):
+    pair = [harness.LIBRARY, library(name)]
+    return ':'.join(pair if order == 'behind' else reversed(pair))
+
+
+def cxx_library():
+    path = os.path.join(harness.BUILD, 'tests', 'truth', 'truth_cxx.so')
+    if not os.path.exists(path):
+        raise harness.Skip('no C++ compiler')
+    return path
+
+
+def sizes_made(trace, layer=1):
+    """How often each size was asked for, in a layer of blocks."""
+    made = {}
+    for _, op, _, size, _, _ in tracefile.TraceFile(trace).events():
+        if op in (layer, 3 << 4 | layer):
+            made[size] = made.get(size, 0) + 1
+    return made
+
+
+@harness.spread(2)
+@harness.cases(*['%s %s %s' % (name, order, program) for name in LIBRARIES for order in ORDERS for program in PROGRAMS])
+def test_preloaded(python, tmp, case):
+    name, order, program = case.split()
+    env = {'LD_PRELOAD': preload(name, order)}
+    if program == 'cxx_operators':
+        env['TRUTH_CXX'] = cxx_library()
+    done = truths.check_program(python, tmp, program, env=env)
+    allocator = harness.report('info', done.trace)['allocator']
+    assert allocator == {'name': LIBRARIES[name], 'order': ORDERS[order]}, allocator
+    assert not done.err, done.err
+
+
+def test_operators_of_libstdcxx(python, tmp):
+    done = truths.check_program(python, tmp, 'cxx_operators', env={'TRUTH_CXX': cxx_library()})
+    assert sizes_made(done.trace).get(4321) == 1
+    assert harness.report('info', done.trace)['allocator'] == {'name': 'libc', 'order': 'behind'}
+
+
+@harness.cases(*['%s %s' % (name, order) for name in LIBRARIES for order in ORDERS])
+def test_operator_while_a_library_is_loaded(tmp, case):
+    name, order = case.split()
+    env = {'LD_PRELOAD': preload(name, order), 'TRUTH_CXX': cxx_library()}
+    done = truths.run_program(harness.PYTHONS[-1], tmp, 'cxx_operators', env=env)
+    assert sizes_made(done.trace).get(4321) == 1
+
+
+@harness.cases(*LIBRARIES)
+def test_heap_is_in_no_sum(tmp, case):
+    """What an allocator maps to cut into blocks is known, and not counted as memory that the program mapped."""
+    python, order = harness.PYTHONS[0], 'behind'
+    script = os.path.join(tmp, 'script.py')
+    with open(script, 'w') as f:
+        f.write('import ctypes\nlibc = ctypes.CDLL(None)\nlibc.malloc.restype = ctypes.c_void_p\n'
+                'kept = [libc.malloc(100000) for i in range(500)]\n')
+    done = harness.run_traced([python.path, '-B', '-S', script], tmp, {'LD_PRELOAD': preload(case, order)}).check()
+    rows = harness.report('sites', '--by', 'layer', '--top', '0', done.trace)['rows']
+    live = {r['layer']: r['live_bytes'] for r in rows}
+    assert live['malloc'] >= 50000000, live
+    assert live.get('mmap', 0) < 5000000, live
+    maps = [e for e in tracefile.TraceFile(done.trace).events() if e[1] == 5 << 4 | tracefile.LAYERS.index('heap')]
+    if not case.startswith('tcmalloc'):  # which asks the kernel by itself
+        assert sum(e[3] for e in maps) >= 50000000, maps
+
+
+@harness.cases('MALLOC_ARENA_MAX=1', 'GLIBC_TUNABLES=glibc.malloc.tcache_count=0', 'MALLOC_PERTURB_=165', 'MALLOC_CHECK_=3')
+def test_settings_of_libc(tmp, case):
+    for python in harness.PYTHONS:
+        for program in 'malloc_family', 'threads_many':
+            truths.check_program(python, os.path.join(tmp), program, env=dict([case.split('=', 1)]))
