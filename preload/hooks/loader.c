@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loader: dlopen, for programs that load an interpreter at run time
+ * loader: dlopen, for programs that load an interpreter at run time; dlclose, for code that is no more
  *
  * dlopen looks at its caller (RUNPATH, $ORIGIN), and behind a wrapper that would be us. So calls are handed on by a
  * jump that leaves the caller's return address in place; only a path for which the caller makes no difference and that
@@ -25,4 +25,17 @@ HOOK __attribute__((optimize("optimize-sibling-calls"))) void *dlopen(const char
 	if (handle)
 		lifecycle_look_at(handle);
 	return handle;
+}
+
+HOOK int dlclose(void *handle)
+{
+	int ret = real.dlclose(handle);
+	struct thread *t = native_on ? thread_enter() : NULL;
+
+	if (!t)
+		return ret;
+	thread_depth(t, DEPTH_OWN);
+	native_unloaded();
+	thread_leave(t);
+	return ret;
 }

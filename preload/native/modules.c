@@ -317,8 +317,10 @@ static unsigned read_list(struct range *code)
 	return n;
 }
 
-static void retire_missing(const struct range *code, unsigned n)
+static bool retire_missing(const struct range *code, unsigned n)
 {
+	bool any = false;
+
 	for (struct chunk *c = &first; c; c = c->next) {
 		for (unsigned i = 0; i < c->n; i++) {
 			struct module *m = &c->modules[i];
@@ -326,10 +328,13 @@ static void retire_missing(const struct range *code, unsigned n)
 
 			for (unsigned k = 0; m->alive && k < n && !there; k++)
 				there = code[k].start >= m->cfi.start && code[k].start < m->cfi.end;
-			if (m->alive && !there)
+			if (m->alive && !there) {
 				retire(m);
+				any = true;
+			}
 		}
 	}
+	return any;
 }
 
 static struct range ranges[RANGES_MAX];
@@ -350,15 +355,16 @@ const struct module *modules_find(uint64_t addr)
 	return m;
 }
 
-void modules_look_again(void)
+bool modules_look_again(void)
 {
 	unsigned n;
+	bool any;
 
 	lock_take(&lock);
 	n = read_list(ranges);
-	if (n < RANGES_MAX)
-		retire_missing(ranges, n);
+	any = n < RANGES_MAX && retire_missing(ranges, n);
 	lock_drop(&lock);
+	return any;
 }
 
 void modules_start(void (*gone)(uint64_t start, uint64_t end)) { on_gone = gone; }

@@ -31,8 +31,8 @@ const struct module *modules_find(uint64_t addr);
 uint32_t modules_number(struct thread *t, const struct module *m);
 /* Once, before anything else: `gone` is called for the range of each module that is found to be gone. */
 void modules_start(void (*gone)(uint64_t start, uint64_t end));
-/* Something was unmapped: looks which modules are gone. */
-void modules_look_again(void);
+/* Something may have been unloaded: looks which modules are gone. Whether any is. */
+bool modules_look_again(void);
 /* The mapping that holds `addr`, from the kernel's list. False when there is none, or no list. */
 bool modules_mapping(uint64_t addr, uint64_t *ret_lo, uint64_t *ret_hi);
 void modules_after_fork(void);

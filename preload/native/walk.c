@@ -513,8 +513,8 @@ void native_start(const void *above_stack)
 /* First the rules, then the threads' memories of them. */
 void native_unloaded(void)
 {
-	modules_look_again();
-	atomic_fetch_add(&epoch, 1);
+	if (modules_look_again())
+		atomic_fetch_add(&epoch, 1);
 }
 
 void native_after_fork(void)
