@@ -185,9 +185,10 @@ const char *py_dict_key(const char *dict, const char *text)
 	return NULL;
 }
 
+/* The newest first: that is the one of a dict whose keys come and go. */
 static inline const char *find_object(const struct view *v, const void *key)
 {
-	for (uint64_t i = 0; i < v->n; i++)
+	for (uint64_t i = v->n; i-- > 0;)
 		if (key_at(v, i) == key && value_at(v, i))
 			return value_at(v, i);
 	return NULL;

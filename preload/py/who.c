@@ -39,14 +39,25 @@ struct known {
 	uint32_t id;
 };
 
+/* What was found. */
+struct runs {
+	const char *object;   /* NULL: nothing but the thread */
+	uint8_t kind;         /* enum pt_task */
+	const char *name;     /* str, int or NULL */
+	const char *function; /* str or NULL */
+	uint64_t sign;
+	const char *const *name_at; /* NULL: the name may change unseen */
+};
+
 /* Of one thread. */
 struct py_who {
 	uint32_t epoch;
 	uint32_t task; /* what the last SWITCH said */
 	const char *object;
 	uint64_t sign;
-	const char *dict;        /* the thread state's, seen to be one */
-	const char *const *word; /* greenlet's, of this thread; and the state that it led to */
+	const char *const *name_at, *name; /* of a task in C: where its name is, and was */
+	const char *dict;                  /* the thread state's, seen to be one */
+	const char *const *word;           /* greenlet's, of this thread; and the state that it led to */
 	const char *state;
 	const char *root; /* outermost frame when the word was looked for */
 	uint32_t tries;
@@ -227,13 +238,13 @@ static bool is_task_type(const char *type)
 }
 
 /* A task's coroutine and its name (a str, or an int). False: nothing is known of it. */
-static bool take_apart(const char *task, const char **coroutine, const char **name)
+static bool take_apart(const char *task, const char **coroutine, struct runs *r)
 {
 	if ((uintptr_t)task & 7 || !py_readable(task))
 		return false;
 	if (!is_task_type(PY_AT(char *, task, py_layout.object_type))) {
 		*coroutine = py_attribute(task, "_coro");
-		*name = py_attribute(task, "_name");
+		r->name = py_attribute(task, "_name");
 		return *coroutine;
 	}
 	if (!who.coroutine_at)
@@ -241,7 +252,8 @@ static bool take_apart(const char *task, const char **coroutine, const char **na
 	if (!who.coroutine_at)
 		return false;
 	*coroutine = PY_AT(char *, task, who.coroutine_at);
-	*name = PY_AT(char *, task, who.coroutine_at + 8);
+	r->name_at = &PY_AT(const char *, task, who.coroutine_at + 8);
+	r->name = *r->name_at;
 	return true;
 }
 
@@ -334,14 +346,6 @@ static const char *running_greenlet(struct py_who *w, const char *tstate, const 
 
 /* ---- switches ---- */
 
-struct runs {
-	const char *object;   /* NULL: nothing but the thread */
-	uint8_t kind;         /* enum pt_task */
-	const char *name;     /* str, int or NULL */
-	const char *function; /* str or NULL */
-	uint64_t sign;
-};
-
 static struct piece name_piece(const char *name, char *buf, size_t cap)
 {
 	static const char prefix[] = "Task-";
@@ -391,7 +395,14 @@ static bool task_runs(struct py_who *w, const char *tstate, struct runs *r)
 
 	r->object = running_task(w, tstate);
 	r->kind = PT_TASK_ASYNCIO;
-	if (!r->object || !take_apart(r->object, &coroutine, &r->name))
+	if (!r->object)
+		return false;
+	/* A task dies while it does not run, and that is seen: the same address is the same task. */
+	if (r->object == w->object && w->name_at && *w->name_at == w->name) {
+		r->sign = w->sign;
+		return true;
+	}
+	if (!take_apart(r->object, &coroutine, r))
 		return false;
 	r->sign = mix(sign_of(r->name), (uintptr_t)coroutine);
 	if (r->object != w->object || r->sign != w->sign)
@@ -434,6 +445,8 @@ static void look_at_task(struct thread *t, struct py_who *w, const struct py_thr
 		id = id_of(t, w, &r);
 	w->object = r.object;
 	w->sign = r.sign;
+	w->name_at = r.name_at;
+	w->name = r.name;
 	if (id == w->task || !emit_room(t))
 		return;
 	emit_slot(t, id | (uint64_t)PT_OP_SWITCH << 48, 0, 0);
