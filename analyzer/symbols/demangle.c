@@ -20,14 +20,15 @@
 
 enum { LONGEST_NAME = 16384 }; /* what is longer is left as it is */
 
-/* Where the suffixes of a compiler start: "f.constprop.0.cold" at the first dot. A name may begin with dots. */
+/* Where the suffixes of a compiler start: "f.constprop.0.cold" at the first dot, "f.0" (a function within another one)
+ * at its dot. A name may begin with dots. */
 static size_t stem_length(const char *name)
 {
 	static const char *const suffixes[] = {
 		"cold",       "part",     "constprop", "isra", "lto_priv", "llvm",
 		"localalias", "resolver", "clone",     "cfi",  "cfi_jt",
 	};
-	const char *dot = name;
+	const char *dot = name, *last = strrchr(name, '.');
 
 	while ((dot = strchr(dot + 1, '.')) != NULL)
 		for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
@@ -36,6 +37,8 @@ static size_t stem_length(const char *name)
 			if (dot > name && !strncmp(dot + 1, suffixes[i], n) && (dot[n + 1] == '.' || !dot[n + 1]))
 				return (size_t)(dot - name);
 		}
+	if (last && last > name && last[1] && !last[1 + strspn(last + 1, "0123456789")])
+		return (size_t)(last - name);
 	return strlen(name);
 }
 

@@ -19,7 +19,8 @@
 
 /* A function by the ELF symbol tables. */
 struct elf_symbol {
-	uint64_t start, end; /* end = start: its size is unknown */
+	uint64_t start, end;
+	bool sized; /* else it ends where the next one starts */
 	const char *name;
 	int rank; /* of several at one address the lowest is shown */
 };
@@ -165,10 +166,20 @@ static unsigned export_flag(const char *name)
 	return 0;
 }
 
-static void take_symbol(struct object *o, const GElf_Sym *sym, uint64_t start, const char *name)
+/* Where the code ends that a symbol's section holds; 0: it holds none. */
+static uint64_t code_end(Elf *elf, GElf_Word section)
+{
+	GElf_Shdr mem, *header = gelf_getshdr(elf_getscn(elf, section), &mem);
+
+	return header && header->sh_flags & SHF_EXECINSTR ? header->sh_addr + header->sh_size : 0;
+}
+
+static void take_symbol(struct object *o, const GElf_Sym *sym, uint64_t start, uint64_t limit, const char *name)
 {
 	int type = GELF_ST_TYPE(sym->st_info);
 
+	if (start >= limit)
+		return;
 	if (type != STT_FUNC && type != STT_GNU_IFUNC &&
 	    (type != STT_NOTYPE || GELF_ST_BIND(sym->st_info) == STB_LOCAL))
 		return;
@@ -176,7 +187,8 @@ static void take_symbol(struct object *o, const GElf_Sym *sym, uint64_t start, c
 		o->exports |= export_flag(name);
 	*array_push(&o->symbols) = (struct elf_symbol){
 		.start = start,
-		.end = start + sym->st_size < start ? start : start + sym->st_size,
+		.end = sym->st_size && sym->st_size <= limit - start ? start + sym->st_size : limit,
+		.sized = sym->st_size,
 		.name = name,
 		.rank = symbol_rank(sym, name),
 	};
@@ -194,10 +206,12 @@ static void read_symbols(struct object *o)
 		GElf_Addr address;
 		GElf_Word section;
 		GElf_Sym sym;
-		const char *name = dwfl_module_getsym_info(o->module, i, &sym, &address, &section, NULL, NULL);
+		Elf *elf;
+		Dwarf_Addr bias;
+		const char *name = dwfl_module_getsym_info(o->module, i, &sym, &address, &section, &elf, &bias);
 
-		if (name && *name && section != SHN_UNDEF && section != SHN_ABS)
-			take_symbol(o, &sym, address - o->elf_bias, name);
+		if (name && *name && section != SHN_UNDEF && section < SHN_LORESERVE)
+			take_symbol(o, &sym, address - o->elf_bias, code_end(elf, section), name);
 	}
 	if (o->symbols.n)
 		qsort(o->symbols.at, o->symbols.n, sizeof *o->symbols.at, symbol_before);
@@ -215,6 +229,7 @@ static const char *symbol_at(struct object *o, uint64_t address)
 	enum { MAX_STEPS = 64 };
 	size_t low = 0, high;
 	const struct elf_symbol *best = NULL;
+	bool between = false;
 
 	read_symbols(o);
 	high = o->symbols.n;
@@ -228,11 +243,11 @@ static const char *symbol_at(struct object *o, uint64_t address)
 	}
 	for (int step = 0; low-- > 0 && step < MAX_STEPS; step++) {
 		const struct elf_symbol *s = &o->symbols.at[low];
-		bool holds = address < s->end || (s->end == s->start && (!step || (best && best->start == s->start)));
 
+		between |= step && s[1].start > s->start; /* another one, between it and the address */
 		if (best && s->start != best->start)
 			break;
-		if (holds)
+		if (address < s->end && (s->sized || !between))
 			best = s; /* of those that start together the last one seen has the lowest rank */
 	}
 	return best ? best->name : NULL;

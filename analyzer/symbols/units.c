@@ -377,7 +377,7 @@ static const char *file_path(struct units *u, struct unit *unit, const char *nam
 	uint32_t *index;
 	int n;
 
-	if (!name || !*name || *name == '<')
+	if (!name || !*name || *name == '<' || !strcmp(name, "???"))
 		return NULL;
 	index = map_at(&u->paths, (uint64_t)(uintptr_t)name);
 	if (*index != MAP_NONE)
@@ -418,7 +418,9 @@ static void call_site(struct units *u, struct unit *unit, Dwarf_Die *die, struct
 	size_t n_files;
 	int index = attribute_number(die, DW_AT_call_file);
 
-	if (index && !dwarf_getsrcfiles(&unit->body, &files, &n_files) && (size_t)index < n_files)
+	/* Before DWARF 5, file 0 was no file; libdw calls it "???". */
+	if (dwarf_hasattr(die, DW_AT_call_file) && !dwarf_getsrcfiles(&unit->body, &files, &n_files) &&
+	    (size_t)index < n_files)
 		to->file = file_path(u, unit, dwarf_filesrc(files, (size_t)index, NULL, NULL));
 	to->line = attribute_number(die, DW_AT_call_line);
 	to->column = attribute_number(die, DW_AT_call_column);

@@ -30,15 +30,27 @@ static unsigned read_hex(const char *text, uint8_t *to, unsigned cap)
 	return n;
 }
 
+/* A text without what separates texts: a damaged file's names may hold anything. */
+static const char *clean(const char *text, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s", text ? text : "");
+	for (char *c = buf; *c; c++)
+		*c = (unsigned char)*c < ' ' ? '?' : *c;
+	return buf;
+}
+
 static void print_frames(struct symbols *s, uint64_t address, bool exact)
 {
 	const struct symbol *at;
 	size_t n = symbols_find(s, 7, address, exact, &at);
 
-	for (size_t i = 0; i < n; i++)
-		printf("%" PRIx64 "\t%s\t%s\t%s\t%d\t%d\t%d\n", address, at[i].function ? at[i].function : "",
-		       at[i].linkage ? at[i].linkage : "", at[i].file ? at[i].file : "", at[i].line, at[i].column,
-		       at[i].inlined);
+	for (size_t i = 0; i < n; i++) {
+		char function[4096], linkage[4096], file[4096];
+
+		printf("%" PRIx64 "\t%s\t%s\t%s\t%d\t%d\t%d\n", address,
+		       clean(at[i].function, function, sizeof function), clean(at[i].linkage, linkage, sizeof linkage),
+		       clean(at[i].file, file, sizeof file), at[i].line, at[i].column, at[i].inlined);
+	}
 }
 
 static void count_frames(struct symbols *s, uint64_t low, uint64_t high, uint64_t step)
