@@ -166,7 +166,7 @@ static void define(struct thread *t, const char *code, uint32_t id)
 
 uint32_t py_code_id(struct thread *t, const char *code)
 {
-	uint32_t id = known(code);
+	uint32_t id = known(code), other;
 	struct table *table;
 
 	if (id)
@@ -176,11 +176,12 @@ uint32_t py_code_id(struct thread *t, const char *code)
 		return 0;
 	define(t, code, id); /* before others can find the number: what they write then refers to something defined */
 	lock_take(&lock);
-	table = with_room();
+	other = known(code); /* another thread may have been as quick: one number for all, the first */
+	table = other ? NULL : with_room();
 	if (table)
 		put(table, code, id);
 	lock_drop(&lock);
-	return id;
+	return other ? other : id;
 }
 
 /* Called outside of the tracer's own hooks, where a signal handler may come in between: no lock. A table that grows at

@@ -142,12 +142,10 @@ static void choose_layout(void)
 {
 	unsigned minor = info.hexversion >> 16 & 255;
 
-	if (info.hexversion >> 24 != 3 || !py_layout_choose(minor, py_symbols.runtime)) {
-		py_stacks_off("this version of CPython is not known (3.8 to 3.15 are)");
-		return;
-	}
-	if (info.free_threaded) {
-		py_stacks_off("free-threaded builds keep frames and counts in other places");
+	if (info.hexversion >> 24 != 3 || !py_layout_choose(minor, info.free_threaded, py_symbols.runtime)) {
+		py_stacks_off(info.free_threaded
+				      ? "this free-threaded version of CPython is not known (3.13 and 3.14 are)"
+				      : "this version of CPython is not known (3.8 to 3.15 are)");
 		return;
 	}
 	if (!py_symbols.current || !py_symbols.code_type || !py_symbols.str_type || !py_symbols.bytes_type ||

@@ -49,11 +49,13 @@ static void take_published(unsigned minor, const char *runtime)
 	}
 }
 
-bool py_layout_choose(unsigned minor, const char *runtime)
+bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime)
 {
-	if (minor >= PY_LAYOUT_ROWS || !py_layout_rows[minor].minor)
+	unsigned row = free_threaded ? PY_LAYOUT_THREADED + minor : minor;
+
+	if (minor >= PY_LAYOUT_THREADED || row >= PY_LAYOUT_ROWS || !py_layout_rows[row].minor)
 		return false;
-	py_layout = py_layout_rows[minor];
+	py_layout = py_layout_rows[row];
 	if (runtime && (minor == 13 || minor == 14))
 		take_published(minor, runtime);
 	return true;

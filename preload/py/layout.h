@@ -2,7 +2,8 @@
 /*
  * layout: where each version of CPython keeps what the tracer reads
  *
- * What:  byte offsets, one row per minor version, same names in all rows; 0 where a version has no such field.
+ * What:  byte offsets, one row per minor version and one for its free-threaded build, same names in all rows; 0 where a
+ *        version has no such field.
  * Where from: the interpreters' own headers by scripts/gen-py-layout, which also checks the rows (`--check`). They hold
  *        for release and debug builds, static and shared, x86-64 and aarch64. From 3.13 the interpreter publishes some
  * of them itself (_Py_DebugOffsets at the start of _PyRuntime): those win over the row. Trust: none of them is used
@@ -13,17 +14,20 @@
 #include <stdint.h>
 
 struct py_layout {
-	uint16_t minor;
+	uint16_t minor, free_threaded;
 	/* PyThreadState. ts_cframe 0: ts_top lies in the thread state itself, else in what cframe points to */
-	uint16_t ts_interp, ts_cframe, ts_top, ts_tracing, ts_thread_id;
+	uint16_t ts_interp, ts_cframe, ts_top, ts_tracing, ts_thread_id, ts_id;
 	/* the data stack of 3.11 and later, which holds the frames: chunks, each with a header */
 	uint16_t ts_chunk, ts_chunk_limit, chunk_previous, chunk_size, chunk_top, chunk_data;
 	/* PyFrameObject up to 3.10, _PyInterpreterFrame since */
 	uint16_t frame_code, frame_previous, frame_instr, frame_mark, frame_owner;
+	/* free-threaded 3.14: which thread's copy of the instructions a frame runs; and a code object's array of copies
+	 */
+	uint16_t frame_copy, code_copies;
 	/* PyCodeObject. code_bytes: a bytes object up to 3.10, since then the instructions themselves */
 	uint16_t code_flags, code_first_line, code_file, code_name, code_table, code_bytes, code_traceable;
-	/* str (compact ones), bytes, object */
-	uint16_t str_length, str_state, str_ascii, str_compact, bytes_data, var_size, object_type;
+	/* str (compact ones), bytes, object. str_kind: the bit in `state` where the kind begins */
+	uint16_t str_length, str_state, str_kind, str_ascii, str_compact, bytes_data, var_size, object_type;
 	/* What who.c and thread_name.c read. Up to 3.12 the running loop of asyncio is in a dict of the thread state;
 	 * since 3.14 the running task is beside it */
 	uint16_t ts_dict, ts_loop, ts_task, interp_modules, frame_locals, gen_qualname;
@@ -39,4 +43,4 @@ extern struct py_layout py_layout __attribute__((visibility("hidden")));
 
 /* Takes the row of 3.`minor` into py_layout, corrected by the debug offsets at `runtime` (NULL: none). Whether there is
  * a row. */
-bool py_layout_choose(unsigned minor, const char *runtime);
+bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime);

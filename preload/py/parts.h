@@ -60,6 +60,35 @@ bool py_frame_is_sane(const char *frame);
 /* A load at a byte offset. */
 #define PY_AT(type, base, offset) (*(type const *)((const char *)(base) + (offset)))
 
+/*
+ * Where the instructions of a frame of 3.11 or later begin, that its `frame_instr` points into: behind its code object,
+ * or in the copy that free-threaded 3.14 makes for each thread but the first. The array of copies is replaced when it
+ * grows, and the old one may go as soon as a thread that is detached, as this one may be, is the only one to look: so
+ * it is asked whether it still is the one. 0: a copy that is not there.
+ */
+static inline __attribute__((always_inline)) uintptr_t py_code_start(const char *frame, const char *code,
+								     const struct py_layout *l)
+{
+	uint32_t i = l->frame_copy ? PY_AT(uint32_t, frame, l->frame_copy) : 0;
+	const void *const *at = (const void *const *)(code + l->code_copies);
+	const char *copies;
+	uintptr_t start;
+
+	if (!i)
+		return (uintptr_t)code + l->code_bytes;
+	do {
+		copies = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+		start = i < PY_AT(uint64_t, copies, 0) ? PY_AT(uintptr_t, copies, 8 + 8 * (size_t)i) : 0;
+	} while (__atomic_load_n(at, __ATOMIC_ACQUIRE) != copies);
+	return start;
+}
+
+/* What `frame_code` points to, without the tag bits of 3.14. */
+static inline const char *py_frame_target(const char *frame, const struct py_layout *l)
+{
+	return (const char *)(PY_AT(uintptr_t, frame, l->frame_code) & ~(uintptr_t)3);
+}
+
 /* The code object that a frame runs; NULL when CPython's own tracebacks pass over the frame. *offset: the byte offset
  * of the instruction in its bytecode, or PT_OFFSET_NONE. */
 const char *py_frame_code(const char *frame, uint32_t *offset);

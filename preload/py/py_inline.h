@@ -22,10 +22,11 @@ struct py_thread {
 	uint32_t epoch; /* of py_state when the rest was written; another one: nothing here holds */
 	uint32_t stack; /* the answer, if nothing has changed */
 	const char *tstate;
-	const char *top; /* the top frame; NULL when its mark proves nothing */
-	uint64_t instr;  /* the word that holds its instruction */
-	uint32_t mark;   /* what this thread writes into frames */
-	uint32_t depth;  /* frames in `cached`, the outermost first */
+	uint64_t tstate_id; /* that of another one at this address is another; free-threaded 3.14 only */
+	const char *top;    /* the top frame; NULL when its mark proves nothing */
+	uint64_t instr;     /* the word that holds its instruction */
+	uint32_t mark;      /* what this thread writes into frames */
+	uint32_t depth;     /* frames in `cached`, the outermost first */
 	struct py_cached *cached;
 	struct py_memo *memo;
 	uint32_t capacity;  /* of `cached`, and of `fresh` */
@@ -59,6 +60,7 @@ struct py_state {
 	bool recheck;            /* look at the allocators at the next malloc although the interpreter is initialised */
 	const void *code_type;   /* &PyCode_Type; its own address while unknown, which no object has as type */
 	uint32_t block_type;     /* where in a freed block the type of a code object lies */
+	uint32_t segment_mask;   /* free-threaded: of the place of a block in its segment of mimalloc; else 0 */
 	const int *initialized;  /* _PyRuntime.initialized, or a zero */
 	void *const *finalizing; /* _PyRuntime._finalizing, or a NULL */
 };
@@ -111,10 +113,18 @@ static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_
 	return py_stack_changed(t, p, tstate);
 }
 
+/* A free-threaded object's type lies deeper than the smallest block is long: at the end of a segment of mimalloc there
+ * may be nothing behind. No code object begins so late in one. */
+enum { PY_SEGMENT_BYTES = 1 << 25, PY_LATE_IN_SEGMENT = 128 };
+static inline bool py_may_be_code(const void *block)
+{
+	return block && ((uintptr_t)block & py_state.segment_mask) <= PY_SEGMENT_BYTES - PY_LATE_IN_SEGMENT;
+}
+
 static inline void py_block_dies(const void *block)
 {
-	if (__builtin_expect(block && *(const void *const *)((const char *)block + py_state.block_type) ==
-					      py_state.code_type,
+	if (__builtin_expect(py_may_be_code(block) && *(const void *const *)((const char *)block +
+									     py_state.block_type) == py_state.code_type,
 			     0))
 		py_code_dies(block);
 }

@@ -51,7 +51,7 @@ bool py_frame_is_sane(const char *frame)
 	owner = PY_AT(uint8_t, frame, py_layout.frame_owner);
 	if (owner >= OWNER_CSTACK)
 		return owner <= OWNER_MAX;
-	code = (const char *)(PY_AT(uintptr_t, frame, py_layout.frame_code) & ~(uintptr_t)3);
+	code = py_frame_target(frame, &py_layout);
 	return py_readable(code) && py_readable(code + py_layout.code_table) &&
 	       PY_AT(void *, code, py_layout.object_type) == py_symbols.code_type;
 }
@@ -63,7 +63,7 @@ static bool readable_to(const void *p, size_t bytes)
 
 static bool has_type(const char *object, const void *type)
 {
-	return readable_to(object, 32) && PY_AT(void *, object, py_layout.object_type) == type;
+	return readable_to(object, py_layout.object_type + 24u) && PY_AT(void *, object, py_layout.object_type) == type;
 }
 
 static bool is_text(const char *s)
@@ -76,11 +76,11 @@ static bool is_text(const char *s)
 	if (!has_type(s, py_symbols.str_type) || !readable_to(s, py_layout.str_compact))
 		return false;
 	length = PY_AT(uint64_t, s, py_layout.str_length);
-	state = PY_AT(uint32_t, s, py_layout.str_state);
-	kind = state >> 2 & 7;
-	if (length > SANE_BYTES || !(state & 1 << 5) || (kind != 1 && kind != 2 && kind != 4))
+	state = PY_AT(uint32_t, s, py_layout.str_state) >> py_layout.str_kind;
+	kind = state & 7;
+	if (length > SANE_BYTES || !(state & 1 << 3) || (kind != 1 && kind != 2 && kind != 4))
 		return false;
-	end = s + (state & 1 << 6 ? py_layout.str_ascii : py_layout.str_compact) + length * kind;
+	end = s + (state & 1 << 4 ? py_layout.str_ascii : py_layout.str_compact) + length * kind;
 	return py_readable((const char *)((uintptr_t)end & ~(uintptr_t)7)) && !*end;
 }
 
@@ -113,7 +113,8 @@ static uint64_t code_size(const char *code)
 
 static const char *check_code(const char *code)
 {
-	if (!has_type(code, py_symbols.code_type) || !readable_to(code, 200))
+	if (!has_type(code, py_symbols.code_type) ||
+	    !readable_to(code, py_layout.minor <= 10 ? 200 : py_layout.code_bytes))
 		return "a frame has no code object";
 	if (PY_AT(uint32_t, code, py_layout.code_first_line) > 1 << 26 ||
 	    PY_AT(uint32_t, code, py_layout.code_flags) > 1 << 28)
@@ -152,11 +153,11 @@ static const char *check_inner_frame(const char *frame)
 		return "a frame's owner makes no sense";
 	if (owner >= OWNER_CSTACK)
 		return NULL;
-	code = (const char *)(PY_AT(uintptr_t, frame, py_layout.frame_code) & ~(uintptr_t)3);
+	code = py_frame_target(frame, &py_layout);
 	why = check_code(code);
 	if (why)
 		return why;
-	at = PY_AT(int64_t, frame, py_layout.frame_instr) - (int64_t)(uintptr_t)code - py_layout.code_bytes;
+	at = PY_AT(int64_t, frame, py_layout.frame_instr) - (int64_t)py_code_start(frame, code, &py_layout);
 	if (at < -2 || at > (int64_t)code_size(code))
 		return "a frame's instruction lies outside its code";
 	return py_layout.frame_mark && top > 1 << 24 ? "a frame's stack makes no sense" : NULL;

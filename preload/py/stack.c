@@ -30,20 +30,31 @@ struct py_state py_state = {
 
 typedef uint32_t update_fn(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil);
 
-#define FAMILY(minor)                                                                                           \
-	static uint32_t update_##minor(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil) \
-	{                                                                                                       \
-		return update(t, p, tstate, has_gil, &py_layout_rows[minor]);                                   \
+#define FAMILY(name, row)                                                                                      \
+	static uint32_t update_##name(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil) \
+	{                                                                                                      \
+		return update(t, p, tstate, has_gil, &py_layout_rows[row]);                                    \
 	}
-FAMILY(8)
-FAMILY(9)
-FAMILY(10)
-FAMILY(11)
-FAMILY(12)
-FAMILY(13)
+FAMILY(8, 8)
+FAMILY(9, 9)
+FAMILY(10, 10)
+FAMILY(11, 11)
+FAMILY(12, 12)
+FAMILY(13, 13)
+FAMILY(14, 14)
+FAMILY(13t, PY_LAYOUT_THREADED + 13)
+FAMILY(14t, PY_LAYOUT_THREADED + 14)
 
 static update_fn *const families[] = {
-	[8] = update_8, [9] = update_9, [10] = update_10, [11] = update_11, [12] = update_12, [13] = update_13,
+	[8] = update_8,
+	[9] = update_9,
+	[10] = update_10,
+	[11] = update_11,
+	[12] = update_12,
+	[13] = update_13,
+	[14] = update_14,
+	[PY_LAYOUT_THREADED + 13] = update_13t,
+	[PY_LAYOUT_THREADED + 14] = update_14t,
 };
 
 /* For versions without a copy of their own, and for layouts that an interpreter's own offsets have corrected. */
@@ -56,11 +67,10 @@ static update_fn *chosen = update_any;
 
 static update_fn *choose(void)
 {
-	unsigned minor = py_layout.minor;
-	bool as_in_table = minor < PY_LAYOUT_ROWS && !memcmp(&py_layout, &py_layout_rows[minor], sizeof py_layout);
+	unsigned row = py_layout.free_threaded ? PY_LAYOUT_THREADED + py_layout.minor : py_layout.minor;
+	bool as_in_table = row < PY_LAYOUT_ROWS && !memcmp(&py_layout, &py_layout_rows[row], sizeof py_layout);
 
-	return as_in_table && minor < sizeof families / sizeof *families && families[minor] ? families[minor]
-											    : update_any;
+	return as_in_table && row < sizeof families / sizeof *families && families[row] ? families[row] : update_any;
 }
 
 /* Until the offsets are believed, each stack is tested before it is read. */
@@ -83,6 +93,7 @@ void py_state_on(void)
 	py_state.current_is_shared = py_layout.minor <= 11;
 	py_state.code_type = py_symbols.code_type;
 	py_state.block_type = py_layout.object_type;
+	py_state.segment_mask = py_layout.free_threaded ? PY_SEGMENT_BYTES - 1 : 0;
 	py_state.current = py_symbols.current;
 	chosen = update_trying;
 }
@@ -111,6 +122,7 @@ const char *py_frame_code(const char *frame, uint32_t *offset)
 {
 	uint8_t owner;
 	const char *code;
+	uintptr_t start;
 	int64_t at;
 
 	if (are_objects(&py_layout))
@@ -118,10 +130,11 @@ const char *py_frame_code(const char *frame, uint32_t *offset)
 	owner = PY_AT(uint8_t, frame, py_layout.frame_owner);
 	if (owner >= OWNER_CSTACK)
 		return NULL;
-	code = (const char *)(PY_AT(uintptr_t, frame, py_layout.frame_code) & ~(uintptr_t)3);
+	code = py_frame_target(frame, &py_layout);
 	if (!code || PY_AT(void *, code, py_layout.object_type) != py_symbols.code_type)
 		return NULL;
-	at = (int64_t)(instr_of(frame, &py_layout) - (uint64_t)(uintptr_t)code - py_layout.code_bytes);
+	start = py_code_start(frame, code, &py_layout);
+	at = start ? (int64_t)(instr_of(frame, &py_layout) - start) : -1;
 	if (owner != OWNER_GENERATOR && at < (int64_t)PY_AT(int32_t, code, py_layout.code_traceable) * 2)
 		return NULL;
 	*offset = at < 0 ? PT_OFFSET_NONE : (uint32_t)at;
@@ -218,11 +231,13 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 		return false;
 	if (p->epoch != py_state.epoch || p->deaths != deaths)
 		forget(p);
-	if (p->epoch != py_state.epoch || p->tstate != tstate)
+	if (p->epoch != py_state.epoch || p->tstate != tstate || py_layout.code_copies)
 		p->depth = p->stack = p->entries = p->same = 0;
 	p->epoch = py_state.epoch;
 	p->deaths = deaths;
 	p->tstate = tstate;
+	if (py_layout.code_copies)
+		p->tstate_id = PY_AT(uint64_t, tstate, py_layout.ts_id);
 	/* Frames of 3.11 and later have room for a number of its own for each thread, negative as the interpreter's is.
 	 */
 	p->mark = are_objects(&py_layout) ? MARK_OF_OBJECTS

@@ -100,12 +100,28 @@ INLINE bool is_entry(const char *frame, const struct py_layout *l)
 /* The id of a frame's stack by its code object: what the memo remembers. */
 uint32_t py_frame_id(struct thread *t, const char *frame, uint32_t parent) __attribute__((visibility("hidden")));
 
+/* Copies of code come and go by themselves, so their addresses tell nothing: the code object does, and how far in. */
+INLINE uint64_t key_of_copy(const char *frame, uint64_t instr, const struct py_layout *l)
+{
+	const char *code = py_frame_target(frame, l);
+	uint64_t at;
+
+	if (is_entry(frame, l))
+		return UINT64_C(1) << 63;
+	at = (instr - py_code_start(frame, code, l)) / 2;
+	if (at > 0x7ff0)
+		return 0;
+	return (uint64_t)(uintptr_t)code | (at + 1) << 48 | (owner_of(frame, l) == OWNER_GENERATOR);
+}
+
 /* What tells code object and instruction of a frame in one word, but for very long functions up to 3.10: 0. The low bit
  * is set for frames of generators, which differ in what py_frame_code shows of them, the highest for entries. */
 INLINE uint64_t key_of(const char *frame, uint64_t instr, const char *code, const struct py_layout *l)
 {
 	int32_t lasti = (int32_t)instr;
 
+	if (l->code_copies)
+		return key_of_copy(frame, instr, l);
 	if (!are_objects(l))
 		return instr | (owner_of(frame, l) == OWNER_GENERATOR) | (uint64_t)is_entry(frame, l) << 63;
 	return lasti < 0xffff ? (uint64_t)(uintptr_t)code | (uint64_t)(uint16_t)(lasti + 1) << 48 : 0;
@@ -413,6 +429,7 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 	bool tracing;
 
 	if (unlikely(p->epoch != py_state.epoch || p->tstate != tstate ||
+		     (l->code_copies && p->tstate_id != PY_AT(uint64_t, tstate, l->ts_id)) ||
 		     p->deaths != __atomic_load_n(&py_state.deaths, __ATOMIC_ACQUIRE))) {
 		if (!py_prepare(p, tstate))
 			return 0;

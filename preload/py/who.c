@@ -140,8 +140,9 @@ static uint64_t sign_of(const char *name)
 	if (!name || PY_AT(void *, name, py_layout.object_type) != py_symbols.str_type)
 		return name && py_int(name, &value) ? mix(value, 1) : 0;
 	length = PY_AT(uint64_t, name, py_layout.str_length);
-	text = name +
-	       (PY_AT(uint32_t, name, py_layout.str_state) & 1 << 6 ? py_layout.str_ascii : py_layout.str_compact);
+	text = name + (PY_AT(uint32_t, name, py_layout.str_state) >> py_layout.str_kind & 1 << 4
+			       ? py_layout.str_ascii
+			       : py_layout.str_compact);
 	return mix(mix(load(text), length), length > 8 ? load(text + length - 8) : (uintptr_t)name);
 }
 

@@ -14,7 +14,8 @@ print(json.dumps({
     'version': list(sys.version_info[:3]), 'implementation': sys.implementation.name,
     'hexversion': sys.hexversion, 'free_threaded': bool(v('Py_GIL_DISABLED')), 'debug': hasattr(sys, 'gettotalrefcount'),
     'shared': 'libpython' in open('/proc/self/maps').read(), 'prefix': sys.base_prefix, 'libdir': v('LIBDIR'),
-    'ldlibrary': v('INSTSONAME') or v('LDLIBRARY'), 'include': v('INCLUDEPY'), 'executable': sys.executable}))
+    'ldlibrary': v('INSTSONAME') or v('LDLIBRARY'), 'include': sysconfig.get_path('include'),
+    'executable': sys.executable}))
 '''
 
 
@@ -45,6 +46,9 @@ def candidates():
             path = shutil.which('python3.%d%s' % (minor, suffix))
             if path and '/shims/' not in path:
                 yield path
+    folder = os.environ.get('PYTRACE_PYTHONS')  # of scripts/get-pythons
+    if folder:
+        yield from sorted(glob.glob(os.path.join(os.path.abspath(folder), '*', 'bin', 'python')))
     roots = {os.environ.get('PYENV_ROOT'), os.path.expanduser('~/.pyenv')} - {None}
     for root in sorted(roots):
         def key(path):
@@ -53,13 +57,15 @@ def candidates():
 
 
 def probe(path):
-    """An Interpreter, or a string that says why not."""
+    """An Interpreter, or a string that says why not. One that is not CPython is for tests/test_others.py: no Interpreter."""
     try:
         done = subprocess.run([path, '-I', '-c', PROBE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30,
                               stdin=subprocess.DEVNULL)
         facts = json.loads(done.stdout.decode())
     except (OSError, ValueError, subprocess.TimeoutExpired) as exc:
-        return 'cannot be started: %s' % exc
+        return 'no CPython, or it cannot be started: %s' % exc
+    if facts['implementation'] != 'cpython':
+        return 'no CPython, only tests/test_others.py runs it'
     if tuple(facts['version'][:2]) < (3, 8):
         return 'older than 3.8'
     return Interpreter(path, facts)
@@ -79,9 +85,19 @@ def find(wanted=None):
             missing.append((path, p))
         else:
             found.append(p)
+    tell_apart(found)
     if wanted:
         found, missing = narrow(found, wanted)
     return sorted(found, key=lambda p: (p.version, p.label)), missing
+
+
+def tell_apart(found):
+    """Of several builds of one version, the later ones get into their labels what differs, or a number."""
+    labels = set()
+    for p in found:
+        names = [p.label, p.label + ('-shared' if p.shared else '-static')] + ['%s-%d' % (p.label, n) for n in range(2, 99)]
+        p.label = next(n for n in names if n not in labels)
+        labels.add(p.label)
 
 
 def narrow(found, wanted):

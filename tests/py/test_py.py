@@ -18,14 +18,14 @@ def run_checked(python, tmp, name, **env):
     assert done.returncode == 0 and done.out.strip() == 'end', (done.returncode, done.out[-300:], done.err[-300:])
     assert not done.err.strip(), done.err[:400]
     trace = tracefile.TraceFile(done.trace)
-    assert python.free_threaded or 'python.stacks_off' not in trace.meta, trace.meta
+    assert 'python.stacks_off' not in trace.meta, trace.meta
     return trace
 
 
 @harness.timeout(300)
 def test_stacks_whatever_changes(python, tmp):
     trace = run_checked(python, tmp, 'changes.py')
-    assert len(trace.frames) > 10000 or python.free_threaded, len(trace.frames)
+    assert len(trace.frames) > 10000, len(trace.frames)
 
 
 @harness.timeout(300)
@@ -52,8 +52,6 @@ def test_stacks_of_greenlets(python, tmp):
 
 def test_offsets(python):
     """scripts/gen-py-layout finds the rows of preload/py/layout_rows.h in the headers."""
-    if python.free_threaded:
-        raise harness.Skip('free-threaded')
     if not glob.glob(os.path.join(python.include, 'internal', 'pycore_*.h')):
         raise harness.Skip('no headers of %s' % python.label)
     done = subprocess.run([sys.executable, os.path.join(harness.TOP, 'scripts', 'gen-py-layout'), '--check', python.path],

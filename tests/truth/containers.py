@@ -10,7 +10,7 @@ l = []
 l0 = getsizeof(l)
 for i in numbers:
     l.append(i)
-alive('mem', getsizeof(l) - l0, line=-1)
+alive('mem', getsizeof(l) - l0 + LIST_HEAD, line=-1)
 
 d = dict.fromkeys(range(20))
 d0 = getsizeof({})

@@ -14,6 +14,7 @@ import json
 import linecache
 import os
 import sys
+import sysconfig
 
 libc = ctypes.CDLL(None, use_errno=True)
 python = ctypes.pythonapi
@@ -23,6 +24,8 @@ P, N, I = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 PROT_RW, MAP_ANON_PRIVATE = 3, 0x22
 EXACT = ('malloc', 'mmap', 'raw', 'reserve', 'file')
 PAGE = 4096
+# Free-threaded builds write a list's capacity in front of its items; sys.getsizeof does not know.
+LIST_HEAD = 8 if sysconfig.get_config_var('Py_GIL_DISABLED') else 0
 
 _rows, _stacks = {}, []
 
