@@ -7,6 +7,7 @@
  */
 #include "preload/lifecycle.h"
 #include "preload/arena.h"
+#include "preload/comm.h"
 #include "preload/emit.h"
 #include "preload/environment.h"
 #include "preload/facts.h"
@@ -44,6 +45,7 @@ bool lifecycle_fini_seen;
 
 static void tick(struct thread *t)
 {
+	comm_tick(t);
 	if (init_seen || !py_initialized())
 		return;
 	init_seen = true;
@@ -116,6 +118,7 @@ static bool open_trace(const struct sink_parent *parent)
 	if (!t)
 		return false;
 	thread_depth(t, DEPTH_OWN);
+	comm_start();
 	facts_define(t, &program);
 	facts_define_python(t);
 	thread_leave(t);
@@ -164,7 +167,7 @@ static bool begin(int argc, char **argv)
 	if (!decide(argc, argv))
 		return false;
 	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
-	upward = (struct upward){ .adopt = adopt_child, .tick = tick };
+	upward = (struct upward){ .adopt = adopt_child, .tick = tick, .dies = comm_look };
 	thread_start();
 	if (options.native) {
 		native_start(environ);
@@ -312,6 +315,12 @@ struct ending {
 	bool all_packed;
 };
 
+static void name_other(struct thread *t, void *self)
+{
+	if (t != self)
+		comm_look_at(self, t);
+}
+
 /* A thread that is outside the hooks will see OFF when it enters one (thread_enter), so its ring is ours to pack. */
 static void pack_other(struct thread *t, void *arg)
 {
@@ -426,6 +435,7 @@ void lifecycle_end(enum pt_ended how, int status)
 	if (t) {
 		thread_depth(t, DEPTH_OWN);
 		hook_check_end();
+		thread_each(name_other, t);
 		emit_pair(t, PT_OP_END, t->tid, 0);
 		e.all_packed = ring_pack(t);
 		e.self = t;

@@ -50,6 +50,8 @@ static void thread_dies(void *arg)
 	if (!thread_enter())
 		return;
 	thread_depth(t, DEPTH_OWN);
+	if (upward.dies)
+		upward.dies(t);
 	emit_pair(t, PT_OP_END, t->tid, 0);
 	ring_pack(t);
 	py_thread_end(&t->py);

@@ -16,6 +16,7 @@
 #include "preload/py/py.h"
 #include "preload/tracer.h"
 
+enum { COMM_BYTES = 16 }; /* of a thread's name in the kernel, with a zero */
 enum { DEPTH_OUTSIDE, DEPTH_REAL, DEPTH_OWN };
 
 struct ring;
@@ -40,6 +41,9 @@ struct thread {
 	uint64_t base_slot;    /* number of slots[0], counted from the thread's first */
 	uint64_t clock_ns;     /* when the clock was read last */
 	uint64_t fork_serial;  /* of the fork under way, 0: none */
+	uint64_t comm_ns;      /* when the kernel was asked for its name */
+	char comm[COMM_BYTES]; /* the name that was defined, zeros behind it (comm.h) */
+	bool named;            /* Python has a name for it */
 	struct thread *next;   /* list of all */
 	_Atomic(bool) retired; /* dead, its ring given back: the struct may be taken by a new thread */
 	struct py_thread py;

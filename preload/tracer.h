@@ -51,6 +51,8 @@ struct upward {
 	bool (*adopt)(void);
 	/* When the clock was read: looks for what happens rarely. Depth DEPTH_OWN. */
 	void (*tick)(struct thread *t);
+	/* A thread is about to have its last event. Depth DEPTH_OWN. */
+	void (*dies)(struct thread *t);
 };
 extern struct upward upward;
 

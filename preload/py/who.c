@@ -485,6 +485,7 @@ static void look_at_name(struct thread *t, struct py_who *w, const struct py_thr
 	w->name_sign = sign;
 	piece = py_text(name, buf, sizeof buf);
 	define_bytes(t, PT_OP_THREAD_NAME, t->number, &piece, 1);
+	t->named = true;
 }
 
 /* At first, now and then, and at the end: names may change. */

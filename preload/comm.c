@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "preload/comm.h"
+#include "preload/intern.h"
+#include "preload/os.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define LOOK_EVERY_NS UINT64_C(100000000)
+
+static char program[COMM_BYTES];
+
+static void get_own(char *name)
+{
+	memset(name, 0, COMM_BYTES);
+	os_call(SYS_prctl, PR_GET_NAME, name, 0, 0, 0);
+}
+
+void comm_start(void) { get_own(program); }
+
+static void say(struct thread *by, struct thread *of, const char *name)
+{
+	struct piece piece = { name, strnlen(name, COMM_BYTES) };
+
+	if (!piece.bytes || !memcmp(name, of->comm, COMM_BYTES) || !memcmp(name, program, COMM_BYTES))
+		return;
+	memcpy(of->comm, name, COMM_BYTES);
+	define_bytes(by, PT_OP_THREAD_NAME, of->number, &piece, 1);
+}
+
+/* The main thread is called as the program is. */
+static bool may_have_one(const struct thread *t) { return !t->named && t->tid != os_pid(); }
+
+void comm_look(struct thread *t)
+{
+	char name[COMM_BYTES];
+
+	t->comm_ns = t->clock_ns;
+	if (!may_have_one(t))
+		return;
+	get_own(name);
+	say(t, t, name);
+}
+
+void comm_tick(struct thread *t)
+{
+	if (!t->named && t->clock_ns - t->comm_ns > LOOK_EVERY_NS)
+		comm_look(t);
+}
+
+void comm_look_at(struct thread *by, struct thread *of)
+{
+	char path[64], name[COMM_BYTES + 1] = "", *newline;
+	int fd;
+
+	if (!may_have_one(of) || of->dying)
+		return;
+	snprintf(path, sizeof path, "/proc/self/task/%u/comm", of->tid);
+	fd = os_open(path, O_RDONLY, 0);
+	if (fd < 0)
+		return;
+	os_read(fd, name, COMM_BYTES);
+	os_close(fd);
+	newline = strchr(name, '\n');
+	if (newline)
+		memset(newline, 0, (size_t)(name + sizeof name - newline));
+	say(by, of, name);
+}
