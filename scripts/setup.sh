@@ -6,7 +6,7 @@
 BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev libdw-dev libiberty-dev'
 TEST_PACKAGES='libcmocka-dev clang-format'
 # Without these some tests are skipped, and say so. (The last: CPython's own tests, of whatever version python3 is.)
-MORE_TEST_PACKAGES='libpython3-dev gdb strace g++ libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0'
+MORE_TEST_PACKAGES='libpython3-dev gdb strace g++ dwz libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0'
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

@@ -28,6 +28,37 @@ struct bundle_result {
 
 /* ---- one trace ---- */
 
+/* Keeps the lines of sources that reports can show. */
+static void keep_sources(const struct trace *t, struct symbols *s, const char *sysroot)
+{
+	struct place_table places;
+	struct strings files = { 0 };
+	struct map seen = { 0 };
+
+	place_table_init(&places, t, s, sysroot);
+	for (node_id i = NODE_UNKNOWN + 1; i < t->defs.stacks.nodes.n; i++) {
+		size_t n;
+		const struct place *at = place_frames(&places, i, &n);
+
+		for (; n--; at++) {
+			string_id file = strings_add(&files, at->file, strlen(at->file));
+			uint32_t *known = map_at(&seen, (uint64_t)file << 32 | (uint32_t)at->at.line);
+			char path[PATH_MAX * 2], text[400];
+			bool changed;
+
+			if (*known == MAP_NONE && at->at.line > 0 && *at->file &&
+			    place_source(&places, at, text, sizeof text, &changed))
+				symbols_add_source(s,
+						   place_path(&places, at, path, sizeof path) + strlen(places.sysroot),
+						   at->at.line, text, changed);
+			*known = 0;
+		}
+	}
+	place_table_free(&places);
+	strings_free(&files);
+	map_free(&seen);
+}
+
 /* Asks for every native frame. Rows are by module number, to be sorted later. */
 static void ask_all(const struct defs *d, struct symbols *s, struct bundle_result *ret)
 {
@@ -95,6 +126,7 @@ static int write_bundle(const struct trace *t, const struct options_common *comm
 		return EXIT_USAGE;
 	s = symbolise_new(t, common, true);
 	ask_all(&t->defs, s, ret);
+	keep_sources(t, s, common->sysroot);
 	ret->bytes = symbols_write(s, out.file);
 	for (size_t i = 0; symbols_warning(s, i); i++)
 		*array_push(&ret->warnings) = mem_text(symbols_warning(s, i), strlen(symbols_warning(s, i)));

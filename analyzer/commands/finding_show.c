@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* finding_show: findings as text and as JSON */
 #include "analyzer/commands/finding.h"
-#include "analyzer/out/source.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -214,11 +213,10 @@ static void print_head(struct report *r, const struct finding *f, size_t number)
 static void print_source(const struct output *o, const struct finding *f, unsigned indent)
 {
 	const struct place *p = finding_place(f);
-	char path[4096], text[400];
+	char text[400];
 	bool changed = false;
 
-	place_path(&f->trace->places, p, path, sizeof path);
-	if (!source_line(path, p->at.line, f->trace->trace.front.start_real_ns, text, sizeof text, &changed))
+	if (!place_source(&f->trace->places, p, text, sizeof text, &changed))
 		return;
 	fprintf(o->file, "%*s%s", (int)indent, "", output_style(o, STYLE_CODE));
 	format_elide(o->file, text, o->width - indent);

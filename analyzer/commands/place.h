@@ -109,6 +109,9 @@ char *place_below(struct place_table *t, node_id node, bool full, char *buf, siz
 /* A file of the trace as this machine may find it: relative names start where the process started. */
 char *place_path(const struct place_table *t, const struct place *p, char *buf, size_t cap);
 
+/* The text of a place's line, as source_line() has it, or from a bundle beside the trace. place_source.c. */
+bool place_source(const struct place_table *t, const struct place *p, char *buf, size_t cap, bool *ret_changed);
+
 /* Sites and stacks of DESIGN 2.5. The column counts from 0 in bytes, as Python's own co_positions() does. Native frames
  * have no column, but `module` (its path) and `address` (text, hexadecimal: in the module's file). */
 json_t *place_json(const struct place *p);

@@ -173,10 +173,28 @@ static bool all_complete(const struct report *r)
 	return true;
 }
 
+/* What symbols were missing is known when all have been looked up. In JSON it joins what else is missing; text has its
+ * notes on top, so it goes to stderr, and doesn't get between the lines of exports. */
+static void add_symbol_warnings(struct report *r)
+{
+	for (size_t i = 0; i < r->n_traces; i++) {
+		json_t *entry = r->json ? json_array_get(json_object_get(r->json, "trace"), i) : NULL;
+		const char *text;
+		char safe[2000];
+
+		for (size_t n = 0; (text = symbols_warning(r->traces[i]->symbols, n)) != NULL; n++)
+			if (r->json)
+				json_add(json_object_get(entry, "missing"), json_text(text));
+			else
+				fprintf(stderr, "pytrace: %s\n", format_printable(safe, sizeof safe, text));
+	}
+}
+
 int report_end(struct report *r)
 {
 	bool complete = all_complete(r), written = true;
 
+	add_symbol_warnings(r);
 	if (r->json && !json_write(r->json, r->out.file) && !ferror(r->out.file)) {
 		fputs("pytrace: out of memory\n", stderr);
 		written = false;
