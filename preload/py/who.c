@@ -14,6 +14,9 @@
  * Names of threads. threading.Thread runs in _bootstrap(self), the outermost frame. Whatever else is known to threading
  * (the main thread, threads of C code that asked for their Thread) is in threading._active, by ident.
  *
+ * Free-threaded builds: no dict that other threads may be changing is read. So there are tasks from 3.14t on, names of
+ * threads that threading started, and no greenlets.
+ *
  * Identity. Addresses are used again, so a task is known by its address together with its coroutine and its name: a
  * signature. Each thread remembers some; a task that was forgotten is defined again, which readers fold.
  */
@@ -136,13 +139,13 @@ static uint64_t sign_of(const char *name)
 {
 	uint64_t length, value;
 	const char *text;
+	bool is_ascii;
 
 	if (!name || PY_AT(void *, name, py_layout.object_type) != py_symbols.str_type)
 		return name && py_int(name, &value) ? mix(value, 1) : 0;
 	length = PY_AT(uint64_t, name, py_layout.str_length);
-	text = name + (PY_AT(uint32_t, name, py_layout.str_state) >> py_layout.str_kind & 1 << 4
-			       ? py_layout.str_ascii
-			       : py_layout.str_compact);
+	is_ascii = PY_AT(uint32_t, name, py_layout.str_state) >> py_layout.str_kind & 1 << 4;
+	text = name + (is_ascii ? py_layout.str_ascii : py_layout.str_compact);
 	return mix(mix(load(text), length), length > 8 ? load(text + length - 8) : (uintptr_t)name);
 }
 
@@ -186,7 +189,7 @@ static const char *running_task(struct py_who *w, const char *tstate)
 
 	if (py_layout.ts_task)
 		return PY_AT(char *, tstate, py_layout.ts_task);
-	if (!who.current_tasks && who.look_for_tasks)
+	if (!who.current_tasks && who.look_for_tasks && !py_layout.free_threaded)
 		find_current_tasks(tstate);
 	if (!who.current_tasks || PY_AT(char *, tstate, py_layout.ts_interp) != who.interp)
 		return NULL;
@@ -323,7 +326,7 @@ static bool has_word(struct py_who *w, const char *tstate, const char *root)
 	if (w->word && *w->word == w->state)
 		return true;
 	w->word = NULL;
-	if (!who.greenlet_type && who.look_for_greenlets) {
+	if (!who.greenlet_type && who.look_for_greenlets && !py_layout.free_threaded) {
 		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet");
 		who.look_for_greenlets = false;
 	}
@@ -363,6 +366,26 @@ static struct piece name_piece(const char *name, char *buf, size_t cap)
 	at -= sizeof prefix - 1;
 	memcpy(buf + at, prefix, sizeof prefix - 1);
 	return (struct piece){ buf + at, cap - at };
+}
+
+/* What a coroutine runs: its qualified name. Cython's have name and qualified name side by side, somewhere. */
+static const char *function_of(const char *coroutine)
+{
+	const char *type;
+	int64_t size;
+
+	if (is_coroutine(coroutine))
+		return PY_AT(char *, coroutine, py_layout.gen_qualname);
+	if (((uintptr_t)coroutine & 7) || !py_readable(coroutine) || !py_readable(coroutine + py_layout.object_type))
+		return NULL;
+	type = PY_AT(char *, coroutine, py_layout.object_type);
+	size = py_readable(type) && py_readable(type + py_layout.type_size) ? PY_AT(int64_t, type, py_layout.type_size)
+									    : 0;
+	for (uint32_t at = py_layout.object_type + 8u; at + 16 <= size && size < TASK_BYTES_MAX; at += 8)
+		if (py_is(PY_AT(char *, coroutine, at), py_symbols.str_type) &&
+		    py_is(PY_AT(char *, coroutine, at + 8), py_symbols.str_type))
+			return PY_AT(char *, coroutine, at + 8);
+	return NULL;
 }
 
 static uint32_t define(struct thread *t, const struct runs *r)
@@ -407,7 +430,7 @@ static bool task_runs(struct py_who *w, const char *tstate, struct runs *r)
 		return false;
 	r->sign = mix(sign_of(r->name), (uintptr_t)coroutine);
 	if (r->object != w->object || r->sign != w->sign)
-		r->function = is_coroutine(coroutine) ? PY_AT(char *, coroutine, py_layout.gen_qualname) : NULL;
+		r->function = function_of(coroutine);
 	return true;
 }
 
@@ -465,6 +488,8 @@ static const char *own_thread_object(const struct py_thread *p, const char *tsta
 		if (py_text_is(name, "_bootstrap") || py_text_is(name, "Thread._bootstrap"))
 			return (const char *)(PY_AT(uintptr_t, root, py_layout.frame_locals) & ~(uintptr_t)7);
 	}
+	if (py_layout.free_threaded)
+		return NULL;
 	return py_dict_int(py_module_variable(tstate, "threading", "_active"), (uint64_t)pthread_self());
 }
 
