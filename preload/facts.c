@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* facts: META definitions, "key=value" each. */
 #include "preload/facts.h"
+#include "preload/backend.h"
 #include "preload/foreign.h"
 #include "preload/intern.h"
 #include "preload/options.h"
 #include "preload/os.h"
+#include "preload/real.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +60,12 @@ static void meta_place(struct thread *t)
 	meta_text(t, "options", buf);
 }
 
+void facts_define_allocator(struct thread *t)
+{
+	meta_text(t, "allocator", backend_is_on() ? "jemalloc" : foreign_name());
+	meta_text(t, "allocator.order", backend_is_on() ? "backend" : foreign_order());
+}
+
 void facts_define(struct thread *t, const struct program *program)
 {
 	static char schema[4096];
@@ -68,8 +76,7 @@ void facts_define(struct thread *t, const struct program *program)
 	meta_text(t, "program", program->name);
 	meta_text(t, "exe", program->exe);
 	meta_text(t, "mode", "full");
-	meta_text(t, "allocator", foreign_name());
-	meta_text(t, "allocator.order", foreign_order());
+	facts_define_allocator(t);
 	meta_argv(t, program);
 	meta_place(t);
 }
@@ -79,7 +86,7 @@ static void meta_layers(struct thread *t, bool has_python)
 	char text[100];
 
 	snprintf(text, sizeof text, "mmap,malloc,%sfile,reserve%s", has_python ? "raw,mem,object,arena," : "",
-		 strcmp(foreign_name(), "libc") ? ",heap" : "");
+		 real_allocator.is_libc && !backend_is_on() ? "" : ",heap");
 	meta_text(t, "layers", text);
 }
 

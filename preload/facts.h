@@ -13,3 +13,5 @@
 void facts_define(struct thread *t, const struct program *program);
 /* What is known of the interpreter; again when it is up. The last definition holds. */
 void facts_define_python(struct thread *t);
+/* Whose malloc serves the program; again when that has changed. */
+void facts_define_allocator(struct thread *t);

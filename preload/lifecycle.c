@@ -7,6 +7,7 @@
  */
 #include "preload/lifecycle.h"
 #include "preload/arena.h"
+#include "preload/backend.h"
 #include "preload/comm.h"
 #include "preload/emit.h"
 #include "preload/environment.h"
@@ -160,6 +161,30 @@ static bool decide(int argc, char **argv)
 	return options_are_good && options.mode != OPTIONS_MODE_OFF;
 }
 
+static void start_backend(void)
+{
+	char line[128];
+	const char *why;
+	struct thread *t;
+
+	if (options.backend != OPTIONS_BACKEND_JEMALLOC)
+		return;
+	if (!backend_switch(&why)) {
+		snprintf(line, sizeof line, "PYTRACE_BACKEND=jemalloc: %s; libc goes on serving", why);
+		if (!real_allocator.is_libc)
+			snprintf(line, sizeof line, "PYTRACE_BACKEND=jemalloc: %s, which goes on serving", why);
+		options_say(line);
+		return;
+	}
+	t = thread_enter();
+	if (!t)
+		return;
+	thread_depth(t, DEPTH_OWN);
+	facts_define_allocator(t);
+	facts_define_python(t);
+	thread_leave(t);
+}
+
 static bool begin(int argc, char **argv)
 {
 	static const struct sink_parent no_parent;
@@ -177,6 +202,7 @@ static bool begin(int argc, char **argv)
 	if (!open_trace(&no_parent))
 		return false;
 	foreign_start(cxx_hooks, cxx_hooks_n);
+	start_backend();
 	pthread_atfork(fork_prepare, NULL, fork_in_child);
 	on_exit(exit_handler, NULL);
 	at_quick_exit(quick_exit_handler);
@@ -194,6 +220,8 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	environment_make_absolute();
 	if (!begin(argc, argv))
 		atomic_store(&tracer.state, TRACER_OFF);
+	if (!backend_is_on())
+		backend_stay();
 	errno = saved;
 }
 

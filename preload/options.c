@@ -56,6 +56,17 @@ static bool read_MODE(const char *text, void *field)
 	return read_one(text, words, field);
 }
 
+static bool read_BACKEND(const char *text, void *field)
+{
+	static const struct word words[] = {
+		{ "libc", OPTIONS_BACKEND_LIBC },
+		{ "jemalloc", OPTIONS_BACKEND_JEMALLOC },
+		{ 0 },
+	};
+
+	return read_one(text, words, field);
+}
+
 static bool read_FOLLOW(const char *text, void *field)
 {
 	static const struct word words[] = {

@@ -10,6 +10,7 @@
 
 enum options_mode { OPTIONS_MODE_FULL, OPTIONS_MODE_OFF };
 enum { OPTIONS_FOLLOW_FORK = 1, OPTIONS_FOLLOW_EXEC = 2 };
+enum options_backend { OPTIONS_BACKEND_LIBC, OPTIONS_BACKEND_JEMALLOC };
 enum { OPTIONS_LOG_CHECK = 1, OPTIONS_LOG_UNWIND = 2 };
 
 struct options {
@@ -18,6 +19,7 @@ struct options {
 	uint64_t native;
 	uint64_t follow;   /* OPTIONS_FOLLOW_… */
 	uint64_t max_size; /* bytes; UINT64_MAX: no limit */
+	uint64_t backend;  /* enum options_backend */
 	uint64_t log;      /* OPTIONS_LOG_… */
 	uint64_t help;
 };

@@ -83,6 +83,15 @@ static inline bool os_is_file(const char *path)
 
 	return !os_call(SYS_newfstatat, AT_FDCWD, path, &st, 0) && S_ISREG(st.st_mode);
 }
+/* Threads of this process; 1 when the system does not tell. */
+static inline unsigned os_threads(void)
+{
+	struct stat st;
+
+	return os_call(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &st, 0) || st.st_nlink < 3
+		       ? 1
+		       : (unsigned)st.st_nlink - 2;
+}
 static inline long os_read(int fd, void *buf, size_t bytes) { return os_call(SYS_read, fd, buf, bytes); }
 static inline long os_readlink(const char *path, char *buf, size_t cap)
 {

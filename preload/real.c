@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* real: the search, and the functions that serve until it is done. */
 #include "preload/real.h"
+#include "preload/backend.h"
 #include "preload/os.h"
 
 #include <errno.h>
@@ -187,5 +188,7 @@ bool real_start(void)
 	}
 	real_allocator.is_libc = is_libc(real_allocator.file.name);
 	real = found;
+	if (real_allocator.is_libc)
+		backend_watch();
 	return true;
 }

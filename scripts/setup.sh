@@ -3,7 +3,7 @@
 # Sourced by a POSIX shell that stands in the top folder. Nothing is installed, and no network is needed, when
 # everything is there.
 
-BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev libdw-dev libiberty-dev'
+BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev libdw-dev libiberty-dev libjemalloc-dev'
 TEST_PACKAGES='libcmocka-dev clang-format'
 # Without these some tests are skipped, and say so. (The last: CPython's own tests, of whatever version python3 is.)
 MORE_TEST_PACKAGES='libpython3-dev gdb strace g++ dwz libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0'

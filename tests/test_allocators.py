@@ -88,6 +88,64 @@ def test_heap_is_in_no_sum(tmp, case):
         assert sum(e[3] for e in maps) >= 50000000, maps
 
 
+# ---- PYTRACE_BACKEND ----
+
+def need_backend():
+    with open(harness.LIBRARY, 'rb') as f:
+        if b'background_thread:false' not in f.read():
+            raise harness.Skip('libpytrace.so was built without jemalloc')
+
+
+BACKEND = {'PYTRACE_BACKEND': 'jemalloc'}
+BACKEND_PROGRAMS = PROGRAMS[:-1] + ('objects_plain', 'threads_join', 'threads_daemon', 'fork_inherit', 'collector', 'py_mmap', 'recursion 200',
+                                    'children subprocess', 'children fork', 'ends sys.exit', 'ends _exit')
+
+
+@harness.cases(*BACKEND_PROGRAMS)
+@harness.timeout(240)
+def test_backend(python, tmp, case):
+    need_backend()
+    name, *args = case.split()
+    status = {'sys.exit': 3, '_exit': 7}.get(args[0] if args else '', 0)
+    done = truths.check_program(python, tmp, name, args, env=BACKEND, status=status)
+    for trace in done.traces:
+        info = harness.report('info', trace)
+        assert info['allocator'] == {'name': 'jemalloc', 'order': 'backend'} and 'heap' in info['layers'], info
+        if name != 'fork_inherit' or trace == done.trace:
+            heap = [e for e in tracefile.TraceFile(trace).events() if e[1] == 5 << 4 | tracefile.LAYERS.index('heap')]
+            assert heap or trace != done.trace, 'no heap'
+
+
+@harness.cases('cxx_operators')
+def test_backend_operators(python, tmp, case):
+    need_backend()
+    truths.check_program(python, tmp, case, env=dict(BACKEND, TRUTH_CXX=cxx_library()))
+
+
+def test_backend_beside_a_preloaded_allocator(tmp):
+    """Who brings an allocator keeps it, and is told."""
+    need_backend()
+    env = dict(BACKEND, LD_PRELOAD=preload('jemalloc', 'behind'))
+    done = truths.check_program(harness.PYTHONS[-1], tmp, 'malloc_family', env=env)
+    assert done.err == 'pytrace: PYTRACE_BACKEND=jemalloc: the program brings an allocator of its own, which goes on serving\n', done.err
+    assert harness.report('info', done.trace)['allocator']['name'] == LIBRARIES['jemalloc']
+
+
+def test_backend_and_older_blocks(python, tmp):
+    """Blocks that libc made before the backend was there are resized and given back later."""
+    need_backend()
+    env = dict(BACKEND, LD_PRELOAD='%s:%s' % (harness.LIBRARY, harness.built('truth/early.so')))
+    done = truths.check_program(python, tmp, 'malloc_family', env=env)
+    info = harness.report('info', done.trace)
+    assert info['allocator']['name'] == 'jemalloc' and info['events']['unknown_frees'] >= 270, info
+
+
+def test_backend_passes_through(tmp):
+    """A program that is not traced has libc's malloc."""
+    done = harness.run_traced(['/bin/sh', '-c', 'cat /proc/self/maps'], tmp, BACKEND).check()
+    assert '[heap]' in done.out and not done.traces
+
+
 @harness.cases('MALLOC_ARENA_MAX=1', 'GLIBC_TUNABLES=glibc.malloc.tcache_count=0', 'MALLOC_PERTURB_=165', 'MALLOC_CHECK_=3')
 def test_settings_of_libc(tmp, case):
     for python in harness.PYTHONS:

@@ -6,6 +6,7 @@
  * keeps the books. mprotect is not followed: what was mapped without access stays "reserve". A foreign allocator's own
  * mappings hold blocks that are counted one by one: they are of layer heap.
  */
+#include "preload/hooks/heap.h"
 #include "preload/hooks/hook.h"
 
 #include <stdarg.h>
@@ -37,36 +38,6 @@ static inline bool is_allocators(const void *caller)
 {
 	return unlikely(lookup_contains(&real_allocator.file, caller)) && !real_allocator.is_libc &&
 	       *real_allocator.file.name;
-}
-
-static void *heap_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)
-{
-	bool nested;
-	struct thread *t = hook_enter_inner(&nested);
-	void *p = real.mmap(hint, bytes, prot, flags, fd, offset);
-
-	if (!t)
-		return p;
-	if (p != MAP_FAILED)
-		record_range(t, PT_MAP, PT_LAYER_HEAP, p, bytes, NULL);
-	hook_leave_inner(t, nested);
-	return p;
-}
-
-static int heap_munmap(void *p, size_t bytes)
-{
-	bool nested;
-	struct thread *t = hook_enter_inner(&nested);
-	int ret;
-
-	if (t)
-		record_range(t, PT_UNMAP, PT_LAYER_HEAP, p, bytes, NULL);
-	ret = real.munmap(p, bytes);
-	if (t && ret)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_HEAP, p, bytes, NULL);
-	if (t)
-		hook_leave_inner(t, nested);
-	return ret;
 }
 
 static inline __attribute__((always_inline)) void *record_mmap(void *hint, size_t bytes, int prot, int flags, int fd,
