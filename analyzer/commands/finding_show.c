@@ -247,7 +247,7 @@ void finding_print_place(const struct output *o, const struct finding *f, bool f
 		fprintf(o->file, "%*sby way of %s", (int)indent, "", safe);
 		fprintf(o->file, " in %s\n", printable_function(site, full, safe, sizeof safe));
 	}
-	if (place_below(&f->trace->places, f->sum.node, full, where, sizeof where))
+	if (place_below_text(&f->trace->places, f->sum.node, full, where, sizeof where))
 		fprintf(o->file, "%*sby native code: %s\n", (int)indent, "",
 			format_printable(safe, sizeof safe, where));
 }
@@ -350,7 +350,7 @@ void finding_cells(struct report *r, const struct finding *f, struct table *t)
 	table_cell(t, "%s", place_where(&p, r->common.full, where, sizeof where));
 	if (p.origin == ORIGIN_NONE)
 		table_cell(t, "%s", report_layers(f->sum.layers, where, sizeof where));
-	else if (place_below(&f->trace->places, f->sum.node, r->common.full, where, sizeof where))
+	else if (place_below_text(&f->trace->places, f->sum.node, r->common.full, where, sizeof where))
 		table_cell(t, "%s (%s)", p.function, where);
 	else
 		table_cell(t, "%s", place_function(&p, r->common.full, where, sizeof where));

@@ -166,7 +166,11 @@ static enum origin native_origin(struct place_table *t, const struct node *node,
 		return ORIGIN_INTERNAL;
 	if (use == USE_STDLIB)
 		return ORIGIN_STDLIB;
-	if (use != USE_SITES || !*p->file || p->at.line <= 0 || is_foreign_source(p->file))
+	if (use != USE_SITES)
+		return ORIGIN_LIBRARY;
+	if (!*p->file || p->at.line <= 0)
+		return after_packages(p->module_path) ? ORIGIN_LIBRARY : ORIGIN_MODULE;
+	if (is_foreign_source(p->file))
 		return ORIGIN_LIBRARY;
 	return after_packages(p->module_path) || after_packages(p->file) ? ORIGIN_PACKAGE : ORIGIN_USER;
 }
@@ -387,4 +391,32 @@ uint64_t place_native_function(void *table, node_id node, bool alone)
 	p = place_find(t, node);
 	key = map_mix(pt_xxh3(p->module, strcspn(p->module, ".")));
 	return map_mix(key ^ pt_xxh3(p->function, strlen(p->function))) | 1;
+}
+
+/* Whether a frame tells what was done, rather than how memory is taken. */
+static bool says_something(struct place_table *t, node_id node)
+{
+	const struct node *n = defs_frame(&t->trace->defs, node);
+	const char *function;
+
+	if (n->kind != NODE_NATIVE || n->flags & NODE_INTERNAL || use_of(t, n->module) == USE_SYSTEM)
+		return false;
+	function = place_find(t, node)->function;
+	return *function != '?' && strncmp(function, "std::", 5) && strncmp(function, "__gnu_cxx::", 11);
+}
+
+node_id place_below(struct place_table *t, node_id node)
+{
+	const struct defs *d = &t->trace->defs;
+	node_id site = place_site(t, node), at = node, found = NODE_EMPTY;
+
+	if (site <= NODE_UNKNOWN || defs_frame(d, site)->kind != NODE_PYTHON)
+		return NODE_EMPTY;
+	for (; at != site && found == NODE_EMPTY; at = defs_frame(d, at)->parent) {
+		if (says_something(t, at))
+			found = at;
+	}
+	if (found == NODE_EMPTY || place_find(t, found)->origin == ORIGIN_STDLIB)
+		return NODE_EMPTY;
+	return found;
 }

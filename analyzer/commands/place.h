@@ -25,6 +25,7 @@ enum origin {
 	ORIGIN_PACKAGE,
 	ORIGIN_STDLIB,
 	ORIGIN_IMPORT,
+	ORIGIN_MODULE,   /* an extension module of the user's or the program itself, but no source lines are known */
 	ORIGIN_LIBRARY,  /* native code that is nobody's to change here */
 	ORIGIN_INTERNAL, /* of the interpreter, of an allocator */
 	ORIGIN_NONE,     /* no frame */
@@ -102,9 +103,11 @@ char *place_where(const struct place *p, bool full, char *buf, size_t cap);
 /* The function; unless `full`, without the parameters of C++. Written into buf, which is returned. */
 char *place_function(const struct place *p, bool full, char *buf, size_t cap);
 
-/* What did it for the site, in native code below it: "PyArray_New in _multiarray_umath.so". Written into buf; NULL when
- * the site itself is where the stack begins, or what is below it is part of Python. */
-char *place_below(struct place_table *t, node_id node, bool full, char *buf, size_t cap);
+/* The native frame that did it for a Python site: of those below the innermost that says something (not operator new).
+ * NODE_EMPTY when the site is where the stack begins, is native itself, or what lies below is part of Python. */
+node_id place_below(struct place_table *t, node_id node);
+/* "PyArray_New in _multiarray_umath.so". Written into buf, which is returned; NULL when there is none. */
+char *place_below_text(struct place_table *t, node_id node, bool full, char *buf, size_t cap);
 
 /* A file of the trace as this machine may find it: relative names start where the process started. */
 char *place_path(const struct place_table *t, const struct place *p, char *buf, size_t cap);

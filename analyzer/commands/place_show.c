@@ -56,20 +56,15 @@ char *place_function(const struct place *p, bool full, char *buf, size_t cap)
 	return buf;
 }
 
-char *place_below(struct place_table *t, node_id node, bool full, char *buf, size_t cap)
+char *place_below_text(struct place_table *t, node_id node, bool full, char *buf, size_t cap)
 {
-	const struct place *p;
+	node_id below = place_below(t, node);
+	const struct place *p = place_find(t, below);
 	char function[400];
 
-	if (node <= NODE_UNKNOWN || place_site(t, node) == node)
+	if (below == NODE_EMPTY)
 		return NULL;
-	p = place_find(t, node);
-	if (!p->module || p->origin == ORIGIN_STDLIB || p->origin == ORIGIN_INTERNAL)
-		return NULL;
-	if (*p->function == '?')
-		snprintf(buf, cap, "%s", p->module);
-	else
-		snprintf(buf, cap, "%s in %s", place_function(p, full, function, sizeof function), p->module);
+	snprintf(buf, cap, "%s in %s", place_function(p, full, function, sizeof function), p->module);
 	return buf;
 }
 
@@ -162,7 +157,7 @@ static bool is_shown(struct stack_printer *s, const struct place *p)
 {
 	if (s->full)
 		return true;
-	if (p->origin == ORIGIN_USER)
+	if (p->origin == ORIGIN_USER || p->origin == ORIGIN_MODULE)
 		return s->user_frames++ < STACK_HEAD || s->at + STACK_TAIL >= s->depth;
 	return s->at == 0;
 }

@@ -40,15 +40,12 @@ static json_t *site_json(struct report *r, const struct fold_row *row, enum fold
 	return place_json(&p);
 }
 
-/* The innermost native frame, when the site is another. */
 static json_t *below_json(struct report *r, const struct fold_row *row, enum fold_by by)
 {
 	struct place_table *places = &r->traces[row->trace]->places;
-	char text[400];
+	node_id below = has_no_site(by) ? NODE_EMPTY : place_below(places, row->node);
 
-	if (has_no_site(by) || !place_below(places, row->node, true, text, sizeof text))
-		return json_null();
-	return place_json(place_find(places, row->node));
+	return below == NODE_EMPTY ? json_null() : place_json(place_find(places, below));
 }
 
 static json_t *layer_json(unsigned layers)
@@ -149,7 +146,7 @@ static void function_cell(struct table *t, struct report *r, const struct fold_r
 		table_cell(t, "pid %u", r->traces[row->trace]->trace.front.pid);
 	else if (row->importing)
 		table_cell(t, "%s (import)", function);
-	else if (place_below(places, row->node, r->common.full, below, sizeof below))
+	else if (place_below_text(places, row->node, r->common.full, below, sizeof below))
 		table_cell(t, "%s (%s)", function, below);
 	else
 		table_cell(t, "%s", function);

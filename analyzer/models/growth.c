@@ -78,60 +78,62 @@ static uint64_t code_hash(const struct defs *d, const struct code *code)
 	return map_mix(pt_xxh3(file, strlen(file))) ^ pt_xxh3(name, strlen(name));
 }
 
-/* What the frame of each node counts as, or that of the next caller that counts. */
-static void name_functions(struct growth *g, const struct defs *d, const struct growth_natives *natives)
+/* What a frame of Python or of machine code counts as; 0: it is passed over. `alone`: no Python frame called it. */
+static uint64_t function_of(const struct defs *d, const uint64_t *of_code, const struct growth_natives *natives,
+			    node_id id, bool alone)
 {
-	uint64_t *of_code = mem_zero(d->codes.n + 1, sizeof *of_code);
-	bool *python = mem_zero(d->stacks.nodes.n + 2, sizeof *python);
+	const struct node *node = defs_frame(d, id);
 
+	if (node->kind == NODE_PYTHON)
+		return of_code[node->code];
+	if (node->kind != NODE_NATIVE || !natives || node->flags & NODE_INTERNAL)
+		return 0;
+	return natives->function(natives->self, id, alone);
+}
+
+static uint64_t frame_hash(const struct node *node)
+{
+	struct node frame = *node;
+
+	frame.parent = 0;
+	return pt_xxh3(&frame, sizeof frame);
+}
+
+/* A function that calls itself counts once in a fingerprint: recursion of any depth is one stack. */
+static void normalise_node(struct growth *g, const struct defs *d, node_id i, uint64_t function)
+{
+	node_id parent = defs_frame(d, i)->parent;
+	uint64_t below = g->fingerprints[parent];
+	bool again = function == g->functions[parent];
+
+	g->functions[i] = function ? function : g->functions[parent];
+	g->fingerprints[i] = !function || again ? below : map_mix(below * 31 + function);
+	g->stacks[i] = function ? map_mix(g->stacks[parent] * 31 + frame_hash(defs_frame(d, i))) : g->stacks[parent];
+}
+
+/* Callers have smaller numbers, so one pass settles all. */
+static void normalise(struct growth *g, const struct defs *d, const struct growth_natives *natives)
+{
+	size_t n = d->stacks.nodes.n + 2;
+	uint64_t *of_code = mem_zero(d->codes.n + 1, sizeof *of_code);
+	bool *python = mem_zero(n, sizeof *python);
+
+	g->functions = mem_zero(n, sizeof *g->functions);
+	g->fingerprints = mem_zero(n, sizeof *g->fingerprints);
+	g->stacks = mem_zero(n, sizeof *g->stacks);
+	g->fingerprints[NODE_EMPTY] = 1;
+	g->fingerprints[NODE_UNKNOWN] = 2;
+	g->stacks[NODE_UNKNOWN] = 1;
 	for (size_t i = 0; i < d->codes.n; i++)
 		of_code[i] = code_hash(d, &d->codes.at[i]);
 	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
 		const struct node *node = defs_frame(d, i);
-		uint64_t own = 0;
 
 		python[i] = python[node->parent] || node->kind == NODE_PYTHON;
-		if (node->kind == NODE_PYTHON)
-			own = of_code[node->code];
-		else if (node->kind == NODE_NATIVE && natives && !(node->flags & NODE_INTERNAL))
-			own = natives->function(natives->self, i, !python[i]);
-		g->functions[i] = own ? own : g->functions[node->parent];
+		normalise_node(g, d, i, function_of(d, of_code, natives, i, !python[i]));
 	}
 	free(of_code);
 	free(python);
-}
-
-/* The fingerprint of each node's stack. A function that calls itself counts once: recursion of any depth is one stack.
- */
-static void make_fingerprints(struct growth *g, const struct defs *d)
-{
-	g->fingerprints[NODE_EMPTY] = 1;
-	g->fingerprints[NODE_UNKNOWN] = 2;
-	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
-		node_id parent = defs_frame(d, i)->parent;
-		uint64_t below = g->fingerprints[parent];
-
-		g->fingerprints[i] =
-			g->functions[i] == g->functions[parent] ? below : map_mix(below * 31 + g->functions[i]);
-	}
-}
-
-/* With internal frames among the nodes, stacks that differ in nothing else are still one. */
-static void look_through_internals(struct growth *g, const struct defs *d)
-{
-	if (!d->stacks.internals)
-		return;
-	g->shown = mem_zero(d->stacks.nodes.n + 2, sizeof *g->shown);
-	g->shown[NODE_UNKNOWN] = 1;
-	for (node_id i = NODE_UNKNOWN + 1; i < d->stacks.nodes.n; i++) {
-		struct node node = *defs_frame(d, i);
-		uint64_t below = g->shown[node.parent];
-
-		node.parent = 0;
-		g->shown[i] = node.kind == NODE_CUT || node.flags & NODE_INTERNAL
-				      ? below
-				      : map_mix(below * 31 + pt_xxh3(&node, sizeof node));
-	}
 }
 
 /* ---- windows ---- */
@@ -276,10 +278,10 @@ static void judge(const struct growth *g, struct growth_group *group)
 
 /* ---- grouping ---- */
 
-static bool key_by_node(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
+static bool key_by_frames(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
 {
-	*ret_key = g->shown ? g->shown[curve->node] : curve->node;
-	return curve->bytes > 0;
+	*ret_key = g->stacks[curve->node];
+	return true;
 }
 
 static bool key_by_stack(const struct growth *g, const struct curve *curve, uint64_t *ret_key)
@@ -301,11 +303,12 @@ static bool key_by_function(const struct growth *g, const struct curve *curve, u
 static const struct level {
 	bool (*key)(const struct growth *g, const struct curve *curve, uint64_t *ret_key);
 	bool found_only;
+	bool alive_only; /* groups of which nothing is alive are not even made: there are very many */
 } levels[] = {
-	{ key_by_node, true },
-	{ key_by_stack, true },
-	{ key_by_function, true },
-	{ key_by_stack, false },
+	{ key_by_frames, true, true },
+	{ key_by_stack, true, false },
+	{ key_by_function, true, false },
+	{ key_by_stack, false, false },
 };
 
 static void add_curve(struct grouping *p, uint32_t number, uint64_t key)
@@ -361,17 +364,29 @@ static void keep(struct grouping *p, bool found_only)
 	free(new_index);
 }
 
+/* Of those that no level before took: the curves of which something is alive, or the others. */
+static void take_curves(struct grouping *p, const struct level *level, bool alive)
+{
+	const struct curves *c = p->g->curves;
+	uint64_t key;
+
+	for (uint32_t i = 0; i < c->curves.n; i++) {
+		if (p->g->group_of[i] != MAP_NONE || (c->curves.at[i].bytes > 0) != alive ||
+		    !level->key(p->g, &c->curves.at[i], &key))
+			continue;
+		if (alive || !level->alive_only || map_find(&p->by_key, key) != MAP_NONE)
+			add_curve(p, i, key);
+	}
+}
+
 static void judge_level(struct growth *g, const struct level *level)
 {
 	const struct curves *c = g->curves;
 	struct grouping p = { .g = g, .group_of = mem_alloc((c->curves.n + 1) * sizeof *p.group_of) };
-	uint64_t key;
 
-	for (uint32_t i = 0; i < c->curves.n; i++) {
-		p.group_of[i] = MAP_NONE;
-		if (g->group_of[i] == MAP_NONE && level->key(g, &c->curves.at[i], &key))
-			add_curve(&p, i, key);
-	}
+	memset(p.group_of, 0xff, (c->curves.n + 1) * sizeof *p.group_of);
+	take_curves(&p, level, true);
+	take_curves(&p, level, false);
 	for (size_t i = 0; i < p.groups.n; i++)
 		judge(g, &p.groups.at[i]);
 	keep(&p, level->found_only);
@@ -431,11 +446,7 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 	const struct defs *d = &c->trace->defs;
 
 	*g = (struct growth){ .curves = c };
-	g->functions = mem_zero(d->stacks.nodes.n + 2, sizeof *g->functions);
-	g->fingerprints = mem_zero(d->stacks.nodes.n + 2, sizeof *g->fingerprints);
-	name_functions(g, d, natives);
-	make_fingerprints(g, d);
-	look_through_internals(g, d);
+	normalise(g, d, natives);
 	g->group_of = mem_alloc((c->curves.n + 1) * sizeof *g->group_of);
 	memset(g->group_of, 0xff, (c->curves.n + 1) * sizeof *g->group_of);
 	for (size_t i = 0; i < c->curves.n; i++)
@@ -482,6 +493,6 @@ void growth_free(struct growth *g)
 	free(g->group_of);
 	free(g->fingerprints);
 	free(g->functions);
-	free(g->shown);
+	free(g->stacks);
 	*g = (struct growth){ 0 };
 }
