@@ -208,9 +208,9 @@ bool backend_switch(const char **ret_why)
 	return true;
 }
 
-bool backend_figure(const char *name, void *value, size_t bytes)
+int (*backend_mallctl(void))(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes)
 {
-	return !jemalloc_mallctl(name, value, &bytes, NULL, 0);
+	return jemalloc_mallctl;
 }
 
 /* ---- what jemalloc asks of the system (jemalloc/names.in) ---- */
@@ -267,12 +267,9 @@ bool backend_switch(const char **ret_why)
 	return false;
 }
 
-bool backend_figure(const char *name, void *value, size_t bytes)
+int (*backend_mallctl(void))(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes)
 {
-	(void)name;
-	(void)value;
-	(void)bytes;
-	return false;
+	return NULL;
 }
 
 #endif

@@ -21,6 +21,6 @@ bool backend_switch(const char **ret_why);
 /* Whether it serves. */
 bool backend_is_on(void);
 
-/* A figure of jemalloc's, by the name that its manual gives it; false when there is none. May take jemalloc's locks:
- * not to be called in the middle of an allocation. */
-bool backend_figure(const char *name, void *value, size_t bytes);
+/* jemalloc's mallctl; NULL when it was not built in. It takes locks: not to be called in the middle of an allocation.
+ */
+int (*backend_mallctl(void))(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes);

@@ -12,6 +12,7 @@
 #include "preload/emit.h"
 #include "preload/environment.h"
 #include "preload/facts.h"
+#include "preload/figures.h"
 #include "preload/foreign.h"
 #include "preload/hooks/check.h"
 #include "preload/hooks/cxx.h"
@@ -47,6 +48,7 @@ bool lifecycle_fini_seen;
 static void tick(struct thread *t)
 {
 	comm_tick(t);
+	figures_tick(t);
 	if (init_seen || !py_initialized())
 		return;
 	init_seen = true;
@@ -59,6 +61,7 @@ void lifecycle_fini_changed(struct thread *t)
 	thread_depth(t, DEPTH_OWN);
 	lifecycle_fini_seen = py_finalizing();
 	if (lifecycle_fini_seen) {
+		figures_take(t);
 		emit_pair(t, PT_OP_PY_FINI, 0, 0);
 		init_seen = false; /* Py_Initialize may come again */
 	}
@@ -275,6 +278,7 @@ static void forget_parent(void)
 	ring_after_fork();
 	thread_after_fork();
 	intern_after_fork();
+	figures_after_fork();
 	py_after_fork();
 	native_after_fork();
 	atomic_store(&order.run, 1);
@@ -463,6 +467,8 @@ void lifecycle_end(enum pt_ended how, int status)
 	if (t) {
 		thread_depth(t, DEPTH_OWN);
 		hook_check_end();
+		if (how == PT_ENDED_EXIT)
+			figures_take(t);
 		thread_each(name_other, t);
 		emit_pair(t, PT_OP_END, t->tid, 0);
 		e.all_packed = ring_pack(t);

@@ -29,7 +29,7 @@ for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.spli
     SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
 KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
 LAYERS = 'mmap malloc raw mem object arena file reserve heap 9 10 11 12 13 14 moved'.split()
-NAMES = dict(zip(range(128, 141), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch'.split()))
+NAMES = dict(zip(range(128, 142), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch figure'.split()))
 RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK, SWITCH = 128, 129, 130, 133, 134, 139, 140
 META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
 THREAD_NAME, MODULE, NATIVE, JOIN, TASK = 198, 199, 200, 201, 202
