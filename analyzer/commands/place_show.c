@@ -150,12 +150,13 @@ struct stack_printer {
 	unsigned indent;
 	bool full;
 	size_t at, depth, user_frames, folded;
+	const struct place *last; /* the frame before, when it was folded */
 };
 
 /* Whether a short stack shows a frame: the user's own, the innermost few, and the two ends of a long one. */
 static bool is_shown(struct stack_printer *s, const struct place *p)
 {
-	if (s->full)
+	if (s->full || p->origin == ORIGIN_INTERNAL) /* which are there only when asked for */
 		return true;
 	if (p->origin == ORIGIN_USER || p->origin == ORIGIN_MODULE)
 		return s->user_frames++ < STACK_HEAD || s->at + STACK_TAIL >= s->depth;
@@ -171,14 +172,28 @@ static void print_folded(struct stack_printer *s)
 	s->folded = 0;
 }
 
+/* A library's function that Python called is worth its line. */
+static void print_entrance(struct stack_printer *s, const struct place *caller)
+{
+	if (!s->last || caller->module || s->last->origin != ORIGIN_LIBRARY)
+		return;
+	s->folded--;
+	print_folded(s);
+	print_frame(s->last, s->o, s->indent, s->full);
+}
+
 static void print_next(struct stack_printer *s, const struct place *p)
 {
-	if (is_shown(s, p)) {
+	bool shown = is_shown(s, p);
+
+	if (shown) {
+		print_entrance(s, p);
 		print_folded(s);
 		print_frame(p, s->o, s->indent, s->full);
 	} else {
 		s->folded++;
 	}
+	s->last = shown ? NULL : p;
 	s->at++;
 }
 
