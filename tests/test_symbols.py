@@ -218,12 +218,12 @@ def test_separate_file(tmp, case):
         'debug path by name': ('debug' + os.path.realpath(tmp) + '/bin/plain.debug', {'debug_path': tmp + '/none:' + tmp + '/debug'}),
         'debug path by id': ('debug/' + by_id, {'debug_path': tmp + '/debug'}),
         'debug path flat': ('debug/plain.debug', {'debug_path': tmp + '/debug'}),
-        'id below the root': ('root/usr/lib/debug/' + by_id, {'sysroot': tmp + '/root/'}),
+        'id below the root': ('top/usr/lib/debug/' + by_id, {'sysroot': tmp + '/top/'}),
     }[case]
-    split(program, os.path.join(tmp, place), link='by id' not in case and 'root' not in case)
-    if 'root' in case:
-        os.makedirs(tmp + '/root/srv')
-        shutil.move(program, tmp + '/root/srv/plain')
+    split(program, os.path.join(tmp, place), link='by id' not in case and 'below' not in case)
+    if 'below' in case:
+        os.makedirs(tmp + '/top/srv')
+        shutil.move(program, tmp + '/top/srv/plain')
         program = '/srv/plain'
     check(program, truth, build_id=own, **options)
     os.unlink(os.path.join(tmp, place))
@@ -277,7 +277,7 @@ def test_second_root(tmp):
     """The same file below another root, reached by symbolic links that are absolute there."""
     program = compile_c(tmp)
     truth, own = truth_of(program), build_id(program)
-    root = tmp + '/root'
+    root = tmp + '/top'
     os.makedirs(root + '/usr/lib/deep')
     shutil.move(program, root + '/usr/lib/deep/plain')
     os.symlink('/usr/lib', root + '/lib')
