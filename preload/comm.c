@@ -9,7 +9,7 @@
 
 #define LOOK_EVERY_NS UINT64_C(100000000)
 
-static char program[COMM_BYTES];
+static char program[COMM_BYTES]; /* the main thread's name when it was looked at last */
 
 static void get_own(char *name)
 {
@@ -19,11 +19,37 @@ static void get_own(char *name)
 
 void comm_start(void) { get_own(program); }
 
+/* The name of another thread; "" when there is none to be had. */
+static void get(uint32_t tid, char *name)
+{
+	char path[64], text[COMM_BYTES + 1] = "", *newline;
+	int fd;
+
+	memset(name, 0, COMM_BYTES);
+	snprintf(path, sizeof path, "/proc/self/task/%u/comm", tid);
+	fd = os_open(path, O_RDONLY, 0);
+	if (fd < 0)
+		return;
+	os_read(fd, text, COMM_BYTES);
+	os_close(fd);
+	newline = strchr(text, '\n');
+	if (newline)
+		memcpy(name, text, (size_t)(newline - text));
+}
+
+static bool is_of_program(const char *name)
+{
+	if (!memcmp(name, program, COMM_BYTES))
+		return true;
+	get(os_pid(), program); /* it may have been renamed */
+	return !memcmp(name, program, COMM_BYTES);
+}
+
 static void say(struct thread *by, struct thread *of, const char *name)
 {
 	struct piece piece = { name, strnlen(name, COMM_BYTES) };
 
-	if (!piece.bytes || !memcmp(name, of->comm, COMM_BYTES) || !memcmp(name, program, COMM_BYTES))
+	if (!piece.bytes || !memcmp(name, of->comm, COMM_BYTES) || is_of_program(name))
 		return;
 	memcpy(of->comm, name, COMM_BYTES);
 	define_bytes(by, PT_OP_THREAD_NAME, of->number, &piece, 1);
@@ -51,19 +77,10 @@ void comm_tick(struct thread *t)
 
 void comm_look_at(struct thread *by, struct thread *of)
 {
-	char path[64], name[COMM_BYTES + 1] = "", *newline;
-	int fd;
+	char name[COMM_BYTES];
 
 	if (!may_have_one(of) || of->dying)
 		return;
-	snprintf(path, sizeof path, "/proc/self/task/%u/comm", of->tid);
-	fd = os_open(path, O_RDONLY, 0);
-	if (fd < 0)
-		return;
-	os_read(fd, name, COMM_BYTES);
-	os_close(fd);
-	newline = strchr(name, '\n');
-	if (newline)
-		memset(newline, 0, (size_t)(name + sizeof name - newline));
+	get(of->tid, name);
 	say(by, of, name);
 }

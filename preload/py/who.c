@@ -11,9 +11,6 @@
  * current one. The word is found once a thread, as the one in the library's thread-local storage that leads to two
  * greenlets. The main greenlet is the thread itself, so it is no task.
  *
- * Names of threads. threading.Thread runs in _bootstrap(self), the outermost frame. Whatever else is known to threading
- * (the main thread, threads of C code that asked for their Thread) is in threading._active, by ident.
- *
  * Free-threaded builds: no dict that other threads may be changing is read. So there are tasks from 3.14t on, names of
  * threads that threading started, and no greenlets.
  *
@@ -23,7 +20,6 @@
 #include "preload/py/who.h"
 
 #include <link.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -31,9 +27,10 @@
 #include "preload/arena.h"
 #include "preload/emit.h"
 #include "preload/py/peek.h"
+#include "preload/py/thread_name.h"
 #include "preload/thread.h"
 
-enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, CODES = 8, TRIES_AT_ONCE = 64 };
+enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, TRIES_AT_ONCE = 64 };
 #define NAME_EVERY_NS UINT64_C(20000000)
 
 struct known {
@@ -64,61 +61,42 @@ struct py_who {
 	const char *state;
 	const char *root; /* outermost frame when the word was looked for */
 	uint32_t tries;
-	bool is_named;
-	uint64_t named_ns, name_sign;
+	struct py_name name_of_thread;
 	struct known known[KNOWN];
-};
-
-/* Code objects of a function: each interpreter has its own. */
-struct codes {
-	const char *at[CODES];
-	unsigned n;
 };
 
 /* Of the process. */
 static struct {
 	bool look_for_tasks, look_for_greenlets; /* what was missing may be there: new code was seen */
-	const char *interp;                      /* that the dict belongs to */
-	const char *current_tasks;               /* up to 3.13 */
-	const char *loop_key;                    /* in the thread state's dict, up to 3.12 */
+	const struct py_who *looper;             /* a thread with a running loop */
+	bool many_loopers;
+	const char *interp;        /* that the dict belongs to */
+	const char *current_tasks; /* up to 3.13 */
+	const char *loop_key;      /* in the thread state's dict, up to 3.12 */
 	const char *task_type, *task_subtype;
 	uint32_t coroutine_at; /* in a task; its name is behind it */
 	const char *greenlet_type;
-	struct codes bootstrap,
-		delete; /* threading.Thread._bootstrap and _delete, with which a thread starts and ends */
 } who;
 
 static _Atomic(uint32_t) last_task;
 
 /* ---- what the program loads ---- */
 
-static bool ends_with(const struct piece *text, const char *end)
+bool py_ends_with(const struct piece *text, const char *end)
 {
 	size_t n = strlen(end);
 
 	return text->bytes >= n && !memcmp((const char *)text->data + text->bytes - n, end, n);
 }
 
-static bool is_among(const struct codes *codes, const char *code)
-{
-	for (unsigned i = 0; code && i < CODES; i++)
-		if (codes->at[i] == code)
-			return true;
-	return false;
-}
-
 void py_who_code(const char *code, const struct piece *file, const struct piece *name)
 {
-	if (ends_with(file, "asyncio/tasks.py"))
+	if (py_ends_with(file, "asyncio/tasks.py"))
 		py_state.who |= WHO_ASYNCIO;
-	else if (ends_with(file, "greenlet/__init__.py"))
+	else if (py_ends_with(file, "greenlet/__init__.py"))
 		py_state.who |= WHO_GREENLET;
-	else if (ends_with(file, "threading.py") && ends_with(name, "_bootstrap")) {
-		py_state.who |= WHO_THREADING;
-		who.bootstrap.at[who.bootstrap.n++ % CODES] = code;
-	} else if (ends_with(file, "threading.py") && ends_with(name, "_delete")) {
-		who.delete.at[who.delete.n++ % CODES] = code;
-	}
+	else if (py_ends_with(file, "threading.py"))
+		py_name_code(code, name);
 	who.look_for_tasks = who.look_for_greenlets = true;
 }
 
@@ -134,8 +112,8 @@ static uint64_t load(const char *p)
 	return v;
 }
 
-/* Of a str or an int. Eight bytes from the start of a text are always there: blocks are multiples of 16 bytes. */
-static uint64_t sign_of(const char *name)
+/* Eight bytes from the start of a text are always there: blocks are multiples of 16 bytes. */
+uint64_t py_name_sign(const char *name)
 {
 	uint64_t length, value;
 	const char *text;
@@ -183,18 +161,30 @@ static const char *running_loop(struct py_who *w, const char *tstate)
 	return PY_AT(char *, holder, py_layout.object_type + 8);
 }
 
-static const char *running_task(struct py_who *w, const char *tstate)
+/* Without the GIL the dict may be read as long as no other thread changes it. */
+static bool may_look(const struct py_who *w, bool held)
+{
+	if (py_layout.ts_task)
+		return true;
+	return held || !who.looper || (who.looper == w && !who.many_loopers);
+}
+
+static const char *running_task(struct py_who *w, const char *tstate, bool held)
 {
 	const char *loop;
 
 	if (py_layout.ts_task)
 		return PY_AT(char *, tstate, py_layout.ts_task);
-	if (!who.current_tasks && who.look_for_tasks && !py_layout.free_threaded)
+	if (!who.current_tasks && who.look_for_tasks && held && !py_layout.free_threaded)
 		find_current_tasks(tstate);
 	if (!who.current_tasks || PY_AT(char *, tstate, py_layout.ts_interp) != who.interp)
 		return NULL;
 	loop = running_loop(w, tstate);
-	return loop ? py_known_dict_object(who.current_tasks, loop) : NULL;
+	if (!loop)
+		return NULL;
+	who.many_loopers |= who.looper && who.looper != w;
+	who.looper = w;
+	return py_known_dict_object(who.current_tasks, loop);
 }
 
 static bool is_coroutine(const char *object)
@@ -321,12 +311,12 @@ static void find_word(struct py_who *w)
 	}
 }
 
-static bool has_word(struct py_who *w, const char *tstate, const char *root)
+static bool has_word(struct py_who *w, const char *tstate, const char *root, bool held)
 {
 	if (w->word && *w->word == w->state)
 		return true;
 	w->word = NULL;
-	if (!who.greenlet_type && who.look_for_greenlets && !py_layout.free_threaded) {
+	if (!who.greenlet_type && who.look_for_greenlets && held && !py_layout.free_threaded) {
 		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet");
 		who.look_for_greenlets = false;
 	}
@@ -338,11 +328,11 @@ static bool has_word(struct py_who *w, const char *tstate, const char *root)
 	return w->word;
 }
 
-static const char *running_greenlet(struct py_who *w, const char *tstate, const char *root)
+static const char *running_greenlet(struct py_who *w, const char *tstate, const char *root, bool held)
 {
 	const char *now;
 
-	if (!has_word(w, tstate, root))
+	if (!has_word(w, tstate, root, held))
 		return NULL;
 	now = PY_AT(char *, w->state, 8);
 	return now != PY_AT(char *, w->state, 0) ? now : NULL;
@@ -403,21 +393,21 @@ static uint32_t define(struct thread *t, const struct runs *r)
 	return id;
 }
 
-static uint32_t id_of(struct thread *t, struct py_who *w, const struct runs *r)
+static uint32_t id_of(struct thread *t, struct py_who *w, const struct runs *r, uint64_t sign)
 {
 	struct known *k = &w->known[mix((uintptr_t)r->object, 0) >> 54];
 
 	_Static_assert(KNOWN == 1 << (64 - 54), "the hash is as wide as the table");
-	if (k->object != r->object || k->sign != r->sign)
-		*k = (struct known){ r->object, r->sign, define(t, r) };
+	if (k->object != r->object || k->sign != sign)
+		*k = (struct known){ r->object, sign, define(t, r) };
 	return k->id;
 }
 
-static bool task_runs(struct py_who *w, const char *tstate, struct runs *r)
+static bool task_runs(struct py_who *w, const char *tstate, bool held, struct runs *r)
 {
 	const char *coroutine = NULL;
 
-	r->object = running_task(w, tstate);
+	r->object = running_task(w, tstate, held);
 	r->kind = PT_TASK_ASYNCIO;
 	if (!r->object)
 		return false;
@@ -428,17 +418,17 @@ static bool task_runs(struct py_who *w, const char *tstate, struct runs *r)
 	}
 	if (!take_apart(r->object, &coroutine, r))
 		return false;
-	r->sign = mix(sign_of(r->name), (uintptr_t)coroutine);
+	r->sign = mix(py_name_sign(r->name), (uintptr_t)coroutine);
 	if (r->object != w->object || r->sign != w->sign)
 		r->function = function_of(coroutine);
 	return true;
 }
 
-static bool greenlet_runs(struct py_who *w, const struct py_thread *p, const char *tstate, struct runs *r)
+static bool greenlet_runs(struct py_who *w, const struct py_thread *p, const char *tstate, bool held, struct runs *r)
 {
 	const char *code, *root = py_outermost(p, &code);
 
-	r->object = running_greenlet(w, tstate, root);
+	r->object = running_greenlet(w, tstate, root, held);
 	r->kind = PT_TASK_GREENLET;
 	if (!r->object || !root)
 		return false;
@@ -458,15 +448,15 @@ static void look_at_task(struct thread *t, struct py_who *w, const struct py_thr
 	struct runs r = { 0 };
 	uint32_t id = 0;
 
-	if (!held && !py_layout.ts_task)
-		return; /* what ran when the GIL was given back runs on */
-	if (!((py_state.who & WHO_ASYNCIO) && task_runs(w, tstate, &r)) &&
-	    !((py_state.who & WHO_GREENLET) && greenlet_runs(w, p, tstate, &r)))
+	if (!may_look(w, held))
+		return;
+	if (!((py_state.who & WHO_ASYNCIO) && task_runs(w, tstate, held, &r)) &&
+	    !((py_state.who & WHO_GREENLET) && greenlet_runs(w, p, tstate, held, &r)))
 		r = (struct runs){ 0 };
 	if (r.object == w->object && r.sign == w->sign)
 		return;
 	if (r.object)
-		id = id_of(t, w, &r);
+		id = id_of(t, w, &r, mix(r.sign, r.kind == PT_TASK_GREENLET ? py_name_sign(r.name) : 0));
 	w->object = r.object;
 	w->sign = r.sign;
 	w->name_at = r.name_at;
@@ -475,49 +465,6 @@ static void look_at_task(struct thread *t, struct py_who *w, const struct py_thr
 		return;
 	emit_slot(t, id | (uint64_t)PT_OP_SWITCH << 48, 0, 0);
 	w->task = id;
-}
-
-/* ---- names of threads ---- */
-
-static const char *own_thread_object(const struct py_thread *p, const char *tstate)
-{
-	const char *code, *root = py_outermost(p, &code), *name;
-
-	if (root && is_among(&who.bootstrap, code)) {
-		name = PY_AT(char *, code, py_layout.code_name);
-		if (py_text_is(name, "_bootstrap") || py_text_is(name, "Thread._bootstrap"))
-			return (const char *)(PY_AT(uintptr_t, root, py_layout.frame_locals) & ~(uintptr_t)7);
-	}
-	if (py_layout.free_threaded)
-		return NULL;
-	return py_dict_int(py_module_variable(tstate, "threading", "_active"), (uint64_t)pthread_self());
-}
-
-static void look_at_name(struct thread *t, struct py_who *w, const struct py_thread *p, const char *tstate)
-{
-	const char *name = py_attribute(own_thread_object(p, tstate), "_name");
-	char buf[NAME_BYTES];
-	struct piece piece;
-	uint64_t sign;
-
-	w->is_named = true;
-	w->named_ns = t->clock_ns;
-	if (!py_is(name, py_symbols.str_type))
-		return;
-	sign = mix(sign_of(name), (uintptr_t)name);
-	if (sign == w->name_sign)
-		return;
-	w->name_sign = sign;
-	piece = py_text(name, buf, sizeof buf);
-	define_bytes(t, PT_OP_THREAD_NAME, t->number, &piece, 1);
-	t->named = true;
-}
-
-/* At first, now and then, and at the end: names may change. */
-static bool is_time_for_name(const struct thread *t, const struct py_who *w, const struct py_thread *p)
-{
-	return !w->is_named || t->clock_ns - w->named_ns > NAME_EVERY_NS ||
-	       (p->depth <= WHO_SHALLOW && is_among(&who.delete, py_innermost_code(p)));
 }
 
 /* ---- all of it ---- */
@@ -540,13 +487,14 @@ void py_who_look(struct thread *t, struct py_thread *p, const char *tstate, bool
 	if (py_finalizing()) {
 		py_state.who = 0; /* another interpreter may come, with other dicts and types */
 		memset(&who, 0, sizeof who);
+		py_name_forget();
 	}
 	if (!w || !py_state.who)
 		return;
 	if (py_state.who & (WHO_ASYNCIO | WHO_GREENLET))
 		look_at_task(t, w, p, tstate, held);
-	if (held && (py_state.who & WHO_THREADING) && is_time_for_name(t, w, p))
-		look_at_name(t, w, p, tstate);
+	if (held && (py_state.who & WHO_THREADING))
+		py_name_look(t, &w->name_of_thread, p, tstate);
 }
 
 void py_who_end(struct py_thread *p)

@@ -33,7 +33,7 @@ static inline void py_who(struct thread *t, struct py_thread *p, const char *tst
 {
 	if (__builtin_expect(py_state.who == 0, 1))
 		return;
-	if (py_state.who != WHO_THREADING || p->depth <= WHO_SHALLOW)
+	if (py_state.who != WHO_THREADING || p->depth <= WHO_SHALLOW || !p->who)
 		py_who_look(t, p, tstate, held);
 }
 

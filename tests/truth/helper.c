@@ -85,6 +85,57 @@ API int truth_c_thread(size_t size, int n, int keep, void **out)
 }
 
 /* Calls back into Python, with C frames between the Python ones. */
+struct named {
+	const char *name;
+	size_t size;
+	int n;
+};
+
+static void *named_run(void *arg)
+{
+	const struct named *job = arg;
+
+	for (int i = 0; i < job->n; i++) {
+		void *volatile p = malloc(job->size);
+
+		(void)p;
+		if (i == job->n / 2)
+			pthread_setname_np(pthread_self(), job->name);
+	}
+	return NULL;
+}
+
+/* A thread of C code that has a name for the kernel only, which it gets half way; n blocks, never freed. */
+API int truth_named_thread(const char *name, size_t size, int n)
+{
+	struct named job = { name, size, n };
+	pthread_t t;
+
+	return pthread_create(&t, NULL, named_run, &job) || pthread_join(t, NULL);
+}
+
+struct call {
+	int (*callback)(int);
+	int arg;
+};
+
+static void *call_run(void *arg)
+{
+	const struct call *call = arg;
+
+	call->callback(call->arg);
+	return NULL;
+}
+
+/* Calls back from a thread that Python did not start. */
+API int truth_call_in_thread(int (*callback)(int), int arg)
+{
+	struct call call = { callback, arg };
+	pthread_t t;
+
+	return pthread_create(&t, NULL, call_run, &call) || pthread_join(t, NULL);
+}
+
 API int truth_call(int (*callback)(int), int arg) { return callback(arg); }
 
 API size_t truth_usable(void *p) { return malloc_usable_size(p); }

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""who: what the programs share that know which task or thread made their blocks.
+
+take(key, size) makes a block of the layer malloc, in turn with the GIL and without, and notes it for its key: a name, or
+the name of a function in parentheses where the task has none. done() prints {"pid": ..., "rows": {key: [bytes, blocks]}}.
+Nothing but take() may call malloc in a task: what would, at its first use, is used before (warm()).
+"""
+import ctypes
+import json
+import os
+import threading
+
+LIBRARY = os.environ['TRUTH_HELPER']
+released, held = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
+for library in released, held:
+    library.truth_malloc.restype, library.truth_malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
+rows, lock, turn = {}, threading.Lock(), [0]
+
+
+def take(key, size):
+    turn[0] += 1
+    (held if turn[0] % 2 else released).truth_malloc(size)
+    with lock:
+        row = rows.setdefault(key, [0, 0])
+        row[0] += size
+        row[1] += 1
+
+
+def done():
+    print(json.dumps({'pid': os.getpid(), 'rows': rows}), flush=True)
