@@ -29,9 +29,11 @@ struct table {
 	struct entry entries[];
 };
 
+bool intern_is_exact;
+
 static _Atomic(struct table *) table;
 static _Atomic(uint32_t) last_stack, last_code;
-static struct lock growing;
+static struct lock growing, one_by_one;
 
 static uint64_t hash(uint64_t above, uint32_t offset)
 {
@@ -131,6 +133,26 @@ static uint32_t publish(struct table *tab, struct entry *e, uint64_t above, uint
 	return id;
 }
 
+/* One thread at a time, from looking whether there is room to the end: no key gets a second id. */
+static uint32_t intern_exactly(struct thread *t, uint64_t above, uint32_t offset, uint8_t op, const uint32_t words[4])
+{
+	struct table *tab;
+	struct entry *e;
+	uint32_t id = 0;
+
+	lock_take(&one_by_one);
+	tab = roomy_table();
+	if (tab)
+		id = find(tab, above, offset, &e);
+	if (tab && !id) {
+		id = atomic_fetch_add(&last_stack, 1) + 1;
+		define_words(t, op, id, words);
+		publish(tab, e, above, offset, id);
+	}
+	lock_drop(&one_by_one);
+	return id;
+}
+
 /* The id of a key; when it is new, it is defined by `op` and `words`. */
 static uint32_t intern(struct thread *t, uint64_t above, uint32_t offset, uint8_t op, const uint32_t words[4])
 {
@@ -145,6 +167,8 @@ static uint32_t intern(struct thread *t, uint64_t above, uint32_t offset, uint8_
 	id = find(tab, above, offset, &e);
 	if (id)
 		return id;
+	if (intern_is_exact)
+		return intern_exactly(t, above, offset, op, words);
 	id = atomic_fetch_add(&last_stack, 1) + 1;
 	define_words(t, op, id, words);
 	return publish(tab, e, above, offset, id);
@@ -232,4 +256,5 @@ void intern_after_fork(void)
 	atomic_store(&last_stack, 0);
 	atomic_store(&last_code, 0);
 	lock_drop(&growing);
+	lock_drop(&one_by_one);
 }

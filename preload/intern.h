@@ -10,6 +10,7 @@
  * Who:   preload/py. Any thread inside its own hook (thread->busy set).
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,6 +46,10 @@ struct piece {
  * cut (see CODE_TAIL). Any memory may be passed; it is copied before the call returns. */
 #define DEFINE_MAX 8192
 void define_bytes(struct thread *t, uint8_t op, uint64_t id, const struct piece *pieces, int n_pieces);
+
+/* Set before the first event: no key gets a second id, at the cost of a lock. For PYTRACE_LOG=check, which compares
+ * ids. */
+extern bool intern_is_exact __attribute__((visibility("hidden")));
 
 /* Forgets everything: the child of a fork starts its own trace. */
 void intern_after_fork(void);

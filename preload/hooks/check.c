@@ -7,6 +7,7 @@
  */
 #include "preload/hooks/check.h"
 #include "preload/hooks/hook.h"
+#include "preload/intern.h"
 #include "preload/native/oracle.h"
 #include "preload/options.h"
 
@@ -21,6 +22,7 @@ static _Atomic(unsigned long long) n_asked, n_stacks, n_frames, n_wrong;
 void hook_check_start(unsigned checks)
 {
 	hook_checks = checks;
+	intern_is_exact = checks & OPTIONS_LOG_CHECK;
 	has_oracle = checks & OPTIONS_LOG_UNWIND && oracle_start();
 	if (checks & OPTIONS_LOG_UNWIND && !has_oracle)
 		options_say("PYTRACE_LOG=unwind: libunwind.so.8 is not here (or was not when pytrace was built)");

@@ -29,6 +29,23 @@ def test_stacks_whatever_changes(python, tmp):
 
 
 @harness.timeout(300)
+def test_stacks_of_code_that_dies(python, tmp):
+    trace = run_checked(python, tmp, 'deaths.py')
+    header, seen = 49 if python.free_threaded else 33, 0
+    for _, op, _, size, stack, _ in trace.events():
+        number = size - header - 100000
+        if op != 4 or not 0 <= number < 13000:
+            continue
+        _, line, _, function = trace.stack(stack)[0]
+        if not function.startswith('f_'):
+            continue  # the compiler took so much
+        want = 'f_%02d_%03d' % (number // 1000, number % 1000), 2 + number % 1000 % 7
+        assert (function, line) == want, (want, trace.stack(stack))
+        seen += 1
+    assert seen > 2000, seen
+
+
+@harness.timeout(300)
 def test_stacks_with_debug_hooks(python, tmp):
     run_checked(python, tmp, 'without_gil.py', PYTHONMALLOC='debug')
 
