@@ -21,7 +21,13 @@ static size_t table_entries(const struct rules *r) { return ((size_t)1 << (64 - 
 
 /* ---- from a row to a rule ---- */
 
-static bool is_delta(int32_t offset) { return offset < 0 && offset >= -(int32_t)UINT16_MAX && !(offset & 7); }
+enum { FP_WORDS_MAX = UINT8_MAX, RA_WORDS_MAX = 31 };
+
+/* Whether something lies so many whole words below the CFA. */
+static bool is_below(const struct cfi_place *p, int32_t words_max)
+{
+	return p->how == CFI_AT && p->offset < 0 && p->offset >= -8 * words_max && !(p->offset & 7);
+}
 
 /* An expression that only adds a number to the stack pointer, as the entries of the procedure linkage table have, is
  * found by trying two stack pointers. */
@@ -43,29 +49,34 @@ static bool sp_expression(const struct cfi_row *row, uint64_t pc, int32_t *ret_o
 	return cfa[1] - cfa[0] == 1u << 20;
 }
 
+/* CFA = sp or fp + *ret_offset. RULE_GENERAL: neither. */
+static enum rule_kind kind_of_cfa(const struct cfi_row *row, uint64_t pc, int32_t *ret_offset)
+{
+	*ret_offset = row->cfa.offset;
+	if (row->cfa.how == CFI_REGISTER && row->cfa_register == CPU_SP)
+		return RULE_SP;
+	if (row->cfa.how == CFI_REGISTER && row->cfa_register == CPU_FP)
+		return RULE_FP;
+	return row->cfa.how == CFI_VALUE && sp_expression(row, pc, ret_offset) ? RULE_SP : RULE_GENERAL;
+}
+
 static void shorten(const struct cfi_row *row, uint64_t pc, struct rule *rule)
 {
 	const struct cfi_place *fp = &row->reg[CPU_FP], *ra = &row->reg[row->ra];
+	enum rule_kind kind;
+	int32_t offset;
 
-	rule->kind = RULE_GENERAL;
-	if (ra->how == CFI_UNDEFINED) {
-		rule->kind = RULE_END;
+	rule->kind = ra->how == CFI_UNDEFINED ? RULE_END : RULE_GENERAL;
+	if (row->is_signal || row->reg[CPU_SP].how != CFI_SAME || !is_below(ra, RA_WORDS_MAX) ||
+	    (CPU_RA_DELTA && ra->offset != -CPU_RA_DELTA) || (fp->how != CFI_SAME && !is_below(fp, FP_WORDS_MAX)))
 		return;
-	}
-	if (row->is_signal || row->reg[CPU_SP].how != CFI_SAME || ra->how != CFI_AT || !is_delta(ra->offset) ||
-	    (CPU_RA_DELTA && ra->offset != -CPU_RA_DELTA))
+	kind = kind_of_cfa(row, pc, &offset);
+	if (offset & 7 || offset / 8 != (int16_t)(offset / 8))
 		return;
-	if (fp->how != CFI_SAME && !(fp->how == CFI_AT && is_delta(fp->offset)))
-		return;
-	rule->ra_delta = (uint16_t)-ra->offset;
-	rule->fp_delta = fp->how == CFI_AT ? (uint16_t)-fp->offset : 0;
-	rule->cfa_offset = row->cfa.offset;
-	if (row->cfa.how == CFI_REGISTER && row->cfa_register == CPU_SP)
-		rule->kind = RULE_SP;
-	else if (row->cfa.how == CFI_REGISTER && row->cfa_register == CPU_FP)
-		rule->kind = RULE_FP;
-	else if (row->cfa.how == CFI_VALUE && sp_expression(row, pc, &rule->cfa_offset))
-		rule->kind = RULE_SP;
+	rule->cfa_words = (int16_t)(offset / 8);
+	rule->ra_words = (uint8_t)(-ra->offset / 8);
+	rule->fp_words = fp->how == CFI_AT ? (uint8_t)(-fp->offset / 8) : 0;
+	rule->kind = kind;
 }
 
 /* A call that does not return may be the last instruction of its function: what counts is the call. */
@@ -84,14 +95,14 @@ static void fill(struct rule *rule)
 	uint64_t eval = (uint64_t)(uintptr_t)py_eval();
 	struct cfi_row row;
 
-	rule->flags = key & 1 ? PT_NATIVE_EXACT : 0;
+	rule->number = key & 1 ? (uint32_t)PT_NATIVE_EXACT << 24 : 0;
 	if (!rules_row(key, &row)) {
 		rule->kind = RULE_NONE;
 		return;
 	}
 	shorten(&row, pc_of(key), rule);
 	if (eval >= row.function && eval < row.function_end)
-		rule->flags |= PT_NATIVE_EVAL;
+		rule->number |= (uint32_t)PT_NATIVE_EVAL << 24;
 }
 
 /* ---- the table ---- */
@@ -113,12 +124,11 @@ static struct rule *entry_of(struct rules *r, uint64_t key)
 
 static void copy_rule(struct rule *to, const struct rule *from)
 {
-	to->cfa_offset = from->cfa_offset;
 	to->number = from->number;
-	to->fp_delta = from->fp_delta;
-	to->ra_delta = from->ra_delta;
+	to->cfa_words = from->cfa_words;
+	to->fp_words = from->fp_words;
 	to->kind = from->kind;
-	to->flags = from->flags;
+	to->ra_words = from->ra_words;
 	atomic_store_explicit(&to->key, from->key, memory_order_release);
 }
 
@@ -180,11 +190,13 @@ const struct rule *rules_make(uint64_t key)
 	fill(&made);
 	lock_take(&lock);
 	e = room_for(key);
-	if (e && e->key != key) {
+	if (e && e->key != key && last_number + 1 < RULE_NUMBERS) {
 		n_rules += !e->key;
-		made.number = ++last_number;
+		made.number |= ++last_number;
 		copy_rule(e, &made);
 	}
+	if (e && e->key != key)
+		e = NULL;
 	lock_drop(&lock);
 	return e;
 }

@@ -14,22 +14,24 @@
 #include "preload/native/modules.h"
 
 enum rule_kind {
-	RULE_SP,      /* CFA = sp + cfa_offset */
-	RULE_FP,      /* CFA = fp + cfa_offset */
+	RULE_SP,      /* CFA = sp + 8 * cfa_words */
+	RULE_FP,      /* CFA = fp + 8 * cfa_words */
 	RULE_GENERAL, /* ask cfi_step() */
 	RULE_END,     /* the outermost frame */
 	RULE_NONE,    /* nothing is known of this code */
 };
 
+/* 16 bytes: four in a cache line. Distances are in words of 8 bytes; what does not fit is RULE_GENERAL. */
 struct rule {
 	_Atomic(uint64_t) key; /* rule_key(); 0: empty; RULE_KEY_DEAD: its module is gone, the entry may be taken */
-	int32_t cfa_offset;
-	uint32_t number;   /* of the address: dense, from 1 */
-	uint16_t fp_delta; /* CFA less the place of the saved frame pointer; 0: it is as it was */
-	uint16_t ra_delta; /* CFA less the place of the address of return; 0: it is in a register */
-	uint8_t kind;
-	uint8_t flags; /* PT_NATIVE_ */
+	uint32_t number; /* of the address: dense, from 1, below RULE_NUMBERS; flags (PT_NATIVE_) in the upper 8 bits */
+	int16_t cfa_words;
+	uint8_t fp_words; /* CFA less the place of the saved frame pointer; 0: it is as it was */
+	uint8_t kind : 3,
+		ra_words : 5; /* the same for the address of return; where it is one for all, CPU_RA_DELTA says */
 };
+_Static_assert(sizeof(struct rule) == 16, "four in a cache line");
+#define RULE_NUMBERS  UINT32_C(0x1000000)
 #define RULE_KEY_DEAD UINT64_C(1)
 
 /* `exact`: the address is an instruction to be executed, not one that a call returns to. */

@@ -20,15 +20,18 @@
 
 struct native_frame {
 	uint64_t sp, pc, fp;
-	uint64_t path;   /* hash of the addresses of this frame and of all outwards; what the stack's id is found by */
-	uint32_t number; /* of the address (rules.h) */
-	uint16_t fp_delta; /* of the rule that led here: where fp and pc were read, below sp; 0: fp as inwards */
-	uint16_t ra_delta;
-	uint8_t flags;   /* PT_NATIVE_ */
-	bool is_general; /* not found by these two words alone */
-	bool exact;      /* its pc is an instruction, not an address of return */
+	uint64_t how;  /* how it was found (HOW_), and in the lower half the number of its address (struct rule) */
+	uint64_t path; /* hash of the addresses of this frame and of all outwards; what the stack's id is found by */
 };
-_Static_assert(sizeof(struct native_frame) == 48, "frames are copied word by word");
+
+/* The upper half of `how`: by which words of the stack, so far below sp, pc and fp were found (0: fp is that of the
+ * inner frame); whether in another way; whether pc is an instruction and no address of return. */
+#define HOW_FP_WORDS(how) ((how) >> 32 & 0xff)
+#define HOW_RA_WORDS(how) (CPU_RA_DELTA ? CPU_RA_DELTA / 8 : (how) >> 40 & 0xff)
+#define HOW_GENERAL       (UINT64_C(1) << 48)
+#define HOW_EXACT         (UINT64_C(1) << 49)
+#define HOW_NUMBER        UINT64_C(0xffffffff)
+#define HOW_EVAL          ((uint64_t)PT_NATIVE_EVAL << 24)
 
 /* Direct-mapped: (path of the innermost frame, Python stack) -> stack. */
 struct native_memo {
@@ -37,7 +40,6 @@ struct native_memo {
 };
 
 enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21, MEMOS = 8192 };
-enum { COPIED_WORDS = 6 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
 #define NUMBER_CUT UINT32_MAX
 
@@ -154,14 +156,14 @@ static __attribute__((noinline)) bool machine_at(struct machine *m, const struct
 	while (m->regs.r[CPU_SP] < f->sp)
 		if (machine_step(m) != CFI_STEPPED)
 			return false;
-	return m->regs.r[CPU_SP] == f->sp && m->regs.r[CPU_RA] == f->pc && m->exact == f->exact;
+	return m->regs.r[CPU_SP] == f->sp && m->regs.r[CPU_RA] == f->pc && m->exact == !!(f->how & HOW_EXACT);
 }
 
-/* The outward neighbour of `f`, by evaluation of its row: first with what a frame knows, then with all registers. */
-static __attribute__((noinline)) enum cfi_step step_general(const struct native_frame *f, uint64_t hi,
-							    struct native_frame *to)
+/* From a frame to its outward neighbour by evaluation of its row: first with what a frame knows, then with all
+ * registers. */
+static __attribute__((noinline)) enum cfi_step step_general(struct native_frame *f, uint64_t hi)
 {
-	struct machine m = { .exact = f->exact };
+	struct machine m = { .exact = f->how & HOW_EXACT };
 	enum cfi_step s;
 
 	m.regs.lo = f->sp;
@@ -177,49 +179,37 @@ static __attribute__((noinline)) enum cfi_step step_general(const struct native_
 		s = machine_step(&m);
 	if (s != CFI_STEPPED)
 		return s;
-	*to = (struct native_frame){ .pc = m.regs.r[CPU_RA],
-				     .sp = m.regs.r[CPU_SP],
-				     .fp = m.regs.r[CPU_FP],
-				     .is_general = true,
-				     .exact = m.exact };
+	f->pc = m.regs.r[CPU_RA];
+	f->sp = m.regs.r[CPU_SP];
+	f->fp = m.regs.r[CPU_FP];
+	f->how = HOW_GENERAL | (m.exact ? HOW_EXACT : 0);
 	return CFI_STEPPED;
 }
 
 /* The same by a short rule, in a few loads. The inner loop. */
-static inline __attribute__((always_inline)) enum cfi_step
-step_by_rule(const struct native_frame *f, const struct rule *rule, uint64_t hi, struct native_frame *to)
+static inline __attribute__((always_inline)) enum cfi_step step_by_rule(struct native_frame *f, const struct rule *rule,
+									uint64_t hi)
 {
-	uint64_t cfa = (rule->kind == RULE_SP ? f->sp : f->fp) + (uint64_t)(int64_t)rule->cfa_offset;
-	uint16_t ra_delta = CPU_RA_DELTA ? CPU_RA_DELTA : rule->ra_delta;
+	uint64_t cfa = (rule->kind == RULE_SP ? f->sp : f->fp) + (uint64_t)((int64_t)rule->cfa_words * 8);
+	uint64_t fp_words = rule->fp_words, ra_words = CPU_RA_DELTA ? CPU_RA_DELTA / 8 : rule->ra_words;
 
 	if (unlikely(cfa - f->sp - 1 >= hi - f->sp || cfa & 7))
 		return CFI_UNKNOWN;
-	to->sp = cfa;
-	to->pc = *(const uint64_t *)(uintptr_t)(cfa - ra_delta);
-	to->fp = rule->fp_delta ? *(const uint64_t *)(uintptr_t)(cfa - rule->fp_delta) : f->fp;
-	to->fp_delta = rule->fp_delta;
-	to->ra_delta = ra_delta;
-	to->is_general = to->exact = false;
+	f->sp = cfa;
+	f->pc = ((const uint64_t *)(uintptr_t)cfa)[-(int64_t)ra_words];
+	if (fp_words)
+		f->fp = ((const uint64_t *)(uintptr_t)cfa)[-(int64_t)fp_words];
+	f->how = fp_words << 32 | ra_words << 40;
 	return CFI_STEPPED;
 }
 
-/* From a frame to its outward neighbour. The frame takes over its address's number and flags. */
-static inline __attribute__((always_inline)) enum cfi_step step(struct native_frame *f, uint64_t hi,
-								struct native_frame *to)
+static inline __attribute__((always_inline)) enum cfi_step step(struct native_frame *f, const struct rule *rule,
+								uint64_t hi)
 {
-	const struct rule *rule = rules_find(rule_key(f->pc, f->exact));
-
-	if (unlikely(!rule)) {
-		f->number = 0;
-		f->flags = 0;
-		return CFI_UNKNOWN;
-	}
-	f->number = rule->number;
-	f->flags = rule->flags;
 	if (likely(rule->kind <= RULE_FP))
-		return step_by_rule(f, rule, hi, to);
+		return step_by_rule(f, rule, hi);
 	if (rule->kind == RULE_GENERAL)
-		return step_general(f, hi, to);
+		return step_general(f, hi);
 	return rule->kind == RULE_END ? CFI_END : CFI_UNKNOWN;
 }
 
@@ -228,15 +218,20 @@ static inline __attribute__((always_inline)) enum cfi_step step(struct native_fr
 /* Whether the words that led to a frame are as they were. */
 static inline bool still_holds(const struct native_frame *f)
 {
-	uint64_t pc = *(const uint64_t *)(uintptr_t)(f->sp - f->ra_delta);
-	uint64_t fp = f->fp_delta ? *(const uint64_t *)(uintptr_t)(f->sp - f->fp_delta) : f->fp;
+	const uint64_t *cfa = (const uint64_t *)(uintptr_t)f->sp;
+	uint64_t fp_words = HOW_FP_WORDS(f->how);
+	uint64_t pc, fp;
 
-	return pc == f->pc && fp == f->fp && !f->is_general;
+	if (unlikely(f->how & HOW_GENERAL))
+		return false;
+	pc = cfa[-(int64_t)HOW_RA_WORDS(f->how)];
+	fp = fp_words ? cfa[-(int64_t)fp_words] : f->fp;
+	return pc == f->pc && fp == f->fp;
 }
 
 static inline bool same_context(const struct native_frame *a, const struct native_frame *b)
 {
-	return a->pc == b->pc && a->sp == b->sp && a->fp == b->fp && a->exact == b->exact;
+	return a->pc == b->pc && a->sp == b->sp && a->fp == b->fp && !((a->how ^ b->how) & HOW_EXACT);
 }
 
 struct walk {
@@ -246,83 +241,71 @@ struct walk {
 	uint32_t floor;   /* those below need no look */
 };
 
-/* Word by word: loads of two words would wait for the stores of one that came just before. */
+/* Word by word: a load of two words would wait for the stores of one that came just before. */
 static inline void copy_frame(struct native_frame *to, const struct native_frame *from)
 {
-	const uint64_t *a = (const uint64_t *)from;
-	uint64_t *b = (uint64_t *)to;
-
-	for (int i = 0; i < COPIED_WORDS; i++)
-		__atomic_store_n(&b[i], a[i], __ATOMIC_RELAXED);
+	__atomic_store_n(&to->sp, from->sp, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->pc, from->pc, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->fp, from->fp, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->how, from->how, __ATOMIC_RELAXED);
 }
 
-static inline void copy_way(struct native_frame *to, const struct native_frame *from)
+static inline bool add(struct walk *w, const struct native_frame *f)
 {
-	to->fp_delta = from->fp_delta;
-	to->ra_delta = from->ra_delta;
-	to->is_general = from->is_general;
+	if (unlikely(w->n_fresh >= w->n->capacity) && !grow(w->n))
+		return false;
+	copy_frame(&w->n->fresh[w->n_fresh++], f);
+	return true;
 }
 
 /* Joins the frames of the last walk at frame i, which is met again, and compares from there outwards. True: all of them
- * hold. Else those that do are fresh again, and the outermost of them is the one to go on from. */
-static inline bool join(struct walk *w, uint32_t i)
+ * hold. Else those that do are fresh again but for the outermost of them, *f, from which to go on. */
+static inline bool join(struct walk *w, uint32_t i, struct native_frame *f)
 {
 	struct native_thread *n = w->n;
 	uint32_t last = i;
 
+	if (unlikely(n->frames[i].how & HOW_GENERAL)) /* the first of a walk, say: now it is known how it is found */
+		n->frames[i].how = f->how | (n->frames[i].how & HOW_NUMBER);
 	while (last > w->floor && likely(still_holds(&n->frames[last - 1])))
 		last--;
-	w->kept = i + 1;
-	if (likely(last <= w->floor))
+	if (likely(last <= w->floor)) {
+		w->kept = i + 1;
 		return true;
-	for (uint32_t k = i; w->n_fresh + 2 < n->capacity || grow(n); k--) {
-		copy_frame(&n->fresh[w->n_fresh], &n->frames[k]);
-		if (k == last)
-			break;
-		w->n_fresh++;
 	}
-	w->kept = 0;
+	for (; i > last && add(w, &n->frames[i]); i--)
+		;
+	*f = n->frames[i];
 	return false;
 }
 
-/*
- * From the first frame, which lies in n->fresh, outwards, until a frame of the last walk is met or the stack ends.
- * Frames are made in their places: fresh[n_fresh] is the one in hand, complete but for what its own address says.
- * False: no memory.
- */
-static bool walk(struct walk *w, uint32_t tid)
+/* From the frame `f` outwards, until a frame of the last walk is met or the stack ends. False: no memory. */
+static inline bool walk(struct walk *w, struct native_frame f, uint32_t tid)
 {
 	struct native_thread *n = w->n;
-	uint64_t hi = stack_end(n, n->fresh[0].sp, tid);
+	uint64_t hi = 0;
 	uint32_t i = n->depth;
 	enum cfi_step s = CFI_STEPPED;
 
-	do {
-		struct native_frame *f = &n->fresh[w->n_fresh];
+	while (s == CFI_STEPPED) {
+		const struct rule *rule;
 
-		if (unlikely(f->is_general)) /* perhaps out of a signal's stack */
-			hi = stack_end(n, f->sp, tid);
-		while (i && n->frames[i - 1].sp < f->sp)
+		if (unlikely(f.how & HOW_GENERAL)) /* the first; or perhaps out of a signal's stack */
+			hi = stack_end(n, f.sp, tid);
+		while (i && n->frames[i - 1].sp < f.sp)
 			i--;
-		if (i && same_context(&n->frames[i - 1], f)) {
-			if (unlikely(n->frames[i - 1].is_general)) /* the first of a walk, say: now it is known how it
-								      is found */
-				copy_way(&n->frames[i - 1], f);
-			if (likely(join(w, i - 1)))
+		if (i && same_context(&n->frames[i - 1], &f)) {
+			if (likely(join(w, i - 1, &f)))
 				return true;
-			f = &n->fresh[w->n_fresh];
-			while (i && n->frames[i - 1].sp <= f->sp)
+			while (i && n->frames[i - 1].sp <= f.sp)
 				i--;
 		}
-		if (unlikely(w->n_fresh + 2 >= n->capacity)) {
-			if (!grow(n))
-				return false;
-			f = &n->fresh[w->n_fresh];
-		}
-		s = step(f, hi, f + 1);
-		w->n_fresh++;
-	} while (s == CFI_STEPPED);
-	w->kept = 0;
+		rule = rules_find(rule_key(f.pc, f.how & HOW_EXACT));
+		f.how |= rule ? rule->number : 0;
+		if (!add(w, &f))
+			return false;
+		s = rule ? step(&f, rule, hi) : CFI_UNKNOWN;
+	}
 	n->cut = s == CFI_UNKNOWN;
 	return true;
 }
@@ -331,7 +314,7 @@ static bool walk(struct walk *w, uint32_t tid)
 
 /* The stack's id is found by a hash of its addresses, so that a stack that is known costs one look, however many of its
  * frames are new to the thread. Of ten million stacks two have the same 64 bits in one run out of 300,000. */
-static inline uint64_t path_of(uint64_t outward, uint32_t number)
+static inline uint64_t path_of(uint64_t outward, uint64_t number)
 {
 	uint64_t h = (outward ^ number) * UINT64_C(0x9e3779b97f4a7c15);
 
@@ -350,8 +333,8 @@ static inline void append(struct walk *w)
 		n->n_evals--;
 	for (const struct native_frame *f = n->fresh + w->n_fresh; f-- > n->fresh; depth++) {
 		copy_frame(&n->frames[depth], f);
-		n->frames[depth].path = path = path_of(path, f->number);
-		if (f->flags & PT_NATIVE_EVAL)
+		n->frames[depth].path = path = path_of(path, f->how & HOW_NUMBER);
+		if (f->how & HOW_EVAL)
 			n->evals[n->n_evals++] = depth;
 	}
 	n->depth = depth;
@@ -359,11 +342,12 @@ static inline void append(struct walk *w)
 
 static uint32_t define(struct thread *t, uint32_t parent, const struct native_frame *f)
 {
-	const struct module *m = f->number ? modules_find(f->pc - !f->exact) : NULL;
+	const struct module *m = f->how & HOW_NUMBER ? modules_find(f->pc - !(f->how & HOW_EXACT)) : NULL;
 	uint32_t module = modules_number(t, m);
 
 	return intern_native(t, f->path, parent,
-			     (struct intern_place){ module, f->pc - (module ? m->bias : 0), f->flags });
+			     (struct intern_place){ module, f->pc - (module ? m->bias : 0),
+						    (uint16_t)((f->how & HOW_NUMBER) >> 24) });
 }
 
 static uint32_t define_end(struct thread *t, bool cut)
@@ -426,17 +410,12 @@ static inline bool make_room(const struct walk *w)
 	return good;
 }
 
-static inline void start(struct walk *w, const void *frame)
+/* The caller of the hook. Nothing led to it: it is never believed, only met. */
+static inline struct native_frame innermost(const void *frame)
 {
 	struct cpu_context c = cpu_caller(frame);
-	struct native_frame *f = w->n->fresh;
 
-	f->sp = c.sp;
-	f->pc = c.pc;
-	f->fp = c.fp;
-	f->fp_delta = f->ra_delta = 0;
-	f->is_general = true; /* nothing led here: it is never believed, only met */
-	f->exact = false;
+	return (struct native_frame){ .sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL };
 }
 
 uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
@@ -448,8 +427,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 	if (unlikely(n->epoch != atomic_load_explicit(&epoch, memory_order_acquire)) && !prepare(n))
 		return python;
 	w.floor = floor_of(n, &t->py, python);
-	start(&w, frame);
-	if (unlikely(!walk(&w, t->tid) || !make_room(&w))) {
+	if (unlikely(!walk(&w, innermost(frame), t->tid) || !make_room(&w))) {
 		n->depth = n->n_evals = 0;
 		return python;
 	}
@@ -468,12 +446,9 @@ uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
 	struct walk w = { .n = &n };
 	uint32_t stack = python;
 
-	if (prepare(&n)) {
-		start(&w, frame);
-		if (walk(&w, t->tid) && make_room(&w)) {
-			append(&w);
-			stack = look_up(t, &n, python);
-		}
+	if (prepare(&n) && walk(&w, innermost(frame), t->tid) && make_room(&w)) {
+		append(&w);
+		stack = look_up(t, &n, python);
 	}
 	native_thread_end(&n);
 	return stack;
@@ -485,13 +460,10 @@ bool native_each(uint32_t tid, const void *frame, bool (*each)(void *arg, const 
 	struct walk w = { .n = &n };
 	bool cut;
 
-	if (prepare(&n)) {
-		start(&w, frame);
-		if (walk(&w, tid))
-			for (uint32_t i = 0; i < w.n_fresh; i++)
-				if (!each(arg, &(struct cpu_context){ n.fresh[i].pc, n.fresh[i].sp, n.fresh[i].fp }))
-					break;
-	}
+	if (prepare(&n) && walk(&w, innermost(frame), tid))
+		for (uint32_t i = 0; i < w.n_fresh; i++)
+			if (!each(arg, &(struct cpu_context){ n.fresh[i].pc, n.fresh[i].sp, n.fresh[i].fp }))
+				break;
 	cut = n.cut;
 	native_thread_end(&n);
 	return cut;
