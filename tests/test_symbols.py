@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import threading
+import time
 
 import harness
 
@@ -335,7 +336,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@harness.cases('answers', 'has not', 'is not there', 'not asked')
+@harness.cases('answers', 'has not', 'is not there', 'not asked', 'hangs')
 def test_debuginfod(tmp, case):
     if not glob.glob('/usr/lib/*/libdebuginfod.so.1') + glob.glob('/usr/lib*/libdebuginfod.so.1'):
         raise harness.Skip('needs libdebuginfod')
@@ -349,6 +350,10 @@ def test_debuginfod(tmp, case):
             server.files['/buildid/%s/debuginfo' % own] = f.read()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     env = harness.clean_env(DEBUGINFOD_URLS='http://127.0.0.1:%d' % server.server_address[1], DEBUGINFOD_CACHE_PATH=tmp + '/cache')
+    if case == 'hangs':
+        server.hangs.set()
+        env['DEBUGINFOD_TIMEOUT'] = '6'
+    start = time.monotonic()
     try:
         if case == 'is not there':
             server.shutdown()
@@ -361,8 +366,10 @@ def test_debuginfod(tmp, case):
         else:
             assert all(f[0].function == '' for f in got.values())
         asked = [p for p in server.asked if own in p]
-        assert bool(asked) == (case in ('answers', 'has not')), server.asked
+        assert bool(asked) == (case in ('answers', 'has not', 'hangs')), server.asked
+        assert time.monotonic() - start < (60 if case == 'hangs' else 30), 'waited too long'
     finally:
+        server.stop.set()
         if case != 'is not there':
             server.shutdown()
             server.server_close()
@@ -462,7 +469,6 @@ def test_speed(tmp):
     for row in command('readelf', '-lW', best).splitlines():
         if row.split()[:1] == ['LOAD'] and ' E ' in row[60:]:
             low, size = int(row.split()[2], 16), int(row.split()[5], 16)
-    import time
     start = time.process_time() + os.times().children_user
     got, kind, _ = ask(best, ['%x-%x+%d' % (low, low + size, size // 100000)])
     took = time.process_time() + os.times().children_user - start

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define SYSTEM_DEBUG_DIR "/usr/lib/debug"
-enum { MAX_BUILD_ID_BYTES = 64, PATH_BYTES = 8192 };
+enum { MAX_BUILD_ID_BYTES = 64, PATH_BYTES = 8192, DEBUGINFOD_PATIENCE_S = 5 };
 
 struct files {
 	char *sysroot; /* without slashes at its end; "": none */
@@ -256,6 +256,8 @@ static bool try_debuginfod(struct search *s)
 	debuginfod_stop_at = started + d->seconds_left;
 	fd = d->find(d->client, s->want->build_id, (int)s->want->build_id_bytes, &path);
 	d->seconds_left -= now_s() - started;
+	if (fd < 0 && now_s() - started > DEBUGINFOD_PATIENCE_S)
+		d->seconds_left = 0; /* servers that don't answer now won't for the next module */
 	if (fd >= 0 && !take(s, fd, "", path ? path : ""))
 		fd = -1;
 	free(path);

@@ -25,6 +25,9 @@ struct object_frames {
 	size_t n;
 };
 
+/* Whether pytrace was built with what this needs. */
+bool object_available(void);
+
 /* Opens what can be found of the module, whose texts must outlive the object. NULL when nothing could; then, if there
  * is something to say about it, a sentence is in *ret_warning (to free). */
 struct object *object_open(struct files *files, const struct symbols_module *m, char **ret_warning);

@@ -43,6 +43,7 @@ struct source {
 struct symbols {
 	struct files *files;
 	struct bundle *bundle;
+	bool told;           /* that names can't be had */
 	bool bundle_is_last; /* the user said where to look: that comes before a bundle */
 	struct arena arena;
 	struct strings texts;      /* demangled names, files */
@@ -178,6 +179,12 @@ static struct object *object_of(struct symbols *s, struct module *m)
 	if (!m->tried && !(m->m.flags & PT_MODULE_VDSO) && *m->m.path)
 		m->object = object_open(s->files, &m->m, &warning);
 	m->tried = true;
+	if (!object_available() && !s->told) {
+		static const char text[] = "native frames have no names: this pytrace was built without elfutils";
+
+		*array_push(&s->warnings) = mem_text(text, sizeof text - 1);
+		s->told = true;
+	}
 	if (warning && m->bundled != BUNDLE_NONE)
 		free(warning);
 	else if (warning)

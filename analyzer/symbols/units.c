@@ -14,6 +14,8 @@ enum {
 	MAX_DEPTH = 100,      /* of DIEs in each other */
 	MAX_PATH = 4096,
 	NO_PARENT = -1,
+	NO_SCOPE = -1,
+	MAX_DIES = 1 << 25, /* of a unit when scopes are read */
 };
 
 /* A function that was inlined into another one. */
@@ -39,13 +41,22 @@ struct unit {
 	struct spans spans;
 };
 
+/* A namespace, a class, a function: names within it start with its own. */
+struct scope {
+	const char *name;
+	int parent; /* index, NO_SCOPE */
+};
+
 struct units {
 	ARRAY(struct unit) units;
 	struct spans spans;
 	struct arena texts;
 	struct map paths; /* name within a file table (its address in memory) to index in path_of */
-	struct map names; /* offset of a DIE to index in path_of: names made from scopes */
+	struct map names; /* a DIE (its address in memory) to index in path_of: names made from scopes */
 	ARRAY(const char *) path_of;
+	ARRAY(struct scope) scopes;
+	struct map scope_of;    /* a function's DIE to its scope, plus 1 */
+	struct map scopes_read; /* units (their first DIE) whose scopes are known */
 };
 
 /* ---- ranges ---- */
@@ -110,6 +121,9 @@ void units_free(struct units *u)
 	array_free(&u->path_of);
 	map_free(&u->paths);
 	map_free(&u->names);
+	map_free(&u->scope_of);
+	map_free(&u->scopes_read);
+	array_free(&u->scopes);
 	arena_free(&u->texts);
 	free(u);
 }
@@ -290,22 +304,64 @@ static const char *scope_name(Dwarf_Die *scope)
 	return tag == DW_TAG_class_type || tag == DW_TAG_structure_type ? "{lambda}" : NULL;
 }
 
-/* "ns::Class::name" for a function that has no linkage name: NULL when it stands in no scope. */
-static char *scoped_name(Dwarf_Die *die, const char *name)
+static uint64_t die_key(const Dwarf_Die *die) { return (uint64_t)(uintptr_t)die->addr; }
+
+/* Notes for each function below `parent` what it stands in. */
+static void read_scopes(struct units *u, Dwarf_Die *parent, int scope, struct budget *b, int depth)
 {
-	Dwarf_Die *scopes = NULL;
-	char path[MAX_PATH] = "";
-	int n = dwarf_getscopes_die(die, &scopes);
+	Dwarf_Die die;
+
+	if (depth > MAX_DEPTH || !go_down(parent, &die, b))
+		return;
+	do {
+		int tag = dwarf_tag(&die), within = scope;
+		const char *name = scope_name(&die);
+
+		if (tag == DW_TAG_subprogram)
+			*map_at(&u->scope_of, die_key(&die)) = (uint32_t)(scope + 1);
+		if (name) {
+			within = (int)u->scopes.n;
+			*array_push(&u->scopes) = (struct scope){ name, scope };
+		}
+		if (name || is_block(tag))
+			read_scopes(u, &die, within, b, depth + 1);
+	} while (go_on(&die, b));
+}
+
+/* The scope of a function, read together with those of its whole unit. (dwarf_getscopes_die() would walk through the
+ * unit for each.) */
+static int scope_find(struct units *u, Dwarf_Die *die)
+{
+	Dwarf_Die unit;
+	uint32_t found, *read;
+
+	if (!dwarf_cu_die(die->cu, &unit, NULL, NULL, NULL, NULL, NULL, NULL))
+		return NO_SCOPE;
+	read = map_at(&u->scopes_read, die_key(&unit));
+	if (*read == MAP_NONE) {
+		struct budget b = { MAX_DIES };
+
+		*read = 1;
+		read_scopes(u, &unit, NO_SCOPE, &b, 0);
+	}
+	found = map_find(&u->scope_of, die_key(die));
+	return found == MAP_NONE ? NO_SCOPE : (int)found - 1;
+}
+
+/* "ns::Class::name" for a function that has no linkage name: NULL when it stands in no scope. */
+static char *scoped_name(struct units *u, Dwarf_Die *die, const char *name)
+{
+	int scopes[MAX_DEPTH + 1], n = 0;
+	char path[MAX_PATH];
 	size_t used = 0;
 
-	for (int i = n - 1; i > 0; i--) {
-		const char *part = scope_name(&scopes[i]);
-
-		if (part && used < sizeof path)
-			used += (size_t)snprintf(path + used, sizeof path - used, "%s::", part);
-	}
-	free(scopes);
-	if (!used || used + strlen(name) >= sizeof path)
+	for (int at = scope_find(u, die); at != NO_SCOPE && n <= MAX_DEPTH; at = u->scopes.at[at].parent)
+		scopes[n++] = at;
+	if (!n)
+		return NULL;
+	while (n-- > 0 && used < sizeof path)
+		used += (size_t)snprintf(path + used, sizeof path - used, "%s::", u->scopes.at[scopes[n]].name);
+	if (used + strlen(name) >= sizeof path)
 		return NULL;
 	memcpy(path + used, name, strlen(name) + 1);
 	return mem_text(path, used + strlen(name));
@@ -339,10 +395,10 @@ static const char *function_name(struct units *u, struct unit *unit, Dwarf_Die *
 	if (!name || !has_scopes(&unit->die))
 		return name;
 	declaration = declaration_of(*die);
-	index = map_at(&u->names, (uint64_t)(uintptr_t)declaration.addr);
+	index = map_at(&u->names, die_key(&declaration));
 	if (*index == MAP_NONE) {
 		*index = (uint32_t)u->path_of.n;
-		scoped = scoped_name(&declaration, name);
+		scoped = scoped_name(u, &declaration, name);
 		*array_push(&u->path_of) = scoped ? arena_text(&u->texts, scoped, strlen(scoped)) : name;
 		free(scoped);
 	}
