@@ -68,10 +68,10 @@ void hook_check_python(struct thread *t, uint32_t stack, bool has_gil)
 		report(t, "Python", stack, full);
 }
 
-static void compare(const struct thread *t, const void *frame)
+static void compare(struct thread *t, const void *frame)
 {
 	struct oracle_wrong wrong;
-	size_t agreed = oracle_compare(t->tid, frame, &wrong);
+	size_t agreed = oracle_compare(t, frame, &wrong);
 	char line[192];
 
 	atomic_fetch_add(&n_frames, agreed);

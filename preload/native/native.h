@@ -32,6 +32,7 @@ struct native_thread {
 	bool in_step;    /* it found as many evaluation loops as the Python stack had entries */
 	uint64_t lo, hi; /* a stack that this thread was seen on */
 	uint64_t epoch;
+	struct native_thread *other; /* memory of walks that know nothing of walks before; for checks */
 };
 
 /* Whether native frames are wanted: written once, before the first event. */
@@ -47,7 +48,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame);
 uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame);
 /* Calls `each` for the frames of such a walk, the innermost first, as long as it returns true. True: the walk could not
  * go on to the outermost. */
-bool native_each(uint32_t tid, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg);
+bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg);
 
 void native_thread_end(struct native_thread *n);
 /* Something was unloaded, so that its addresses may mean other code. */

@@ -76,7 +76,7 @@ static bool compare_one(void *arg, const struct cpu_context *ours)
 	return true;
 }
 
-size_t oracle_compare(uint32_t tid, const void *frame, struct oracle_wrong *ret_wrong)
+size_t oracle_compare(struct thread *t, const void *frame, struct oracle_wrong *ret_wrong)
 {
 	int saved = errno;
 	struct cpu_context first = cpu_caller(frame);
@@ -93,7 +93,7 @@ size_t oracle_compare(uint32_t tid, const void *frame, struct oracle_wrong *ret_
 		if (!c.theirs_ended)
 			read_here(&c);
 	} while (!c.theirs_ended && c.sp < first.sp);
-	cut = native_each(tid, frame, compare_one, &c);
+	cut = native_each(t, frame, compare_one, &c);
 	if (!ret_wrong->ours && !c.theirs_ended && !cut)
 		*ret_wrong = (struct oracle_wrong){ .theirs = c.ip, .early = true };
 	errno = saved;
@@ -104,9 +104,9 @@ size_t oracle_compare(uint32_t tid, const void *frame, struct oracle_wrong *ret_
 
 bool oracle_start(void) { return false; }
 
-size_t oracle_compare(uint32_t tid, const void *frame, struct oracle_wrong *ret_wrong)
+size_t oracle_compare(struct thread *t, const void *frame, struct oracle_wrong *ret_wrong)
 {
-	(void)tid, (void)frame;
+	(void)t, (void)frame;
 	*ret_wrong = (struct oracle_wrong){ 0 };
 	return 0;
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct thread; /* preload/thread.h */
+
 /* Loads libunwind. False: it is not there, or this build knows no libunwind. In the constructor. */
 bool oracle_start(void);
 
@@ -20,4 +22,4 @@ struct oracle_wrong {
 	uint64_t ours, theirs;
 	bool early; /* we ended where libunwind goes on */
 };
-size_t oracle_compare(uint32_t tid, const void *frame, struct oracle_wrong *ret_wrong);
+size_t oracle_compare(struct thread *t, const void *frame, struct oracle_wrong *ret_wrong);

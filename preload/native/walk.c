@@ -90,6 +90,10 @@ static bool prepare(struct native_thread *n)
 
 void native_thread_end(struct native_thread *n)
 {
+	if (n->other) {
+		native_thread_end(n->other);
+		arena_unmap(n->other, sizeof *n->other);
+	}
 	if (n->memo)
 		arena_unmap(n->memo, MEMOS * sizeof *n->memo);
 	if (n->capacity)
@@ -440,33 +444,40 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 
 /* ---- without what was known before ---- */
 
-uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
+/* A walk from the start, its frames in *ret. NULL: no memory. */
+static struct native_thread *full_walk(struct thread *t, const void *frame, struct walk *w)
 {
-	struct native_thread n = { 0 };
-	struct walk w = { .n = &n };
-	uint32_t stack = python;
+	struct native_thread **n = &t->native.other;
 
-	if (prepare(&n) && walk(&w, innermost(frame), t->tid) && make_room(&w)) {
-		append(&w);
-		stack = look_up(t, &n, python);
-	}
-	native_thread_end(&n);
-	return stack;
+	if (!*n)
+		*n = arena_map(sizeof **n);
+	if (!*n || !prepare(*n))
+		return NULL;
+	(*n)->depth = (*n)->n_evals = 0;
+	*w = (struct walk){ .n = *n };
+	return walk(w, innermost(frame), t->tid) && make_room(w) ? *n : NULL;
 }
 
-bool native_each(uint32_t tid, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
+uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
 {
-	struct native_thread n = { 0 };
-	struct walk w = { .n = &n };
-	bool cut;
+	struct walk w;
+	struct native_thread *n = full_walk(t, frame, &w);
 
-	if (prepare(&n) && walk(&w, innermost(frame), tid))
-		for (uint32_t i = 0; i < w.n_fresh; i++)
-			if (!each(arg, &(struct cpu_context){ n.fresh[i].pc, n.fresh[i].sp, n.fresh[i].fp }))
-				break;
-	cut = n.cut;
-	native_thread_end(&n);
-	return cut;
+	if (!n)
+		return python;
+	append(&w);
+	return look_up(t, n, python);
+}
+
+bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
+{
+	struct walk w;
+	struct native_thread *n = full_walk(t, frame, &w);
+
+	for (uint32_t i = 0; n && i < w.n_fresh; i++)
+		if (!each(arg, &(struct cpu_context){ n->fresh[i].pc, n->fresh[i].sp, n->fresh[i].fp }))
+			break;
+	return !n || n->cut;
 }
 
 /* ---- life ---- */
