@@ -19,7 +19,7 @@ static void replay(struct report_trace *t, unsigned needs)
 {
 	struct progress progress;
 	struct growth_natives natives = { place_native_function, &t->places };
-	struct model *more[1];
+	struct model *more[2];
 	struct account_options options = {
 		.replay = { .n_workers = -1, .progress = on_progress, .progress_self = &progress },
 		.by_thread = needs & REPORT_THREADS,
@@ -30,6 +30,10 @@ static void replay(struct report_trace *t, unsigned needs)
 	if (needs & REPORT_GROWTH) {
 		curves_init(&t->curves, &t->trace);
 		more[options.n_more++] = &t->curves.model;
+	}
+	if (needs & REPORT_AREAS) {
+		areas_init(&t->areas, &t->trace);
+		more[options.n_more++] = &t->areas.model;
 	}
 	progress_start(&progress, "reading");
 	account_run(&t->account, &t->trace, &options);
@@ -65,6 +69,7 @@ void report_unload(struct report_trace *t)
 	growth_free(&t->growth);
 	if (t->has & REPORT_GROWTH)
 		curves_free(&t->curves);
+	areas_free(&t->areas);
 	if (t->has)
 		account_free(&t->account);
 	place_table_free(&t->places);

@@ -24,7 +24,7 @@ ZSTD = 1
 # Section 4.
 SHAPES = {128: 'PAIR', 129: 'PAIR', 130: 'PAIR', 192: 'BYTES', 193: 'BYTES', 194: 'BYTES', 195: 'BYTES', 196: 'BYTES',
           197: 'WORDS', 198: 'BYTES', 199: 'BYTES', 200: 'WORDS', 201: 'WORDS', 202: 'BYTES'}
-SHAPES.update({op: 'PAIR' for op in range(131, 141)})
+SHAPES.update({op: 'PAIR' for op in range(131, 142)})
 for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.split()):
     SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
 KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
