@@ -70,12 +70,17 @@ void facts_define(struct thread *t, const struct program *program)
 {
 	static char schema[4096];
 	struct piece piece = { schema, pt_schema_text(schema, sizeof schema) };
+	struct program_other other;
 
 	define_bytes(t, PT_OP_SCHEMA, 0, &piece, 1);
 	meta_text(t, "libpytrace.version", PYTRACE_VERSION);
 	meta_text(t, "program", program->name);
 	meta_text(t, "exe", program->exe);
 	meta_text(t, "mode", "full");
+	if (program_other(program, &other)) { /* a better word, if there is one, comes with facts_define_python */
+		meta_text(t, "python.implementation", other.implementation);
+		meta_text(t, "python.stacks_off", other.stacks_off);
+	}
 	facts_define_allocator(t);
 	meta_argv(t, program);
 	meta_place(t);
@@ -96,13 +101,15 @@ void facts_define_python(struct thread *t)
 	const struct py_info *py = py_info();
 	char hex[16];
 
-	meta_layers(t, py->implementation);
+	meta_layers(t, py->has_domains);
 	if (!py->implementation)
 		return;
 	snprintf(hex, sizeof hex, "0x%08x", py->hexversion);
 	meta_text(t, "python.implementation", py->implementation);
-	meta_text(t, "python.version", py->version);
-	meta_text(t, "python.hexversion", hex);
+	if (*py->version)
+		meta_text(t, "python.version", py->version);
+	if (py->hexversion)
+		meta_text(t, "python.hexversion", hex);
 	meta_switch(t, "python.free_threaded", py->free_threaded);
 	meta_switch(t, "python.shared", py->shared);
 	meta_switch(t, "python.debug", py->debug);

@@ -88,3 +88,34 @@ bool program_fits(const struct program *p, const char *globs)
 	}
 	return false;
 }
+
+static bool argument_holds(const struct program *p, const char *word)
+{
+	for (int i = 1; i < p->argc && p->argv[i]; i++)
+		if (strstr(p->argv[i], word))
+			return true;
+	return false;
+}
+
+bool program_other(const struct program *p, struct program_other *ret)
+{
+	static const struct {
+		const char *globs, *argument;
+		struct program_other other;
+	} others[] = {
+		{ "micropython*",
+		  "",
+		  { "MicroPython", "MicroPython keeps objects and frames in one block of memory" } },
+		{ "java", "jython", { "Jython", "Jython's objects and frames are in the heap of the Java machine" } },
+		{ "graalpy*", "", { "GraalPy", "GraalPy's objects and frames are in the heap of the Java machine" } },
+	};
+
+	for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+		if (!program_fits(p, others[i].globs) ||
+		    (*others[i].argument && !argument_holds(p, others[i].argument)))
+			continue;
+		*ret = others[i].other;
+		return true;
+	}
+	return false;
+}

@@ -18,5 +18,10 @@ struct program {
 void program_look(struct program *p, int argc, char *const *argv);
 /* Whether one of the globs (comma-separated) fits the executable's name or argv[0]'s. */
 bool program_fits(const struct program *p, const char *globs);
+/* An interpreter that only its name, or the name of what it runs, gives away: no symbol of it can be seen. */
+struct program_other {
+	const char *implementation, *stacks_off; /* as in py_info() */
+};
+bool program_other(const struct program *p, struct program_other *ret);
 /* The globs of interpreters. */
 extern const char program_interpreters[];

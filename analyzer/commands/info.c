@@ -171,12 +171,13 @@ static json_t *process_json(const struct trace *t)
 static json_t *python_json(const struct trace *t)
 {
 	const char *version = defs_meta(&t->defs, "python.version", NULL);
+	const char *implementation = defs_meta(&t->defs, "python.implementation", NULL);
 	json_t *o;
 
-	if (!version)
+	if (!version && !implementation)
 		return json_null();
 	o = json_object();
-	json_put(o, "implementation", json_text(defs_meta(&t->defs, "python.implementation", NULL)));
+	json_put(o, "implementation", json_text(implementation));
 	json_put(o, "version", json_text(version));
 	json_put(o, "free_threaded", json_boolean(meta_is_true(t, "python.free_threaded")));
 	json_put(o, "shared", json_boolean(meta_is_true(t, "python.shared")));
@@ -402,13 +403,15 @@ static void print_python(struct report *r, const struct trace *t)
 	const char *implementation = defs_meta(&t->defs, "python.implementation", NULL);
 	char line[400], safe[400];
 
-	if (!version) {
+	if (!version && !implementation) {
 		print_fact(r, "python", "none seen");
 		return;
 	}
-	snprintf(line, sizeof line, "%.40s %.*s%s%s%s", implementation ? implementation : "Python",
-		 (int)strcspn(version, " "), version,
-		 meta_is_true(t, "python.shared") ? ", shared library" : ", static",
+	snprintf(line, sizeof line, "%.40s%s%.*s%s%s%s", implementation ? implementation : "Python", version ? " " : "",
+		 version ? (int)strcspn(version, " ") : 0, version ? version : "",
+		 !defs_meta(&t->defs, "python.hexversion", NULL) ? ""
+		 : meta_is_true(t, "python.shared")              ? ", shared library"
+								 : ", static",
 		 meta_is_true(t, "python.free_threaded") ? ", free-threaded" : "",
 		 meta_is_true(t, "python.debug") ? ", debug build" : "");
 	print_fact(r, "python", format_printable(safe, sizeof safe, line));

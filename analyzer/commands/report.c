@@ -318,11 +318,11 @@ void report_heading(struct report *r, const struct report_trace *t)
 	char program[PT_PROGRAM_BYTES * 4], python[200], safe[200], ended[200];
 
 	format_printable(program, sizeof program, t->trace.front.program);
-	snprintf(python, sizeof python, "%.90s %.*s", implementation ? implementation : "",
+	snprintf(python, sizeof python, "%.90s%s%.*s", implementation ? implementation : "Python", version ? " " : "",
 		 version ? (int)strcspn(version, " ") : 0, version ? version : "");
 	fprintf(o->file, "%s%s%s  pid %u, %s, %s, %s\n", output_style(o, STYLE_STRONG), *program ? program : "?",
 		output_style(o, STYLE_PLAIN), t->trace.front.pid,
-		version ? format_printable(safe, sizeof safe, python) : "no Python",
+		version || implementation ? format_printable(safe, sizeof safe, python) : "no Python",
 		format_seconds(trace_duration_s(&t->trace)).text, report_ended(t, ended, sizeof ended));
 	report_missing(t, print_missing, &printer);
 	if (printer.n > MISSING_SHOWN)

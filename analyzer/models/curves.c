@@ -219,7 +219,7 @@ void curves_init(struct curves *c, struct trace *t)
 	c->model = (struct model){ c, on_changes, on_event, on_finish };
 	look_at_nodes(c, &t->defs);
 	c->of_node = mem_map((t->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
-	c->all_is_work = !defs_meta(&t->defs, "python.version", NULL);
+	c->all_is_work = !defs_meta(&t->defs, "python.hexversion", NULL);
 	c->slice_work = FIRST_WORK;
 	*array_push(&c->slices) = (struct slice){ 0 };
 }

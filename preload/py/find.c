@@ -162,6 +162,7 @@ static void found_cpython(bool at_startup)
 	struct place place = { 0 };
 
 	info.implementation = "CPython";
+	info.has_domains = py_symbols.get_allocator && py_symbols.set_allocator;
 	read_version();
 	info.free_threaded = py_symbols.merge_refcount != NULL;
 	info.debug = py_symbols.negative_refcount != NULL;
@@ -170,6 +171,24 @@ static void found_cpython(bool at_startup)
 	if (!at_startup)
 		py_thread_locals.bytes = 0; /* each thread has them where malloc put them */
 	choose_layout();
+}
+
+/* PyPy says its version only when it runs, but its library is called libpypy3.11-c.so. */
+static void found_pypy(void)
+{
+	Dl_info object;
+	const char *digits = NULL;
+	size_t n;
+
+	info.implementation = "PyPy";
+	info.shared = true;
+	info.stacks_off =
+		"PyPy keeps its frames where only PyPy finds them; its objects are in the memory that it maps";
+	if (dladdr(py_symbols.pypy, &object) && object.dli_fname)
+		digits = strstr(object.dli_fname, "libpypy");
+	digits = digits ? digits + strlen("libpypy") : "";
+	n = strspn(digits, "0123456789.");
+	memcpy(info.version, digits, n < sizeof info.version ? n : 0);
 }
 
 bool py_start(void *handle)
@@ -181,12 +200,10 @@ bool py_start(void *handle)
 		return true;
 	asked_before = true;
 	find_symbols(handle ? handle : RTLD_DEFAULT);
-	if (py_symbols.pypy) {
-		info.implementation = "PyPy";
-		info.stacks_off = "PyPy keeps its frames where only PyPy finds them";
-	} else if (py_symbols.version) {
+	if (py_symbols.pypy)
+		found_pypy();
+	else if (py_symbols.version)
 		found_cpython(at_startup);
-	}
 	return info.implementation;
 }
 

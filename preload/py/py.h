@@ -40,9 +40,10 @@ struct py_hooks {
 
 struct py_info {
 	const char *implementation; /* "CPython", "PyPy", …; NULL: no Python in this process (yet) */
-	char version[32];           /* "3.12.1" */
+	char version[32];           /* "3.12.1"; "" when it does not tell */
 	uint32_t hexversion;        /* 0x030c01f0 */
 	bool free_threaded, debug, shared;
+	bool has_domains;       /* its allocators can be hooked: raw, mem, object, arena */
 	const char *stacks_off; /* NULL: Python stacks are recorded; else why not, one clause for people */
 };
 

@@ -56,6 +56,16 @@ def candidates():
         yield from sorted(glob.glob(os.path.join(root, 'versions', '*', 'bin', 'python')), key=key)
 
 
+def others():
+    """{name: path} of those that are not CPython, None where there is none."""
+    folder = os.environ.get('PYTRACE_PYTHONS', '')
+    found = {}
+    for name, command in ('pypy', 'pypy3'), ('micropython', 'micropython'), ('jython', 'jython'):
+        path = os.path.join(os.path.abspath(folder), name, 'bin', 'python')
+        found[name] = path if folder and os.path.exists(path) else shutil.which(command)
+    return found
+
+
 def probe(path):
     """An Interpreter, or a string that says why not. One that is not CPython is for tests/test_others.py: no Interpreter."""
     try:
