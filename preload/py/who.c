@@ -26,6 +26,7 @@
 #include "formats/event.h"
 #include "preload/arena.h"
 #include "preload/emit.h"
+#include "preload/os.h"
 #include "preload/py/peek.h"
 #include "preload/py/thread_name.h"
 #include "preload/thread.h"
@@ -71,6 +72,7 @@ static struct {
 	const struct py_who *looper;             /* a thread with a running loop */
 	bool many_loopers;
 	const char *interp;        /* that the dict belongs to */
+	int32_t pid;
 	const char *current_tasks; /* up to 3.13 */
 	const char *loop_key;      /* in the thread state's dict, up to 3.12 */
 	const char *task_type, *task_subtype;
@@ -137,6 +139,7 @@ static void find_current_tasks(const char *tstate)
 	if (!dict || !py_readable(dict))
 		return;
 	who.current_tasks = dict;
+	who.pid = (int32_t)os_pid();
 	who.interp = PY_AT(char *, tstate, py_layout.ts_interp);
 }
 
@@ -158,6 +161,9 @@ static const char *running_loop(struct py_who *w, const char *tstate)
 	holder = py_known_dict_object(dict, who.loop_key);
 	if (py_layout.minor == 12 || !holder)
 		return holder;
+	/* a loop that the child of a fork inherited does not run there, says Python */
+	if (PY_AT(int32_t, holder, py_layout.object_type + 16) != who.pid)
+		return NULL;
 	return PY_AT(char *, holder, py_layout.object_type + 8);
 }
 
@@ -503,4 +509,10 @@ void py_who_end(struct py_thread *p)
 		arena_unmap(p->who, sizeof *p->who);
 }
 
-void py_who_after_fork(void) { atomic_store(&last_task, 0); }
+void py_who_after_fork(void)
+{
+	atomic_store(&last_task, 0);
+	who.looper = NULL; /* its memory is another process's */
+	who.many_loopers = false;
+	who.pid = (int32_t)os_pid();
+}

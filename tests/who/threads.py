@@ -43,9 +43,7 @@ def stays(name):
 
 threading.main_thread().name = 'the main thread'
 for name in 'first', 'idle':  # what the C library makes once, and for each thread
-    thread = threading.Thread(target=lambda: None, name=name)
-    thread.start()
-    thread.join()
+    run_alone(threading.Thread(target=lambda: None, name=name))
 threads = [threading.Thread(target=work, args=(5 + i, 100 * i), name='named %d' % i) for i in range(1, 6)]
 threads += [threading.Thread(target=work, args=(3, 77)) for i in range(3)]
 threads += [threading.Thread(target=renamed, args=('renamed %d' % i, 600 + i)) for i in range(4)]

@@ -9,12 +9,24 @@ import ctypes
 import json
 import os
 import threading
+import time
 
 LIBRARY = os.environ['TRUTH_HELPER']
 released, held = ctypes.CDLL(LIBRARY), ctypes.PyDLL(LIBRARY)
 for library in released, held:
     library.truth_malloc.restype, library.truth_malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
 rows, lock, turn = {}, threading.Lock(), [0]
+libc, PAGE = ctypes.CDLL(None), 4096
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+
+
+def run_alone(thread):
+    """Runs a thread until the kernel, too, knows of none but the main one."""
+    thread.start()
+    thread.join()
+    while len(os.listdir('/proc/self/task')) > 1:
+        time.sleep(0.001)
 
 
 def take(key, size):
@@ -24,6 +36,14 @@ def take(key, size):
         row = rows.setdefault(key, [0, 0])
         row[0] += size
         row[1] += 1
+
+
+def reserve(key, pages):
+    """The same in the layer reserve, which nobody else uses: for moments when C code calls malloc, too."""
+    libc.mmap(None, pages * PAGE, 0, 0x22, -1, 0)
+    row = rows.setdefault(key, [0, 0])
+    row[0] += pages * PAGE
+    row[1] += 1
 
 
 def done():
