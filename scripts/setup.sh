@@ -4,9 +4,9 @@
 # everything is there.
 
 BUILD_PACKAGES='gcc libc6-dev pkg-config meson ninja-build python3 libzstd-dev libxxhash-dev libjansson-dev libdw-dev libiberty-dev libjemalloc-dev'
-TEST_PACKAGES='libcmocka-dev clang-format'
+TEST_PACKAGES='libcmocka-dev clang-format libunwind-dev'
 # Without these some tests are skipped, and say so. (The last: CPython's own tests, of whatever version python3 is.)
-MORE_TEST_PACKAGES='libpython3-dev gdb strace g++ dwz libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0'
+MORE_TEST_PACKAGES='libpython3-dev gdb strace g++ cython3 python3-cffi pybind11-dev python3-numpy python3-lxml dwz libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0'
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -29,6 +29,7 @@ is_there() {
 	libdw-dev) have_library libdw ;;
 	libiberty-dev) echo '#include <libiberty/demangle.h>' | cc -fsyntax-only -xc - 2>/dev/null ;;
 	libcmocka-dev) have_library cmocka ;;
+	libunwind-dev) have_library libunwind ;;
 	clang-format | gdb | strace | g++) have_command "$1" ;;
 	*) dpkg -s "$1" >/dev/null 2>&1 ;;
 	esac
