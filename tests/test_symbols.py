@@ -352,7 +352,7 @@ def test_debuginfod(tmp, case):
     env = harness.clean_env(DEBUGINFOD_URLS='http://127.0.0.1:%d' % server.server_address[1], DEBUGINFOD_CACHE_PATH=tmp + '/cache')
     if case == 'hangs':
         server.hangs.set()
-        env['DEBUGINFOD_TIMEOUT'] = '6'
+        env['DEBUGINFOD_TIMEOUT'] = '2'
     start = time.monotonic()
     try:
         if case == 'is not there':

@@ -30,11 +30,11 @@ static size_t stem_length(const char *name)
 	};
 	const char *dot = name, *last = strrchr(name, '.');
 
-	while ((dot = strchr(dot + 1, '.')) != NULL)
+	while (*dot && (dot = strchr(dot + 1, '.')) != NULL)
 		for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
 			size_t n = strlen(suffixes[i]);
 
-			if (dot > name && !strncmp(dot + 1, suffixes[i], n) && (dot[n + 1] == '.' || !dot[n + 1]))
+			if (!strncmp(dot + 1, suffixes[i], n) && (dot[n + 1] == '.' || !dot[n + 1]))
 				return (size_t)(dot - name);
 		}
 	if (last && last > name && last[1] && !last[1 + strspn(last + 1, "0123456789")])

@@ -220,7 +220,7 @@ static struct debuginfod *debuginfod_new(void)
 		.end = dlsym(library, "debuginfod_end"),
 		.seconds_left = FILES_DEBUGINFOD_S,
 	};
-	setenv("DEBUGINFOD_TIMEOUT", "10", 0);
+	setenv("DEBUGINFOD_TIMEOUT", "5", 0);
 	d->client = d->find && d->end ? begin() : NULL;
 	if (d->client)
 		on_progress(d->client, debuginfod_on_progress);

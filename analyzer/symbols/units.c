@@ -15,7 +15,6 @@ enum {
 	MAX_PATH = 4096,
 	NO_PARENT = -1,
 	NO_SCOPE = -1,
-	MAX_DIES = 1 << 25, /* of a unit when scopes are read */
 };
 
 /* A function that was inlined into another one. */
@@ -33,9 +32,8 @@ struct function {
 };
 
 struct unit {
-	Dwarf_Die die;  /* has ranges and lines */
-	Dwarf_Die body; /* has functions: with split DWARF another one */
-	uint64_t bytes;
+	Dwarf_Die die;   /* has ranges and lines */
+	Dwarf_Die body;  /* has functions: with split DWARF another one */
 	bool read, deep; /* its functions; also those within functions */
 	ARRAY(struct function) functions;
 	struct spans spans;
@@ -79,21 +77,14 @@ struct units *units_new(Dwarf *dwarf)
 	struct units *u = mem_zero(1, sizeof *u);
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die, split;
-	Dwarf_Off last = 0;
 	uint8_t type;
 
 	while (!dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, &split)) {
-		Dwarf_Off at = dwarf_dieoffset(&die);
-
-		if (u->units.n)
-			u->units.at[u->units.n - 1].bytes = at > last ? at - last : 0;
-		last = at;
 		if (type != DW_UT_compile && type != DW_UT_skeleton)
 			continue;
 		*array_push(&u->units) = (struct unit){
 			.die = die,
 			.body = type == DW_UT_skeleton && dwarf_tag(&split) == DW_TAG_compile_unit ? split : die,
-			.bytes = UINT32_MAX,
 		};
 	}
 	for (size_t i = 0; i < u->units.n; i++)
@@ -130,22 +121,31 @@ void units_free(struct units *u)
 
 /* ---- walks over DIEs ---- */
 
-/* How far a walk may go: DIEs left to visit. */
-struct budget {
-	uint64_t dies;
+/* A walk in the order of the file. What is left out is skipped, nothing is seen twice, whatever the file says: so a
+ * walk ends within as many steps as a unit has bytes. */
+struct walk {
+	Dwarf_Off last; /* the DIE seen last */
 };
 
-/* To the first child, to the next sibling: only forwards, whatever the file says. */
-static bool go_down(Dwarf_Die *from, Dwarf_Die *to, struct budget *b)
+static bool go_to(Dwarf_Die *die, struct walk *w)
 {
-	return b->dies && b->dies-- && !dwarf_child(from, to) && dwarf_dieoffset(to) > dwarf_dieoffset(from);
+	Dwarf_Off at = dwarf_dieoffset(die);
+
+	if (at <= w->last)
+		return false;
+	w->last = at;
+	return true;
 }
 
-static bool go_on(Dwarf_Die *die, struct budget *b)
+/* To the first child. */
+static bool go_down(Dwarf_Die *from, Dwarf_Die *to, struct walk *w) { return !dwarf_child(from, to) && go_to(to, w); }
+
+/* To the next sibling. */
+static bool go_on(Dwarf_Die *die, struct walk *w)
 {
 	Dwarf_Die next;
 
-	if (!b->dies || !b->dies-- || dwarf_siblingof(die, &next) || dwarf_dieoffset(&next) <= dwarf_dieoffset(die))
+	if (dwarf_siblingof(die, &next) || !go_to(&next, w))
 		return false;
 	*die = next;
 	return true;
@@ -163,11 +163,11 @@ static bool is_block(int tag)
 	return tag == DW_TAG_lexical_block || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
 }
 
-static void read_functions(struct unit *unit, Dwarf_Die *parent, struct budget *b, int depth)
+static void read_functions(struct unit *unit, Dwarf_Die *parent, struct walk *w, int depth)
 {
 	Dwarf_Die die;
 
-	if (depth > MAX_DEPTH || !go_down(parent, &die, b))
+	if (depth > MAX_DEPTH || !go_down(parent, &die, w))
 		return;
 	do {
 		int tag = dwarf_tag(&die);
@@ -176,8 +176,8 @@ static void read_functions(struct unit *unit, Dwarf_Die *parent, struct budget *
 		if (is_function && push_ranges(&unit->spans, &die, (uint32_t)unit->functions.n))
 			*array_push(&unit->functions) = (struct function){ .die = die };
 		if (is_scope(tag) || (unit->deep && (is_function || is_block(tag))))
-			read_functions(unit, &die, b, depth + 1);
-	} while (go_on(&die, b));
+			read_functions(unit, &die, w, depth + 1);
+	} while (go_on(&die, w));
 }
 
 static void forget_functions(struct unit *unit)
@@ -196,25 +196,25 @@ static struct function *find_function(struct unit *unit, uint64_t address)
 	int64_t found = SPANS_NONE;
 
 	while (!unit->read || (found = spans_find(&unit->spans, address)) == SPANS_NONE) {
-		struct budget b = { unit->bytes };
+		struct walk w = { 0 };
 
 		if (unit->read && unit->deep)
 			return NULL;
 		unit->deep = unit->read;
 		unit->read = true;
 		forget_functions(unit);
-		read_functions(unit, &unit->body, &b, 0);
+		read_functions(unit, &unit->body, &w, 0);
 		spans_sort(&unit->spans);
 	}
 	return &unit->functions.at[found];
 }
 
-static void read_inlined(struct function *f, Dwarf_Die *parent, int inlined_parent, struct budget *b, int depth)
+static void read_inlined(struct function *f, Dwarf_Die *parent, int inlined_parent, struct walk *w, int depth)
 {
 	Dwarf_Die die;
 	struct spans ranges = { 0 };
 
-	if (depth > MAX_DEPTH || !go_down(parent, &die, b))
+	if (depth > MAX_DEPTH || !go_down(parent, &die, w))
 		return;
 	do {
 		int tag = dwarf_tag(&die), within = inlined_parent;
@@ -232,20 +232,20 @@ static void read_inlined(struct function *f, Dwarf_Die *parent, int inlined_pare
 				*array_push(&f->spans) = ranges.at[i];
 		}
 		if (tag == DW_TAG_inlined_subroutine || is_block(tag))
-			read_inlined(f, &die, within, b, depth + 1);
-	} while (go_on(&die, b));
+			read_inlined(f, &die, within, w, depth + 1);
+	} while (go_on(&die, w));
 	array_free(&ranges);
 }
 
 /* The innermost inlined function at an address: its index, or NO_PARENT. */
-static int find_inlined(struct unit *unit, struct function *f, uint64_t address)
+static int find_inlined(struct function *f, uint64_t address)
 {
 	int found = NO_PARENT, depth = 0;
 
 	if (!f->read) {
-		struct budget b = { unit->bytes };
+		struct walk w = { 0 };
 
-		read_inlined(f, &f->die, NO_PARENT, &b, 0);
+		read_inlined(f, &f->die, NO_PARENT, &w, 0);
 		f->read = true;
 	}
 	for (size_t i = 0; i < f->spans.n; i++) {
@@ -307,11 +307,11 @@ static const char *scope_name(Dwarf_Die *scope)
 static uint64_t die_key(const Dwarf_Die *die) { return (uint64_t)(uintptr_t)die->addr; }
 
 /* Notes for each function below `parent` what it stands in. */
-static void read_scopes(struct units *u, Dwarf_Die *parent, int scope, struct budget *b, int depth)
+static void read_scopes(struct units *u, Dwarf_Die *parent, int scope, struct walk *w, int depth)
 {
 	Dwarf_Die die;
 
-	if (depth > MAX_DEPTH || !go_down(parent, &die, b))
+	if (depth > MAX_DEPTH || !go_down(parent, &die, w))
 		return;
 	do {
 		int tag = dwarf_tag(&die), within = scope;
@@ -324,8 +324,8 @@ static void read_scopes(struct units *u, Dwarf_Die *parent, int scope, struct bu
 			*array_push(&u->scopes) = (struct scope){ name, scope };
 		}
 		if (name || is_block(tag))
-			read_scopes(u, &die, within, b, depth + 1);
-	} while (go_on(&die, b));
+			read_scopes(u, &die, within, w, depth + 1);
+	} while (go_on(&die, w));
 }
 
 /* The scope of a function, read together with those of its whole unit. (dwarf_getscopes_die() would walk through the
@@ -339,10 +339,10 @@ static int scope_find(struct units *u, Dwarf_Die *die)
 		return NO_SCOPE;
 	read = map_at(&u->scopes_read, die_key(&unit));
 	if (*read == MAP_NONE) {
-		struct budget b = { MAX_DIES };
+		struct walk w = { 0 };
 
 		*read = 1;
-		read_scopes(u, &unit, NO_SCOPE, &b, 0);
+		read_scopes(u, &unit, NO_SCOPE, &w, 0);
 	}
 	found = map_find(&u->scope_of, die_key(die));
 	return found == MAP_NONE ? NO_SCOPE : (int)found - 1;
@@ -493,7 +493,7 @@ void units_find(struct units *u, uint64_t address, struct object_frames *ret)
 	if (!unit)
 		return;
 	line_find(u, unit, address, &at);
-	for (int i = f ? find_inlined(unit, f, address) : NO_PARENT; i != NO_PARENT; i = f->inlined.at[i].parent) {
+	for (int i = f ? find_inlined(f, address) : NO_PARENT; i != NO_PARENT; i = f->inlined.at[i].parent) {
 		struct inlined *inlined = &f->inlined.at[i];
 
 		if (ret->n == OBJECT_MAX_FRAMES - 1)

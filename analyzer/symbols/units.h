@@ -5,7 +5,7 @@
  * What:  compilation units by address, made when the file is opened; functions of a unit by address, made at the first
  *        question in it; the functions inlined into a function, made at the first question in that. (libdw's own
  *        dwarf_getscopes() reads the whole unit again for each question.)
- * Trust: none. DIEs are visited in rising order only, and no more of them than a unit has bytes.
+ * Trust: none. DIEs are visited in rising order only, each once in a walk.
  * Owner: of its tables; the Dwarf stays the caller's and must outlive it.
  */
 #pragma once
