@@ -367,7 +367,11 @@ bool modules_look_again(void)
 	return any;
 }
 
-void modules_start(void (*gone)(uint64_t start, uint64_t end)) { on_gone = gone; }
+void modules_start(void (*gone)(uint64_t start, uint64_t end))
+{
+	on_gone = gone;
+	modules_look_again();
+}
 
 uint32_t modules_number(struct thread *t, const struct module *m)
 {

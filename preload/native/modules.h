@@ -29,7 +29,8 @@ struct module {
 const struct module *modules_find(uint64_t addr);
 /* Its number, defined in the trace; 0 for NULL and for code of no file. */
 uint32_t modules_number(struct thread *t, const struct module *m);
-/* Once, before anything else: `gone` is called for the range of each module that is found to be gone. */
+/* Once, before anything else; reads the kernel's list for the first time. `gone` is called for the range of each module
+ * that is found to be gone. */
 void modules_start(void (*gone)(uint64_t start, uint64_t end));
 /* Something may have been unloaded: looks which modules are gone. Whether any is. */
 bool modules_look_again(void);

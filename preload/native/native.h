@@ -28,9 +28,11 @@ struct native_thread {
 	struct native_memo *memo;
 	uint32_t *evals; /* indices of the frames that are in an evaluation loop */
 	uint32_t depth, n_evals, capacity;
-	bool cut;        /* the last walk did not reach the outermost frame */
-	bool in_step;    /* it found as many evaluation loops as the Python stack had entries */
-	uint64_t lo, hi; /* a stack that this thread was seen on */
+	uint32_t memo_misses;
+	uint8_t memo_bits; /* of the number of its entries */
+	bool cut;          /* the last walk did not reach the outermost frame */
+	bool in_step;      /* it found as many evaluation loops as the Python stack had entries */
+	uint64_t lo, hi;   /* a stack that this thread was seen on */
 	uint64_t epoch;
 	struct native_thread *other; /* memory of walks that know nothing of walks before; for checks */
 };

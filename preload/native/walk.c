@@ -39,7 +39,9 @@ struct native_memo {
 	uint32_t python, stack;
 };
 
-enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21, MEMOS = 8192 };
+enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21 };
+/* Most threads are short: the memo is small until it has missed often. */
+enum { MEMO_BITS_FIRST = 9, MEMO_BITS = 13, MISSES_MANY = 1 << 11 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
 #define NUMBER_CUT UINT32_MAX
 
@@ -72,16 +74,30 @@ static bool grow(struct native_thread *n)
 	return true;
 }
 
+static size_t memo_bytes(const struct native_thread *n) { return sizeof *n->memo << n->memo_bits; }
+
+/* An empty one, in place of the one that there is. Without memory: the old one, if there is any. */
+static bool new_memo(struct native_thread *n, uint8_t bits)
+{
+	struct native_memo *memo = arena_map(sizeof *memo << bits);
+
+	if (!memo)
+		return n->memo;
+	if (n->memo)
+		arena_unmap(n->memo, memo_bytes(n));
+	n->memo = memo;
+	n->memo_bits = bits;
+	return true;
+}
+
 static bool prepare(struct native_thread *n)
 {
 	uint64_t now = atomic_load_explicit(&epoch, memory_order_acquire);
 
-	if (!n->memo && !(n->memo = arena_map(MEMOS * sizeof *n->memo)))
-		return false;
-	if (!n->capacity && !grow(n))
+	if ((!n->memo && !new_memo(n, MEMO_BITS_FIRST)) || (!n->capacity && !grow(n)))
 		return false;
 	if (n->epoch != now) {
-		memset(n->memo, 0, MEMOS * sizeof *n->memo);
+		memset(n->memo, 0, memo_bytes(n));
 		n->depth = n->n_evals = 0;
 	}
 	n->epoch = now;
@@ -95,7 +111,7 @@ void native_thread_end(struct native_thread *n)
 		arena_unmap(n->other, sizeof *n->other);
 	}
 	if (n->memo)
-		arena_unmap(n->memo, MEMOS * sizeof *n->memo);
+		arena_unmap(n->memo, memo_bytes(n));
 	if (n->capacity)
 		arena_unmap(n->frames, n->capacity * (2 * sizeof *n->frames + sizeof *n->evals));
 	memset(n, 0, sizeof *n);
@@ -384,16 +400,29 @@ static __attribute__((noinline)) uint32_t look_up(struct thread *t, const struct
 	return python && id ? intern_join(t, path, python, id) : python ? python : id;
 }
 
-static inline uint32_t stack_id(struct thread *t, const struct native_thread *n, uint32_t python)
+static inline struct native_memo *memo_of(const struct native_thread *n, uint64_t path, uint32_t python)
+{
+	return &n->memo[(path ^ python * UINT64_C(0xd6e8feb86659fd93)) >> (64 - n->memo_bits)];
+}
+
+static __attribute__((noinline)) uint32_t fill_memo(struct thread *t, struct native_thread *n, uint32_t python)
 {
 	uint64_t path = n->frames[n->depth - 1].path;
-	struct native_memo *m = &n->memo[(path ^ python * UINT64_C(0xd6e8feb86659fd93)) >> 51];
+	uint32_t stack = look_up(t, n, python);
 
-	if (unlikely(m->path != path || m->python != python))
-		*m = (struct native_memo){ path, python, look_up(t, n, python) };
-	return m->stack;
+	if (++n->memo_misses == MISSES_MANY)
+		new_memo(n, MEMO_BITS);
+	*memo_of(n, path, python) = (struct native_memo){ path, python, stack };
+	return stack;
 }
-_Static_assert(MEMOS == 1 << (64 - 51), "the hash is as wide as the table");
+
+static inline uint32_t stack_id(struct thread *t, struct native_thread *n, uint32_t python)
+{
+	uint64_t path = n->frames[n->depth - 1].path;
+	const struct native_memo *m = memo_of(n, path, python);
+
+	return likely(m->path == path && m->python == python) ? m->stack : fill_memo(t, n, python);
+}
 
 /* ---- all of it ---- */
 
@@ -489,7 +518,7 @@ void native_start(const void *above_stack)
 	main_hi = (uint64_t)(uintptr_t)above_stack & ~UINT64_C(7);
 	main_lo = main_hi - (limit < MAIN_STACK_MAX ? limit : MAIN_STACK_MAX);
 	main_tid = os_tid();
-	modules_start(rules_forget);
+	modules_start(rules_forget); /* also reads the list of modules, before the program can leave /proc behind */
 	native_on = true;
 }
 
