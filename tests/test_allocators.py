@@ -88,6 +88,42 @@ def test_heap_is_in_no_sum(tmp, case):
         assert sum(e[3] for e in maps) >= 50000000, maps
 
 
+# ---- linked into a program ----
+
+EMBEDS = {'embed': ('libc', 'behind'), 'embed_dynamic': ('libjemalloc.so.2', 'behind'), 'embed_static': ('program', 'inside'),
+          'embed_prefix': ('libc', 'behind')}
+
+
+def run_embedded(python, tmp, program, script, env=None):
+    if not python.shared:
+        raise harness.Skip('a static interpreter: no libpython to embed')
+    path = os.path.join(harness.BUILD, 'tests', 'truth', program)
+    if not os.path.exists(path):
+        raise harness.Skip('no libjemalloc-dev: %s is not built' % program)
+    env = dict({'PYTHONHOME': python.prefix, 'PYTRACE_PROGRAMS': 'embed*', 'PYTHONPATH': os.path.join(harness.HERE, 'truth'),
+                'TRUTH_HELPER': harness.built('truth/truth.so')}, **env or {})
+    return harness.run_traced([path, os.path.join(python.libdir, python.ldlibrary), 'GLOBAL', script], tmp, env).check()
+
+
+@harness.cases(*['%s %s' % (e, p) for e in EMBEDS for p in ('malloc_family', 'frees', 'py_domains', 'threads_many', 'fork_tree', 'cxx_operators')])
+@harness.spread(2)
+def test_linked(python, tmp, case):
+    program, name = case.split()
+    env = {'TRUTH_CXX': cxx_library()} if name == 'cxx_operators' else {}
+    done = run_embedded(python, tmp, program, os.path.join(harness.HERE, 'truth', name + '.py'), env)
+    said = truths.spoken(done.out)
+    assert done.pid in said, done.err
+    for pid, lines in said.items():
+        truths.compare(truths.merge(lines), done.trace_of(pid), python)
+    info = harness.report('info', done.trace)
+    assert (info['allocator']['name'], info['allocator']['order']) == EMBEDS[program], info['allocator']
+    seen = program != 'embed_static'  # what the executable asks of the allocator inside it passes us by
+    made = sizes_made(done.trace)
+    assert [made.get(n, 0) for n in (4444, 5555, 6666, 7777)] == [3 * seen, 3 * seen, 0, 0], made
+    if not seen:
+        assert 'whose own calls of malloc are not seen' in ' '.join(harness.pytrace('info', done.trace).out.split())
+
+
 # ---- PYTRACE_BACKEND ----
 
 def need_backend():
@@ -138,6 +174,20 @@ def test_backend_and_older_blocks(python, tmp):
     done = truths.check_program(python, tmp, 'malloc_family', env=env)
     info = harness.report('info', done.trace)
     assert info['allocator']['name'] == 'jemalloc' and info['events']['unknown_frees'] >= 270, info
+
+
+@harness.cases('embed', 'embed_dynamic', 'embed_static', 'embed_prefix')
+def test_backend_linked(tmp, case):
+    """An embedded interpreter; a program with an allocator inside keeps it."""
+    need_backend()
+    shared = [p for p in harness.PYTHONS if p.shared]
+    if not shared:
+        raise harness.Skip('no shared interpreter')
+    done = run_embedded(shared[-1], tmp, case, os.path.join(harness.HERE, 'truth', 'malloc_family.py'), BACKEND)
+    truths.compare(truths.merge(truths.spoken(done.out)[done.pid]), done.trace, shared[-1])
+    kept = EMBEDS[case][0] != 'libc'
+    assert harness.report('info', done.trace)['allocator']['name'] == (EMBEDS[case][0] if kept else 'jemalloc')
+    assert ('which goes on serving' in done.err) == kept, done.err
 
 
 def test_backend_passes_through(tmp):

@@ -104,7 +104,7 @@ def test_calls_that_are_added(tmp):
     allowed = {'pwrite64', 'pread64', 'fallocate', 'ftruncate', 'fcntl', 'renameat2', 'renameat', 'rename', 'unlink', 'unlinkat', 'gettid',
                'getrandom', 'uname', 'readlink', 'readlinkat', 'madvise', 'clock_gettime', 'rt_sigprocmask', 'getppid', 'getpid',
                'newfstatat', 'fstat', 'stat', 'lseek', 'mremap', 'prlimit64', 'getrusage', 'mincore', 'faccessat', 'access', 'futex',
-               'fstatfs', 'membarrier', 'statfs', 'getcwd', 'msync', 'process_vm_readv', 'munmap', 'sched_getaffinity', 'dup3', 'statx', 'copy_file_range'}
+               'fstatfs', 'membarrier', 'prctl', 'statfs', 'getcwd', 'msync', 'process_vm_readv', 'munmap', 'sched_getaffinity', 'dup3', 'statx', 'copy_file_range'}
     assert added <= allowed, sorted(added - allowed)
     made = [sum(counts.get(name, 0) for name in ('clone', 'clone3', 'fork', 'vfork')) for counts in (traced, plain)]
     assert made[0] == made[1] == 2, 'processes and threads: %d made, %d by the program; it asks for 2' % tuple(made)
