@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python stacks are those of a full walk at every event, and the offsets are those of the interpreter's own headers."""
+import collections
 import glob
 import os
 import subprocess
@@ -43,6 +44,37 @@ def test_stacks_of_code_that_dies(python, tmp):
         assert (function, line) == want, (want, trace.stack(stack))
         seen += 1
     assert seen > 2000, seen
+
+
+def own_bytes(python, trace, names):
+    """How often each function of deaths.py's sort took bytes of its own size, seen at its name and line."""
+    header, seen = 49 if python.free_threaded else 33, collections.Counter()
+    for _, op, _, size, stack, _ in trace.events():
+        if op != 4 or size - header not in names:
+            continue
+        want = names[size - header]
+        frames = [(function, line) for _, line, _, function in trace.stack(stack)]
+        assert frames and frames[0] == want, (want, frames)
+        seen[want] += 1
+    return seen
+
+
+@harness.timeout(300)
+def test_stacks_of_subinterpreters(python, tmp):
+    """Some with a GIL of their own, at the same time."""
+    if not (python.has('_xxsubinterpreters') or python.has('_interpreters')):
+        raise harness.Skip('no module for subinterpreters')
+    trace = run_checked(python, tmp, 'interps.py')
+    seen = own_bytes(python, trace, {300000 + i: ('inner', 2) for i in range(8)})
+    assert seen[('inner', 2)] >= 200 * 5, seen
+
+
+@harness.timeout(300)
+def test_stacks_of_foreign_threads(python, tmp):
+    """Threads that C code made, which come to Python for a moment, and threads that never do."""
+    trace = run_checked(python, tmp, 'foreign.py')
+    seen = own_bytes(python, trace, {400000: ('called', 18)})
+    assert seen[('called', 18)] >= 100, seen
 
 
 @harness.timeout(300)
