@@ -21,6 +21,7 @@ struct py_layout {
 	uint16_t ts_chunk, ts_chunk_limit, chunk_previous, chunk_size, chunk_top, chunk_data;
 	/* PyFrameObject up to 3.10, _PyInterpreterFrame since */
 	uint16_t frame_code, frame_previous, frame_instr, frame_mark, frame_owner;
+	uint16_t frame_entry; /* of 3.11: whether C code called the evaluation loop for the frame */
 	/* free-threaded 3.14: which thread's copy of the instructions a frame runs; and a code object's array of copies
 	 */
 	uint16_t frame_copy, code_copies;

@@ -92,7 +92,7 @@ INLINE bool is_entry(const char *frame, const struct py_layout *l)
 {
 	if (are_objects(l))
 		return true;
-	return l->minor == 11 ? PY_AT(bool, frame, l->frame_owner - 1) : owner_of(frame, l) >= OWNER_CSTACK;
+	return l->frame_entry ? PY_AT(bool, frame, l->frame_entry) : owner_of(frame, l) >= OWNER_CSTACK;
 }
 
 /* ---- ids ---- */
