@@ -55,6 +55,9 @@ void place_table_free(struct place_table *t)
 	free(t->sites);
 	free(t->modules);
 	free(t->module_names);
+	for (size_t i = 0; i < t->json.n; i++)
+		json_decref(t->json.at[i]);
+	array_free(&t->json);
 	map_free(&t->native);
 	array_free(&t->native_rows);
 	arena_free(&t->arena);
@@ -198,6 +201,14 @@ static bool is_site(const struct place *p)
 	return p->module ? p->origin == ORIGIN_USER || p->origin == ORIGIN_PACKAGE : p->origin != ORIGIN_NONE;
 }
 
+static json_t **new_json(struct place_table *t, size_t n)
+{
+	json_t **json = arena_take(&t->arena, n * sizeof *json);
+
+	memset(json, 0, n * sizeof *json);
+	return json;
+}
+
 static struct place_row native_row(struct place_table *t, const struct node *node)
 {
 	static const struct symbol unknown = { 0 };
@@ -210,6 +221,7 @@ static struct place_row native_row(struct place_table *t, const struct node *nod
 	row.n = (uint32_t)n;
 	row.best = row.n - 1;
 	row.at = arena_take(&t->arena, n * sizeof *row.at);
+	row.json = new_json(t, n);
 	for (size_t i = n; i-- > 0;) {
 		row.at[i] = native_place(t, node, &symbols[i]);
 		if (is_site(&row.at[i]))
@@ -245,7 +257,7 @@ static struct place_row one_place(struct place_table *t, const struct place *p)
 	struct place *own = arena_take(&t->arena, sizeof *own);
 
 	*own = *p;
-	return (struct place_row){ own, 1, 0 };
+	return (struct place_row){ .at = own, .json = new_json(t, 1), .n = 1 };
 }
 
 static struct place_row find_row(struct place_table *t, node_id id)
@@ -286,6 +298,17 @@ const struct place *place_frames(struct place_table *t, node_id node, size_t *re
 
 	*ret_n = row->n;
 	return row->at;
+}
+
+json_t *place_frame_json(struct place_table *t, node_id node, size_t i)
+{
+	const struct place_row *row = row_of(t, node);
+
+	if (!row->json[i]) {
+		row->json[i] = place_json(&row->at[i]);
+		*array_push(&t->json) = row->json[i];
+	}
+	return json_incref(row->json[i]);
 }
 
 /* ---- sites ---- */

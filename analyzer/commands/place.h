@@ -48,6 +48,7 @@ struct place {
 /* The frames that a node shows as. */
 struct place_row {
 	struct place *at; /* innermost first; NULL: not looked up yet */
+	json_t **json;    /* of each, made once: stacks share them. Private */
 	uint32_t n;
 	uint32_t best; /* the one that stands for all */
 };
@@ -65,6 +66,7 @@ struct place_table {
 	struct map native;         /* address in a module to an index in native_rows */
 	ARRAY(struct place_row) native_rows;
 	struct arena arena;
+	ARRAY(json_t *) json; /* to be given back */
 };
 
 /* `symbols` and `sysroot` may be NULL. */
@@ -118,6 +120,8 @@ bool place_source(const struct place_table *t, const struct place *p, char *buf,
 /* Sites and stacks of DESIGN 2.5. The column counts from 0 in bytes, as Python's own co_positions() does. Native frames
  * have no column, but `module` (its path) and `address` (text, hexadecimal: in the module's file). */
 json_t *place_json(const struct place *p);
+/* Of the i-th frame of a node; not to be changed. A new reference. */
+json_t *place_frame_json(struct place_table *t, node_id node, size_t i);
 json_t *place_stack_json(struct place_table *t, node_id node);
 
 /* Prints a stack, innermost frame first. Unless `full`, runs of frames that are not the user's are folded. */

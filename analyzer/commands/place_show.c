@@ -110,10 +110,10 @@ json_t *place_stack_json(struct place_table *t, node_id node)
 	for (; node != NODE_EMPTY;
 	     node = node == NODE_UNKNOWN ? NODE_EMPTY : defs_frame(&t->trace->defs, node)->parent) {
 		size_t n;
-		const struct place *frames = place_frames(t, node, &n);
 
+		place_frames(t, node, &n);
 		for (size_t i = 0; i < n; i++)
-			json_add(stack, place_json(&frames[i]));
+			json_add(stack, place_frame_json(t, node, i));
 	}
 	return stack;
 }
