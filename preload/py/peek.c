@@ -272,14 +272,30 @@ const char *py_attribute(const char *instance, const char *name)
 	return py_dict_text(dict_at_offset(instance, type), name);
 }
 
-const char *py_module_variable(const char *tstate, const char *module, const char *variable)
+static const char *find_hinted(const struct view *v, const char *text, struct py_hint *hint)
 {
-	const char *interp = PY_AT(char *, tstate, py_layout.ts_interp);
-	const char *modules =
-		readable(interp + py_layout.interp_modules) ? PY_AT(char *, interp, py_layout.interp_modules) : NULL;
-	const char *found = py_dict_text(modules, module);
+	if (hint->key && hint->index < v->n && key_at(v, hint->index) == hint->key)
+		return value_at(v, hint->index);
+	for (uint64_t i = 0; i < v->n; i++) {
+		if (!key_at(v, i) || !value_at(v, i) || !py_text_is(key_at(v, i), text))
+			continue;
+		*hint = (struct py_hint){ key_at(v, i), i };
+		return value_at(v, i);
+	}
+	return NULL;
+}
 
+const char *py_module_variable(const char *tstate, const char *module, const char *variable, struct py_path *path)
+{
+	const char *interp = PY_AT(char *, tstate, py_layout.ts_interp), *found;
+	struct view v;
+
+	if (!readable(interp + py_layout.interp_modules) ||
+	    !view_dict(&v, PY_AT(char *, interp, py_layout.interp_modules)))
+		return NULL;
+	found = find_hinted(&v, module, &path->module);
 	/* a module's dict lies directly behind its head */
-	return found && readable(found) ? py_dict_text(PY_AT(char *, found, py_layout.object_type + 8), variable)
-					: NULL;
+	if (!found || !readable(found) || !view_dict(&v, PY_AT(char *, found, py_layout.object_type + 8)))
+		return NULL;
+	return find_hinted(&v, variable, &path->variable);
 }

@@ -30,7 +30,7 @@ bool py_int(const char *object, uint64_t *ret);
  */
 const char *py_dict_text(const char *dict, const char *key);
 const char *py_dict_object(const char *dict, const void *key);
-/* The same of a dict that is known to be one: without a test, a few loads. */
+/* The same of a dict that is known to be one: without a test. */
 const char *py_known_dict_object(const char *dict, const void *key);
 const char *py_dict_int(const char *dict, uint64_t key);
 
@@ -40,5 +40,14 @@ const char *py_dict_key(const char *dict, const char *text);
 /* What instance.__dict__[name] is, also where the instance has no dict yet; NULL: nothing. */
 const char *py_attribute(const char *instance, const char *name);
 
+/* Where a key was last: makes the next look-up a few loads, as long as it is there. Zero bytes are the first state. */
+struct py_hint {
+	const char *key;
+	uint64_t index;
+};
+struct py_path {
+	struct py_hint module, variable;
+};
+
 /* A module's variable, by the names of both; NULL when there is none. */
-const char *py_module_variable(const char *tstate, const char *module, const char *variable);
+const char *py_module_variable(const char *tstate, const char *module, const char *variable, struct py_path *path);

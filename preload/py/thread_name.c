@@ -20,7 +20,7 @@ struct codes {
 
 static struct codes bootstrap; /* threading.Thread._bootstrap, the outermost frame of a thread */
 static struct codes outer;     /* what is on top when one begins or ends: its _bootstrap_inner and _delete */
-static const char *active, *active_interp; /* threading._active, of this interpreter */
+static struct py_path active;  /* threading._active */
 
 static void remember(struct codes *codes, const char *code) { codes->at[codes->n++ % CODES] = code; }
 
@@ -42,18 +42,6 @@ void py_name_code(const char *code, const struct piece *name)
 	}
 }
 
-/* The dict lives as long as its interpreter. */
-static const char *active_threads(const char *tstate)
-{
-	const char *interp = PY_AT(char *, tstate, py_layout.ts_interp);
-
-	if (active_interp != interp || !active) {
-		active = py_module_variable(tstate, "threading", "_active");
-		active_interp = interp;
-	}
-	return active;
-}
-
 /* While a thread begins or ends it may still have the entry of another one, whose ident it got: a thread that threading
  * did not start is looked up there only when it has had a frame of its own. */
 static const char *own_object(struct py_name *n, const struct py_thread *p, const char *tstate)
@@ -69,7 +57,7 @@ static const char *own_object(struct py_name *n, const struct py_thread *p, cons
 	n->is_foreign |= root != NULL;
 	if (!n->is_foreign || n->is_started || py_layout.free_threaded)
 		return NULL;
-	return py_dict_int(active_threads(tstate), (uint64_t)pthread_self());
+	return py_dict_int(py_module_variable(tstate, "threading", "_active", &active), (uint64_t)pthread_self());
 }
 
 static bool is_time(const struct thread *t, const struct py_name *n, const struct py_thread *p)
@@ -107,5 +95,5 @@ void py_name_forget(void)
 {
 	memset(&bootstrap, 0, sizeof bootstrap);
 	memset(&outer, 0, sizeof outer);
-	active = active_interp = NULL;
+	memset(&active, 0, sizeof active);
 }

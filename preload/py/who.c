@@ -71,9 +71,9 @@ static struct {
 	bool look_for_tasks, look_for_greenlets; /* what was missing may be there: new code was seen */
 	const struct py_who *looper;             /* a thread with a running loop */
 	bool many_loopers;
-	const char *interp;        /* that the dict belongs to */
 	int32_t pid;
-	const char *current_tasks; /* up to 3.13 */
+	struct py_path tasks_path;
+	const char *current_tasks; /* up to 3.13: asyncio's dict from loop to task */
 	const char *loop_key;      /* in the thread state's dict, up to 3.12 */
 	const char *task_type, *task_subtype;
 	uint32_t coroutine_at; /* in a task; its name is behind it */
@@ -131,18 +131,6 @@ uint64_t py_name_sign(const char *name)
 
 /* ---- asyncio ---- */
 
-static void find_current_tasks(const char *tstate)
-{
-	const char *dict = py_module_variable(tstate, "_asyncio", "_current_tasks");
-
-	who.look_for_tasks = false;
-	if (!dict || !py_readable(dict))
-		return;
-	who.current_tasks = dict;
-	who.pid = (int32_t)os_pid();
-	who.interp = PY_AT(char *, tstate, py_layout.ts_interp);
-}
-
 static const char *running_loop(struct py_who *w, const char *tstate)
 {
 	const char *dict, *holder;
@@ -162,6 +150,8 @@ static const char *running_loop(struct py_who *w, const char *tstate)
 	if (py_layout.minor == 12 || !holder)
 		return holder;
 	/* a loop that the child of a fork inherited does not run there, says Python */
+	if (!who.pid)
+		who.pid = (int32_t)os_pid();
 	if (PY_AT(int32_t, holder, py_layout.object_type + 16) != who.pid)
 		return NULL;
 	return PY_AT(char *, holder, py_layout.object_type + 8);
@@ -175,22 +165,31 @@ static bool may_look(const struct py_who *w, bool held)
 	return held || !who.looper || (who.looper == w && !who.many_loopers);
 }
 
+/* The dict is the module's, which may go: with the GIL it is looked up each time. */
+static const char *current_tasks(const char *tstate, bool held)
+{
+	if (held && (who.current_tasks || who.look_for_tasks)) {
+		who.current_tasks = py_module_variable(tstate, "_asyncio", "_current_tasks", &who.tasks_path);
+		who.look_for_tasks = false;
+	}
+	return who.current_tasks;
+}
+
 static const char *running_task(struct py_who *w, const char *tstate, bool held)
 {
-	const char *loop;
+	const char *loop, *tasks;
 
 	if (py_layout.ts_task)
 		return PY_AT(char *, tstate, py_layout.ts_task);
-	if (!who.current_tasks && who.look_for_tasks && held && !py_layout.free_threaded)
-		find_current_tasks(tstate);
-	if (!who.current_tasks || PY_AT(char *, tstate, py_layout.ts_interp) != who.interp)
+	if (py_layout.free_threaded)
 		return NULL;
 	loop = running_loop(w, tstate);
 	if (!loop)
 		return NULL;
 	who.many_loopers |= who.looper && who.looper != w;
 	who.looper = w;
-	return py_known_dict_object(who.current_tasks, loop);
+	tasks = current_tasks(tstate, held);
+	return tasks ? py_dict_object(tasks, loop) : NULL;
 }
 
 static bool is_coroutine(const char *object)
@@ -323,7 +322,9 @@ static bool has_word(struct py_who *w, const char *tstate, const char *root, boo
 		return true;
 	w->word = NULL;
 	if (!who.greenlet_type && who.look_for_greenlets && held && !py_layout.free_threaded) {
-		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet");
+		struct py_path path = { 0 };
+
+		who.greenlet_type = py_module_variable(tstate, "greenlet._greenlet", "greenlet", &path);
 		who.look_for_greenlets = false;
 	}
 	if (root == w->root || !who.greenlet_type)
@@ -514,5 +515,5 @@ void py_who_after_fork(void)
 	atomic_store(&last_task, 0);
 	who.looper = NULL; /* its memory is another process's */
 	who.many_loopers = false;
-	who.pid = (int32_t)os_pid();
+	who.pid = 0;
 }
