@@ -31,6 +31,7 @@ struct py_cached {
 	uint32_t stack;
 	uint32_t entries; /* calls of the evaluation loop by C code, from the outer end up to here */
 	bool may_mark;    /* a mark would prove the activation */
+	bool entry;       /* C code called the evaluation loop for this frame */
 };
 
 /* Direct-mapped. A key tells code object and instruction; it is wiped when a code object dies. */
@@ -270,6 +271,8 @@ INLINE bool descend(struct walk *w, int i, int *stop, const struct py_layout *l)
 
 		if (are_objects(l))
 			is_new |= code_of_object(frame, l) != e->code;
+		if (l->frame_entry)
+			is_new |= is_entry(frame, l) != e->entry;
 		if (is_new)
 			same = e;
 		if (have_marks(l)) {
@@ -391,8 +394,8 @@ INLINE uint32_t rebuild(struct thread *t, struct walk *w, const struct py_layout
 			e->code = code_of_object(e->frame, l);
 		if (are_objects(l) || i >= w->kept)
 			e->may_mark = can_be_marked(e->frame, e->code, l);
-		if (i >= w->kept)
-			e->entries = (i ? e[-1].entries : 0) + is_entry(e->frame, l);
+		e->entry = is_entry(e->frame, l);
+		e->entries = (i ? e[-1].entries : 0) + e->entry;
 		stack = refresh(t, p, e, stack, l);
 		if (w->may_mark)
 			mark(p, e, l);

@@ -180,7 +180,19 @@ def work():
     functools.reduce(lambda a, b: [a, b], range(10))
     list(map(lambda x: [x], range(5)))
     gc.collect()
+    by_c_or_not()
     asyncio.run(tasks())
+
+
+def here():
+    return [1] * 40
+
+
+def by_c_or_not():
+    """One instruction calls the same function directly and through C: frames at the same places, entered in two ways."""
+    through_c = functools.partial(here)
+    for call in (through_c, here) * 50:
+        call()
 
 
 def tracer(frame, event, arg):
