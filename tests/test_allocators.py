@@ -196,6 +196,58 @@ def test_backend_passes_through(tmp):
     assert '[heap]' in done.out and not done.traces
 
 
+FORKS = '''
+import os, sys, threading, ctypes, signal
+helper = ctypes.CDLL(os.environ['TRUTH_HELPER'])
+stop, ticks = [], []
+signal.signal(signal.SIGALRM, lambda *_: ticks.append(bytes(600)))
+signal.setitimer(signal.ITIMER_REAL, .002, .002)
+def work(size):
+    while not stop:
+        helper.truth_malloc_free(size, 20000)
+        [bytearray(k * 97 % 5000) for k in range(200)]
+threads = [threading.Thread(target=work, args=(s,)) for s in (17, 900, 70000)]
+for t in threads:
+    t.start()
+bad = 0
+for i in range(60):
+    pid = os.fork()
+    if not pid:
+        helper.truth_malloc_free(300, 1000)
+        kept = [bytearray(k * 91 % 3000) for k in range(300)]
+        os._exit(i & 7)
+    bad += os.waitpid(pid, 0)[1] >> 8 != i & 7
+stop.append(1)
+for t in threads:
+    t.join()
+signal.setitimer(signal.ITIMER_REAL, 0)
+print('bad', bad)
+'''
+
+
+@harness.cases('backend', *['%s %s' % (name, order) for name in LIBRARIES for order in ORDERS])
+def test_forks_while_threads_allocate(tmp, case):
+    if case == 'backend':
+        need_backend()
+    python = harness.PYTHONS[-1]
+    env = dict(BACKEND) if case == 'backend' else {'LD_PRELOAD': preload(*case.split())}
+    env.update(TRUTH_HELPER=harness.built('truth/truth.so'), PYTHONWARNINGS='ignore')
+    done = harness.run_traced([python.path, '-B', '-S', '-c', FORKS], tmp, env).check()
+    assert done.out == 'bad 0\n', (done.out, done.err[-300:])
+    assert len(done.traces) == 61 and harness.report('info', done.trace)['complete'], len(done.traces)
+
+
+def test_smallest_stacks(tmp):
+    """Threads that have the least stack that there is, of which thread-local storage takes its part."""
+    need_backend()
+    python = harness.PYTHONS[-1]
+    text = ('import threading, _thread\nthreading.stack_size(32768)\nout = []\n'
+            'for i in range(50):\n    t = threading.Thread(target=out.append, args=(i,)); t.start(); t.join()\nprint(len(out))')
+    for env in {}, BACKEND:
+        done = harness.run_traced([python.path, '-B', '-S', '-c', text], tmp, env).check()
+        assert done.out == '50\n', done.err
+
+
 @harness.cases('MALLOC_ARENA_MAX=1', 'GLIBC_TUNABLES=glibc.malloc.tcache_count=0', 'MALLOC_PERTURB_=165', 'MALLOC_CHECK_=3')
 def test_settings_of_libc(tmp, case):
     for python in harness.PYTHONS:
