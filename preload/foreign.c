@@ -17,7 +17,7 @@ enum {
 };
 #endif
 
-enum { REDIRECTS_MAX = 64 };
+enum { REDIRECTS_MAX = 96 };
 
 static struct redirect {
 	const char *name;
@@ -49,15 +49,37 @@ static const char *const memory_names[] = {
 };
 enum { MEMORY_NAMES = sizeof memory_names / sizeof *memory_names };
 
+/* tcmalloc's and mimalloc's second names for the same functions, for who wants them and no other's. */
+static const struct {
+	const char *its, *ours;
+} synonyms[] = {
+#define BOTH(name) \
+	{ "tc_" #name, #name }, { "mi_" #name, #name }
+	BOTH(malloc),
+	BOTH(calloc),
+	BOTH(realloc),
+	BOTH(free),
+	BOTH(memalign),
+	BOTH(posix_memalign),
+	BOTH(valloc),
+	BOTH(pvalloc),
+	{ "mi_reallocarray", "reallocarray" },
+	{ "tc_cfree", "free" },
+	{ "mi_cfree", "free" },
+#undef BOTH
+};
+enum { SYNONYMS = sizeof synonyms / sizeof *synonyms };
+
 static void add(const char *name, void *from, void *to)
 {
 	if (from && to && n_redirects < REDIRECTS_MAX)
 		redirects[n_redirects++] = (struct redirect){ name, from, to };
 }
 
+/* One function may have several names (tcmalloc's free and operator delete): the plain ones, added last, are taken. */
 static void *replacement_of(const void *p)
 {
-	for (size_t i = 0; i < n_redirects; i++)
+	for (size_t i = n_redirects; i-- > 0;)
 		if (redirects[i].from == p)
 			return redirects[i].to;
 	return NULL;
@@ -116,7 +138,18 @@ static void redirect_symbol(const struct redirect *r)
 
 /* ---- all of it ---- */
 
-void foreign_start(const struct foreign_hook *more, size_t n)
+void foreign_add(const struct foreign_hook *hooks, size_t n)
+{
+	if (real_allocator.is_libc)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		*hooks[i].real = lookup_address(&real_allocator.file, hooks[i].name);
+		add(hooks[i].name, *hooks[i].real, hooks[i].hook);
+	}
+}
+
+/* By the names that all allocators have only where these do not lead to us anyway. */
+void foreign_start(void)
 {
 	const struct lookup_file *f = &real_allocator.file;
 
@@ -124,10 +157,8 @@ void foreign_start(const struct foreign_hook *more, size_t n)
 		return;
 	for (int i = 0; i < MEMORY_NAMES && real_allocator.first; i++)
 		add(memory_names[i], lookup_address(f, memory_names[i]), lookup_address(&real_us, memory_names[i]));
-	for (size_t i = 0; i < n; i++) {
-		*more[i].real = lookup_address(f, more[i].name);
-		add(more[i].name, *more[i].real, more[i].hook);
-	}
+	for (int i = 0; i < SYNONYMS; i++)
+		add(synonyms[i].its, lookup_address(f, synonyms[i].its), lookup_address(&real_us, synonyms[i].ours));
 	dl_iterate_phdr(redirect_file, NULL);
 	for (size_t i = 0; i < n_redirects; i++)
 		redirect_symbol(&redirects[i]);

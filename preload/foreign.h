@@ -23,8 +23,10 @@ struct foreign_hook {
 	void **real; /* gets the allocator's own */
 };
 
-/* Redirects what is named above to the hooks: those of libpytrace.so's own names, and `more`, of n. */
-void foreign_start(const struct foreign_hook *more, size_t n);
+/* Names further functions; before foreign_start. */
+void foreign_add(const struct foreign_hook *hooks, size_t n);
+/* Redirects them, and all that libpytrace.so has under the allocator's names, to the hooks. */
+void foreign_start(void);
 /* Whose malloc serves the program: "libc", "libjemalloc.so.2", "program" (it is linked into the executable). */
 const char *foreign_name(void);
 /* How its calls come to us: "behind" (our hooks call it), "redirected", or "inside": redirected but for the

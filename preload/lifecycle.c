@@ -15,7 +15,7 @@
 #include "preload/figures.h"
 #include "preload/foreign.h"
 #include "preload/hooks/check.h"
-#include "preload/hooks/cxx.h"
+#include "preload/hooks/foreign.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
 #include "preload/native/native.h"
@@ -204,7 +204,9 @@ static bool begin(int argc, char **argv)
 	hook_check_start((unsigned)options.log);
 	if (!open_trace(&no_parent))
 		return false;
-	foreign_start(cxx_hooks, cxx_hooks_n);
+	foreign_add(cxx_hooks, cxx_hooks_n);
+	foreign_add(mallocx_hooks, mallocx_hooks_n);
+	foreign_start();
 	start_backend();
 	pthread_atfork(fork_prepare, NULL, fork_in_child);
 	on_exit(exit_handler, NULL);

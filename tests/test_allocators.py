@@ -56,6 +56,15 @@ def test_preloaded(python, tmp, case):
     assert not done.err, done.err
 
 
+OWN = {'jemalloc': 'je', 'tcmalloc': 'tc', 'tcmalloc-full': 'tc', 'mimalloc': 'mi'}
+
+
+@harness.cases(*['%s %s' % (name, order) for name in LIBRARIES for order in ORDERS])
+def test_own_names(python, tmp, case):
+    name, order = case.split()
+    truths.check_program(python, tmp, 'own_names', [library(name), OWN[name]], env={'LD_PRELOAD': preload(name, order)})
+
+
 def test_operators_of_libstdcxx(python, tmp):
     done = truths.check_program(python, tmp, 'cxx_operators', env={'TRUTH_CXX': cxx_library()})
     assert sizes_made(done.trace).get(4321) == 1

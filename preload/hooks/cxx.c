@@ -6,7 +6,7 @@
  * there is none to be had the throwing form is called after all, with the hook closed: it asks the program's
  * new-handler and throws.
  */
-#include "preload/hooks/cxx.h"
+#include "preload/hooks/foreign.h"
 #include "preload/hooks/hook.h"
 
 typedef size_t align_t; /* std::align_val_t */
