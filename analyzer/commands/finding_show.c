@@ -210,9 +210,8 @@ static void print_head(struct report *r, const struct finding *f, size_t number)
 	fputc('\n', o->file);
 }
 
-static void print_source(const struct output *o, const struct finding *f, unsigned indent)
+static void print_source(const struct output *o, const struct finding *f, const struct place *p, unsigned indent)
 {
-	const struct place *p = finding_place(f);
 	char text[400];
 	bool changed = false;
 
@@ -230,6 +229,25 @@ static char *printable_function(const struct place *p, bool full, char *buf, siz
 	return format_printable(buf, cap, place_function(p, full, function, sizeof function));
 }
 
+/* Of a leak in C: the Python line that called it. */
+static void print_python_caller(const struct output *o, const struct finding *f, bool full, unsigned indent)
+{
+	struct place_table *places = &f->trace->places;
+	node_id at = f->blame;
+	char where[4096], safe[4096];
+	const struct place *p;
+
+	while (at > NODE_UNKNOWN && place_find(places, at)->module)
+		at = place_caller(places, at);
+	if (at <= NODE_UNKNOWN)
+		return;
+	p = place_find(places, at);
+	format_printable(safe, sizeof safe, place_where(p, full, where, sizeof where));
+	fprintf(o->file, "%*scalled by %s", (int)indent, "", safe);
+	fprintf(o->file, " in %s\n", printable_function(p, full, safe, sizeof safe));
+	print_source(o, f, p, indent + 4);
+}
+
 void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent)
 {
 	const struct place *blame = finding_place(f), *site = finding_site(f);
@@ -241,12 +259,14 @@ void finding_print_place(const struct output *o, const struct finding *f, bool f
 	if (blame->origin != ORIGIN_NONE)
 		fprintf(o->file, " in %s", printable_function(blame, full, safe, sizeof safe));
 	fputc('\n', o->file);
-	print_source(o, f, indent + 4);
+	print_source(o, f, blame, indent + 4);
 	if (site != blame) {
 		format_printable(safe, sizeof safe, place_where(site, full, where, sizeof where));
 		fprintf(o->file, "%*sby way of %s", (int)indent, "", safe);
 		fprintf(o->file, " in %s\n", printable_function(site, full, safe, sizeof safe));
 	}
+	if (blame->module)
+		print_python_caller(o, f, full, indent);
 	if (place_below_text(&f->trace->places, f->sum.node, full, where, sizeof where))
 		fprintf(o->file, "%*sby native code: %s\n", (int)indent, "",
 			format_printable(safe, sizeof safe, where));

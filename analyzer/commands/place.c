@@ -127,6 +127,18 @@ static const char *module_path(const struct place_table *t, uint32_t module)
 	return strings_text(&d->strings, d->modules.at.at[module].path);
 }
 
+/* What came with the system, or within a package's wheel beside its extension modules ("numpy.libs"). */
+static bool is_system_library(const char *path)
+{
+	static const char *const folders[] = { "/usr/lib", "/lib/", "/lib32/", "/lib64/" };
+
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (!strncmp(path, folders[i], strlen(folders[i])))
+			return true;
+	}
+	return after_packages(path) && strstr(path, ".libs/");
+}
+
 static enum module_use judge_module(const struct place_table *t, uint32_t module)
 {
 	const char *path = module_path(t, module);
@@ -134,9 +146,11 @@ static enum module_use judge_module(const struct place_table *t, uint32_t module
 
 	if (kind == SYMBOLS_SYSTEM || kind == SYMBOLS_VDSO || t->trace->defs.modules.at.at[module].role != MODULE_OTHER)
 		return USE_SYSTEM;
-	if (kind != SYMBOLS_EXTENSION && kind != SYMBOLS_PROGRAM)
-		return USE_LIBRARY;
-	return strstr(path, "/lib-dynload/") || (!after_packages(path) && after_stdlib(path)) ? USE_STDLIB : USE_SITES;
+	if (strstr(path, "/lib-dynload/") || (!after_packages(path) && after_stdlib(path)))
+		return USE_STDLIB;
+	if (kind == SYMBOLS_EXTENSION || kind == SYMBOLS_PROGRAM)
+		return USE_SITES;
+	return *path != '/' || is_system_library(path) ? USE_LIBRARY : USE_SITES;
 }
 
 static enum module_use use_of(struct place_table *t, uint32_t module)

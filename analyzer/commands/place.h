@@ -4,9 +4,9 @@
  *
  * What:  each frame of a trace with its short file name and who wrote it; a native frame may be several, when functions
  *        were inlined there. The site of a stack, the frame to blame; sites and stacks in JSON and as text.
- * Site:  the innermost frame that is somebody's to change: a Python frame, or one of an extension module or the
- *        program itself with source lines (debug information). Other libraries' frames are passed over; when nothing
- *        else is there, the innermost with a name.
+ * Site:  the innermost frame that is somebody's to change: a Python frame, or a native one whose source line is known
+ *        (debug information). Frames of Python itself and of the system's libraries are passed over, and source that
+ *        came with a compiler or a package manager; when nothing else is there, it is the innermost with a name.
  * How:   a table beside the trace, filled when asked: decoding a line table and looking up symbols is dear, stacks
  *        share their frames.
  * Owner: the table owns its texts; they live until place_table_free(). The symbols must live as long.
@@ -25,7 +25,7 @@ enum origin {
 	ORIGIN_PACKAGE,
 	ORIGIN_STDLIB,
 	ORIGIN_IMPORT,
-	ORIGIN_MODULE,   /* an extension module of the user's or the program itself, but no source lines are known */
+	ORIGIN_MODULE,   /* native code that may be the user's, but its source lines are not known */
 	ORIGIN_LIBRARY,  /* native code that is nobody's to change here */
 	ORIGIN_INTERNAL, /* of the interpreter, of an allocator */
 	ORIGIN_NONE,     /* no frame */

@@ -269,11 +269,11 @@ const struct command command_sites = {
 			.summary = "who allocated it: by line, function, file, stack, layer, thread or task",
 			.operands = "TRACE...",
 			.details = "A site is the innermost frame of a block's stack that somebody can change: a "
-				   "Python frame, or one of an extension module or of the program itself whose source "
-				   "lines are known (debug information). Frames of the interpreter and of other "
-				   "libraries are passed over; the native function that did it for a Python line stands "
-				   "behind the line's function. A stack without such a frame is listed by the innermost "
-				   "native function, one of which nothing is known by its layer.\n\n"
+				   "Python frame, or a native one whose source line is known (debug information). "
+				   "Frames of the interpreter and of the system's libraries are passed over; the native "
+				   "function that did it for a Python line stands behind the line's function. A stack "
+				   "without such a frame is listed by the innermost native function, one of which "
+				   "nothing is known by its layer.\n\n"
 				   "Layers are mmap (anonymous mappings), malloc (called by C code), raw, mem and "
 				   "object (the "
 				   "three domains of Python's allocators). Every byte is counted once: a block of the "
