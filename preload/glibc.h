@@ -13,6 +13,7 @@
 
 #ifdef GLIBC_OLD
 __asm__(".symver dlsym, dlsym@" GLIBC_OLD);
+__asm__(".symver dladdr, dladdr@" GLIBC_OLD);
 __asm__(".symver dlerror, dlerror@" GLIBC_OLD);
 __asm__(".symver pthread_key_create, pthread_key_create@" GLIBC_OLD);
 __asm__(".symver pthread_setspecific, pthread_setspecific@" GLIBC_OLD);
