@@ -321,6 +321,27 @@ def test_symbols_in_gnu_debugdata(tmp):
     assert [got[a][0].function for a, _ in truth] == [t[-1][0] for _, t in truth]
 
 
+@harness.cases([], ['-Wl,-z,pack-relative-relocs'])
+def test_stripped_extension_module(tmp, case):
+    """Its functions have the names that its tables give them; what only looks like a table gives none."""
+    need('gcc', 'nm', 'objcopy')
+    library = tmp + '/extension.so'
+    done = subprocess.run(['gcc', '-O2', '-shared', '-fPIC'] + case + [source('extension.c'), '-o', library], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    if case and (done.returncode or b'ignored' in done.stdout):
+        raise harness.Skip('this linker has no %s' % case[0])
+    assert done.returncode == 0, done.stdout.decode()
+    start = {row.split()[2]: int(row.split()[0], 16) for row in command('nm', library).splitlines() if len(row.split()) == 3}
+    truth = {'add_thing': 'add', 'drop_thing': 'drop', 'get_size': 'size', 'set_size': 'size', 'get_kind': 'kind', 'no_method': '',
+             'box_dealloc': 'Box.tp_dealloc', 'box_new': 'Box.tp_new', 'fill_module': 'module exec', 'PyInit_extension': 'PyInit_extension'}
+    asked = ['=%x' % start[name] for name in truth]
+    got, kind, _ = ask(library, asked)
+    assert {name: got[start[name]][0].function for name in truth} == {name: name for name in truth} and kind == 'extension'
+    command('objcopy', '--strip-all', library)
+    got, kind, _ = ask(library, asked)
+    assert {name: got[start[name]][0].function for name in truth} == truth and kind == 'extension'
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.path)

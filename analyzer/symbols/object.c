@@ -4,9 +4,11 @@
  * finds them, units.c answers from DWARF; where that knows nothing, a sorted table of the ELF symbols does.
  */
 #include "analyzer/symbols/object.h"
+#include "analyzer/base/arena.h"
 #include "analyzer/base/array.h"
 #include "analyzer/base/mem.h"
 #include "analyzer/symbols/files.h"
+#include "analyzer/symbols/methods.h"
 #include "analyzer/symbols/units.h"
 
 #include <elfutils/libdwelf.h>
@@ -16,6 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* Of symbols that only their file knows, that have no size, that no table has (methods.h). */
+enum { LOCAL_RANK = 100, UNSIZED_RANK = 1000, METHOD_RANK = 10000 };
 
 /* A function by the ELF symbol tables. */
 struct elf_symbol {
@@ -34,6 +39,7 @@ struct object {
 	bool symbols_read, units_read;
 	unsigned exports;
 	ARRAY(struct elf_symbol) symbols;
+	struct arena names;  /* of symbols that no table has */
 	struct units *units; /* NULL: no DWARF */
 	Dwarf *alt;
 	int alt_fd;
@@ -126,6 +132,7 @@ void object_close(struct object *o)
 		return;
 	units_free(o->units);
 	array_free(&o->symbols);
+	arena_free(&o->names);
 	if (o->dwfl)
 		dwfl_end(o->dwfl);
 	if (o->alt)
@@ -153,7 +160,8 @@ static int symbol_rank(const GElf_Sym *sym, const char *name)
 {
 	int underscores = (int)strspn(name, "_");
 
-	return (sym->st_size ? 0 : 1000) + (GELF_ST_BIND(sym->st_info) == STB_LOCAL ? 100 : 0) + underscores;
+	return (sym->st_size ? 0 : UNSIZED_RANK) + (GELF_ST_BIND(sym->st_info) == STB_LOCAL ? LOCAL_RANK : 0) +
+	       underscores;
 }
 
 static unsigned export_flag(const char *name)
@@ -196,6 +204,39 @@ static void take_symbol(struct object *o, const GElf_Sym *sym, uint64_t start, u
 	};
 }
 
+/* Adds a function that is known by its name in Python. */
+static void take_method(void *self, const char *name, uint64_t start, uint64_t end)
+{
+	struct object *o = self;
+
+	*array_push(&o->symbols) = (struct elf_symbol){
+		.start = start,
+		.end = end,
+		.sized = true,
+		.name = arena_text(&o->names, name, strlen(name)),
+		.rank = METHOD_RANK,
+	};
+}
+
+/* Whether there is more than what the dynamic linker needs. */
+static bool has_symtab(struct object *o)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < o->symbols.n && !found; i++)
+		found = o->symbols.at[i].rank % 1000 >= LOCAL_RANK;
+	return found;
+}
+
+static void read_methods(struct object *o)
+{
+	GElf_Addr bias;
+	Elf *elf = dwfl_module_getelf(o->module, &bias);
+
+	if (elf && o->exports & OBJECT_PYINIT && !has_symtab(o))
+		methods_each(elf, take_method, o);
+}
+
 static void read_symbols(struct object *o)
 {
 	int n;
@@ -215,6 +256,7 @@ static void read_symbols(struct object *o)
 		if (name && *name && section != SHN_UNDEF && section < SHN_LORESERVE)
 			take_symbol(o, &sym, address - o->elf_bias, code_end(elf, section), name);
 	}
+	read_methods(o);
 	if (o->symbols.n)
 		qsort(o->symbols.at, o->symbols.n, sizeof *o->symbols.at, symbol_before);
 }
