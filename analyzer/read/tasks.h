@@ -20,13 +20,14 @@ struct task {
 	uint8_t kind;       /* enum pt_task; 0: no task */
 	string_id name;     /* given by the program; 0: none */
 	string_id function; /* that it runs, qualified; 0: not known */
-	uint32_t n;         /* definitions folded here */
+	uint32_t n;         /* tasks folded here; one that the tracer lost sight of may count twice, if it has a name */
 };
 
 struct tasks {
 	ARRAY(struct task) at; /* [0] is no task */
 	struct map index_of;   /* TASK id to index */
 	struct map by_key;
+	struct map seen; /* made-up name and function: those are one task, however often defined */
 };
 
 void tasks_init(struct tasks *t);

@@ -202,13 +202,22 @@ const char *py_dict_object(const char *dict, const void *key)
 	return view_dict(&v, dict) ? find_object(&v, key) : NULL;
 }
 
-const char *py_known_dict_object(const char *dict, const void *key)
+static inline bool view_seen_dict(struct view *v, const char *dict, const char **seen)
+{
+	if (dict == *seen && dict)
+		return view_known_keys(v, PY_AT(char *, dict, py_layout.dict_keys),
+				       PY_AT(char *, dict, py_layout.dict_values));
+	if (!view_dict(v, dict))
+		return false;
+	*seen = dict;
+	return true;
+}
+
+const char *py_seen_dict_object(const char *dict, const void *key, const char **seen)
 {
 	struct view v;
-	bool good = view_known_keys(&v, PY_AT(char *, dict, py_layout.dict_keys),
-				    PY_AT(char *, dict, py_layout.dict_values));
 
-	return good ? find_object(&v, key) : NULL;
+	return view_seen_dict(&v, dict, seen) ? find_object(&v, key) : NULL;
 }
 
 /* The hash of such an int is its value, up to 2^61 - 2. */
@@ -290,12 +299,14 @@ const char *py_module_variable(const char *tstate, const char *module, const cha
 	const char *interp = PY_AT(char *, tstate, py_layout.ts_interp), *found;
 	struct view v;
 
-	if (!readable(interp + py_layout.interp_modules) ||
-	    !view_dict(&v, PY_AT(char *, interp, py_layout.interp_modules)))
+	if (!view_seen_dict(&v, PY_AT(char *, interp, py_layout.interp_modules), &path->seen[0]))
 		return NULL;
 	found = find_hinted(&v, module, &path->module);
+	if (!found || (found != path->seen[1] && !readable(found)))
+		return NULL;
+	path->seen[1] = found;
 	/* a module's dict lies directly behind its head */
-	if (!found || !readable(found) || !view_dict(&v, PY_AT(char *, found, py_layout.object_type + 8)))
+	if (!view_seen_dict(&v, PY_AT(char *, found, py_layout.object_type + 8), &path->seen[2]))
 		return NULL;
 	return find_hinted(&v, variable, &path->variable);
 }

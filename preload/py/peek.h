@@ -30,8 +30,8 @@ bool py_int(const char *object, uint64_t *ret);
  */
 const char *py_dict_text(const char *dict, const char *key);
 const char *py_dict_object(const char *dict, const void *key);
-/* The same of a dict that is known to be one: without a test. */
-const char *py_known_dict_object(const char *dict, const void *key);
+/* The same, of a dict found in a live object: tested once, when it is not the one that was *seen. */
+const char *py_seen_dict_object(const char *dict, const void *key, const char **seen);
 const char *py_dict_int(const char *dict, uint64_t key);
 
 /* The key itself; NULL. */
@@ -47,6 +47,8 @@ struct py_hint {
 };
 struct py_path {
 	struct py_hint module, variable;
+	const char
+		*seen[3]; /* dict of modules, module, its dict: tested once, for what is found in a live object lives */
 };
 
 /* A module's variable, by the names of both; NULL when there is none. */

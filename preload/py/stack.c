@@ -215,6 +215,24 @@ const char *py_outermost(const struct py_thread *p, const char **ret_code)
 	return *ret_code = NULL;
 }
 
+uint32_t py_index_of(const struct py_thread *p, const char *frame)
+{
+	for (uint32_t i = p->depth; frame && i-- > 0;)
+		if (p->cached[i].frame == frame)
+			return i;
+	return UINT32_MAX;
+}
+
+bool py_has_generators(const struct py_thread *p, uint32_t from)
+{
+	bool objects = are_objects(&py_layout);
+
+	for (uint32_t i = from; i < p->depth; i++)
+		if (objects ? !p->cached[i].may_mark : owner_of(p->cached[i].frame, &py_layout) == OWNER_GENERATOR)
+			return true;
+	return false;
+}
+
 const char *py_innermost_code(const struct py_thread *p)
 {
 	uint32_t offset;

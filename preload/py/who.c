@@ -32,6 +32,7 @@
 #include "preload/thread.h"
 
 enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, TRIES_AT_ONCE = 64 };
+#define NOWHERE       UINT32_MAX
 #define NAME_EVERY_NS UINT64_C(20000000)
 
 struct known {
@@ -47,6 +48,7 @@ struct runs {
 	const char *name;     /* str, int or NULL */
 	const char *function; /* str or NULL */
 	uint64_t sign;
+	const char *frame;
 	const char *const *name_at; /* NULL: the name may change unseen */
 };
 
@@ -56,6 +58,9 @@ struct py_who {
 	uint32_t task; /* what the last SWITCH said */
 	const char *object;
 	uint64_t sign;
+	const char *frame; /* of a task's coroutine; NULL: it has none that can be known */
+	uint32_t index;    /* which one on the stack that is; NOWHERE */
+	bool is_greenlet;
 	const char *const *name_at, *name; /* of a task in C: where its name is, and was */
 	const char *dict;                  /* the thread state's, seen to be one */
 	const char *const *word;           /* greenlet's, of this thread; and the state that it led to */
@@ -73,8 +78,8 @@ static struct {
 	bool many_loopers;
 	int32_t pid;
 	struct py_path tasks_path;
-	const char *current_tasks; /* up to 3.13: asyncio's dict from loop to task */
-	const char *loop_key;      /* in the thread state's dict, up to 3.12 */
+	const char *current_tasks, *tasks_seen; /* up to 3.13: asyncio's dict from loop to task */
+	const char *loop_key;                   /* in the thread state's dict, up to 3.12 */
 	const char *task_type, *task_subtype;
 	uint32_t coroutine_at; /* in a task; its name is behind it */
 	const char *greenlet_type;
@@ -140,13 +145,11 @@ static const char *running_loop(struct py_who *w, const char *tstate)
 	dict = PY_AT(char *, tstate, py_layout.ts_dict);
 	if (!dict)
 		return NULL;
-	if (dict != w->dict || !who.loop_key) {
+	if (!who.loop_key)
 		who.loop_key = py_dict_key(dict, "__asyncio_running_event_loop__");
-		w->dict = dict;
-		if (!who.loop_key)
-			return NULL;
-	}
-	holder = py_known_dict_object(dict, who.loop_key);
+	if (!who.loop_key)
+		return NULL;
+	holder = py_seen_dict_object(dict, who.loop_key, &w->dict);
 	if (py_layout.minor == 12 || !holder)
 		return holder;
 	/* a loop that the child of a fork inherited does not run there, says Python */
@@ -189,7 +192,7 @@ static const char *running_task(struct py_who *w, const char *tstate, bool held)
 	who.many_loopers |= who.looper && who.looper != w;
 	who.looper = w;
 	tasks = current_tasks(tstate, held);
-	return tasks ? py_dict_object(tasks, loop) : NULL;
+	return tasks ? py_seen_dict_object(tasks, loop, &who.tasks_seen) : NULL;
 }
 
 static bool is_coroutine(const char *object)
@@ -428,6 +431,9 @@ static bool task_runs(struct py_who *w, const char *tstate, bool held, struct ru
 	r->sign = mix(py_name_sign(r->name), (uintptr_t)coroutine);
 	if (r->object != w->object || r->sign != w->sign)
 		r->function = function_of(coroutine);
+	if (is_coroutine(coroutine))
+		r->frame = py_layout.minor <= 10 ? PY_AT(char *, coroutine, py_layout.gen_frame)
+						 : coroutine + py_layout.gen_frame;
 	return true;
 }
 
@@ -450,12 +456,30 @@ static bool greenlet_runs(struct py_who *w, const struct py_thread *p, const cha
 	return true;
 }
 
+/*
+ * Whether another task may run than at the last look. A task begins with a frame of its coroutine, entered from C, and
+ * runs as long as that frame does: so as long as the frame is proven to be the same activation, and no coroutine is
+ * among the frames that are not, there is nothing to look for. (The coroutines of Cython have no frames: they are seen
+ * at the next look.) A greenlet has an outermost frame of its own.
+ */
+static bool may_be_another(struct py_who *w, const struct py_thread *p)
+{
+	bool was_task = w->object && !w->is_greenlet;
+
+	if (was_task && w->index == NOWHERE)
+		w->index = py_index_of(p, w->frame);
+	if ((py_state.who & WHO_GREENLET) && !p->proven)
+		return true;
+	return (py_state.who & WHO_ASYNCIO) &&
+	       (py_layout.ts_task || (was_task && w->index >= p->proven) || py_has_generators(p, p->proven));
+}
+
 static void look_at_task(struct thread *t, struct py_who *w, const struct py_thread *p, const char *tstate, bool held)
 {
 	struct runs r = { 0 };
 	uint32_t id = 0;
 
-	if (!may_look(w, held))
+	if (!may_be_another(w, p) || !may_look(w, held))
 		return;
 	if (!((py_state.who & WHO_ASYNCIO) && task_runs(w, tstate, held, &r)) &&
 	    !((py_state.who & WHO_GREENLET) && greenlet_runs(w, p, tstate, held, &r)))
@@ -466,6 +490,9 @@ static void look_at_task(struct thread *t, struct py_who *w, const struct py_thr
 		id = id_of(t, w, &r, mix(r.sign, r.kind == PT_TASK_GREENLET ? py_name_sign(r.name) : 0));
 	w->object = r.object;
 	w->sign = r.sign;
+	w->is_greenlet = r.kind == PT_TASK_GREENLET;
+	w->frame = r.frame;
+	w->index = py_index_of(p, r.frame);
 	w->name_at = r.name_at;
 	w->name = r.name;
 	if (id == w->task || !emit_room(t))
