@@ -256,6 +256,21 @@ int bundle_module(const struct bundle *b, const struct symbols_module *m)
 
 enum symbols_kind bundle_kind(const struct bundle *b, int module) { return b->modules[module].kind; }
 
+static uint32_t frames_end(const struct bundle *b, uint32_t address)
+{
+	return address + 1 < b->n.addresses ? b->addresses[address + 1].first_frame : b->n.frames;
+}
+
+bool bundle_has_lines(const struct bundle *b, int module)
+{
+	for (uint32_t i = 0; i < b->n.addresses; i++)
+		if (b->addresses[i].module == (uint32_t)module)
+			for (uint32_t f = b->addresses[i].first_frame; f < frames_end(b, i); f++)
+				if (b->frames[f].line)
+					return true;
+	return false;
+}
+
 static const char *text_at(const struct bundle *b, uint32_t offset) { return offset ? b->texts + offset : NULL; }
 
 bool bundle_find(const struct bundle *b, int module, uint64_t address, struct object_frames *ret)
@@ -274,7 +289,7 @@ bool bundle_find(const struct bundle *b, int module, uint64_t address, struct ob
 	if (low == b->n.addresses || b->addresses[low].module != (uint32_t)module ||
 	    b->addresses[low].address != address)
 		return false;
-	end = low + 1 < b->n.addresses ? b->addresses[low + 1].first_frame : b->n.frames;
+	end = frames_end(b, low);
 	ret->n = 0;
 	for (uint32_t i = b->addresses[low].first_frame; i < end && ret->n < OBJECT_MAX_FRAMES; i++) {
 		const struct bundle_frame *f = &b->frames[i];

@@ -21,6 +21,8 @@ enum { BUNDLE_NONE = -1 };
 /* The number of a module in the bundle, or BUNDLE_NONE. */
 int bundle_module(const struct bundle *b, const struct symbols_module *m);
 enum symbols_kind bundle_kind(const struct bundle *b, int module);
+/* Whether any of its frames has a line. */
+bool bundle_has_lines(const struct bundle *b, int module);
 /* The frames at an address: false when they were not asked for. Only function (as object_find() has it), file, line,
  * column and inlined are set; texts live as long as the bundle. */
 bool bundle_find(const struct bundle *b, int module, uint64_t address, struct object_frames *ret);

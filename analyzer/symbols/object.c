@@ -334,6 +334,12 @@ static void read_units(struct object *o)
 	o->units = units_new(dwarf);
 }
 
+bool object_has_lines(struct object *o)
+{
+	read_units(o);
+	return o->units && units_has_code(o->units);
+}
+
 void object_find(struct object *o, uint64_t address, struct object_frames *ret)
 {
 	struct symbol *outermost;

@@ -36,5 +36,8 @@ void object_close(struct object *o);
 /* OBJECT_ flags. */
 unsigned object_exports(struct object *o);
 
+/* Whether it, or its debug file, has DWARF for its code. */
+bool object_has_lines(struct object *o);
+
 /* The frames at an address of the file. symbol.function is as the linker has it, to be demangled, or a plain name. */
 void object_find(struct object *o, uint64_t address, struct object_frames *ret);

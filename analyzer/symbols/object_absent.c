@@ -28,6 +28,12 @@ unsigned object_exports(struct object *o)
 	return 0;
 }
 
+bool object_has_lines(struct object *o)
+{
+	(void)o;
+	return false;
+}
+
 void object_find(struct object *o, uint64_t address, struct object_frames *ret)
 {
 	(void)o, (void)address;

@@ -278,6 +278,15 @@ enum symbols_kind symbols_module_kind(struct symbols *s, uint32_t number)
 	return m->kind;
 }
 
+bool symbols_has_lines(struct symbols *s, uint32_t number)
+{
+	struct module *m = module_of(s, number);
+
+	if (m && m->bundled != BUNDLE_NONE && bundle_has_lines(s->bundle, m->bundled))
+		return true;
+	return m && (m->bundled == BUNDLE_NONE || s->bundle_is_last) && object_of(s, m) && object_has_lines(m->object);
+}
+
 /* ---- addresses ---- */
 
 /* A text of an object, for ever; the same text once. */

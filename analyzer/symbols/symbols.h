@@ -69,6 +69,8 @@ const char *symbols_module_name(struct symbols *s, uint32_t module);
 /* The whole path; "" when it was never told. */
 const char *symbols_module_path(struct symbols *s, uint32_t module);
 enum symbols_kind symbols_module_kind(struct symbols *s, uint32_t module);
+/* Whether lines of sources are known of the module, without looking up any. */
+bool symbols_has_lines(struct symbols *s, uint32_t module);
 /* "extension", "interpreter", "system", "library", "program", "vdso", "none". Static. */
 const char *symbols_kind_name(enum symbols_kind kind);
 

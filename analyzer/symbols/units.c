@@ -119,6 +119,8 @@ void units_free(struct units *u)
 	free(u);
 }
 
+bool units_has_code(const struct units *u) { return u->spans.n; }
+
 /* ---- walks over DIEs ---- */
 
 /* A walk in the order of the file. What is left out is skipped, nothing is seen twice, whatever the file says: so a

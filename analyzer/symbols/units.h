@@ -17,6 +17,9 @@ struct units;
 struct units *units_new(Dwarf *dwarf);
 void units_free(struct units *u);
 
+/* Whether any unit says which addresses are its. */
+bool units_has_code(const struct units *u);
+
 /* Fills *ret with the frames at an address of the DWARF, the innermost first. n is 0 when no unit knows it; the
  * outermost frame has no function when only its line is known. */
 void units_find(struct units *u, uint64_t address, struct object_frames *ret);

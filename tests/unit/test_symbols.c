@@ -185,6 +185,8 @@ static void bundle_round_trip(void **state)
 	assert_true(got.at[0].inlined && !got.at[1].inlined);
 	assert_true(bundle_find(b, a, 0x2000, &got));
 	assert_null(got.at[0].file);
+	assert_true(bundle_has_lines(b, a));
+	assert_false(bundle_has_lines(b, other));
 	assert_false(bundle_find(b, a, 0x1001, &got));
 	assert_false(bundle_find(b, a, 0x10, &got));
 	assert_true(bundle_find(b, other, 0x10, &got));
