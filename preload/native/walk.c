@@ -42,6 +42,7 @@ struct native_memo {
 enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21 };
 /* Most threads are short: the memo is small until it has missed often. */
 enum { MEMO_BITS_FIRST = 9, MEMO_BITS = 13, MISSES_MANY = 1 << 11 };
+#define NOWHERE UINT32_MAX
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
 #define NUMBER_CUT UINT32_MAX
 
@@ -228,8 +229,13 @@ static inline __attribute__((always_inline)) enum cfi_step step(struct native_fr
 {
 	if (likely(rule->kind <= RULE_FP))
 		return step_by_rule(f, rule, hi);
-	if (rule->kind == RULE_GENERAL)
-		return step_general(f, hi);
+	if (rule->kind == RULE_GENERAL) {
+		struct native_frame in_memory = *f; /* so that *f itself can live in registers */
+		enum cfi_step s = step_general(&in_memory, hi);
+
+		*f = in_memory;
+		return s;
+	}
 	return rule->kind == RULE_END ? CFI_END : CFI_UNKNOWN;
 }
 
@@ -278,31 +284,33 @@ static inline bool add(struct walk *w, const struct native_frame *f)
 	return true;
 }
 
-/* Joins the frames of the last walk at frame i, which is met again, and compares from there outwards. True: all of them
- * hold. Else those that do are fresh again but for the outermost of them, *f, from which to go on. */
-static inline bool join(struct walk *w, uint32_t i, struct native_frame *f)
+/* Joins the frames of the last walk at frame i, which is met again in the way `how`, and compares from there outwards.
+ * NOWHERE: all of them hold. Else those that do are fresh again but for the outermost of them, from which to go on. */
+static inline uint32_t join(struct walk *w, uint32_t i, uint64_t how)
 {
 	struct native_thread *n = w->n;
 	uint32_t last = i;
 
 	if (unlikely(n->frames[i].how & HOW_GENERAL)) /* the first of a walk, say: now it is known how it is found */
-		n->frames[i].how = f->how | (n->frames[i].how & HOW_NUMBER);
+		n->frames[i].how = how | (n->frames[i].how & HOW_NUMBER);
 	while (last > w->floor && likely(still_holds(&n->frames[last - 1])))
 		last--;
 	if (likely(last <= w->floor)) {
 		w->kept = i + 1;
-		return true;
+		return NOWHERE;
 	}
-	for (; i > last && add(w, &n->frames[i]); i--)
-		;
-	*f = n->frames[i];
-	return false;
+	while (i > last && add(w, &n->frames[i]))
+		i--;
+	return i;
 }
 
-/* From the frame `f` outwards, until a frame of the last walk is met or the stack ends. False: no memory. */
-static inline bool walk(struct walk *w, struct native_frame f, uint32_t tid)
+/* From the caller of the hook outwards, until a frame of the last walk is met or the stack ends. Nothing led to the
+ * first frame: it is never believed, only met. False: no memory. */
+static bool walk(struct walk *w, const void *frame, uint32_t tid)
 {
 	struct native_thread *n = w->n;
+	struct cpu_context c = cpu_caller(frame);
+	struct native_frame f = { .sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL };
 	uint64_t hi = 0;
 	uint32_t i = n->depth;
 	enum cfi_step s = CFI_STEPPED;
@@ -315,8 +323,11 @@ static inline bool walk(struct walk *w, struct native_frame f, uint32_t tid)
 		while (i && n->frames[i - 1].sp < f.sp)
 			i--;
 		if (i && same_context(&n->frames[i - 1], &f)) {
-			if (likely(join(w, i - 1, &f)))
+			uint32_t last = join(w, i - 1, f.how);
+
+			if (likely(last == NOWHERE))
 				return true;
+			f = n->frames[last];
 			while (i && n->frames[i - 1].sp <= f.sp)
 				i--;
 		}
@@ -443,14 +454,6 @@ static inline bool make_room(const struct walk *w)
 	return good;
 }
 
-/* The caller of the hook. Nothing led to it: it is never believed, only met. */
-static inline struct native_frame innermost(const void *frame)
-{
-	struct cpu_context c = cpu_caller(frame);
-
-	return (struct native_frame){ .sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL };
-}
-
 uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 {
 	struct native_thread *n = &t->native;
@@ -460,7 +463,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 	if (unlikely(n->epoch != atomic_load_explicit(&epoch, memory_order_acquire)) && !prepare(n))
 		return python;
 	w.floor = floor_of(n, &t->py, python);
-	if (unlikely(!walk(&w, innermost(frame), t->tid) || !make_room(&w))) {
+	if (unlikely(!walk(&w, frame, t->tid) || !make_room(&w))) {
 		n->depth = n->n_evals = 0;
 		return python;
 	}
@@ -484,7 +487,7 @@ static struct native_thread *full_walk(struct thread *t, const void *frame, stru
 		return NULL;
 	(*n)->depth = (*n)->n_evals = 0;
 	*w = (struct walk){ .n = *n };
-	return walk(w, innermost(frame), t->tid) && make_room(w) ? *n : NULL;
+	return walk(w, frame, t->tid) && make_room(w) ? *n : NULL;
 }
 
 uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
