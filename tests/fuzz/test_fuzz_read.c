@@ -75,7 +75,7 @@ static void some_events(struct synth *s, uint32_t thread, int n)
 			synth_pair(s, thread, (uint8_t)(PT_OP_FORK + (r >> 16) % 9), r >> 20 & 7, r >> 24 & 255);
 		else
 			synth_memory(s, thread, op, 0x10000 + (r >> 16 & 255) * 4096,
-				     (r >> 24 & 63) * (op >> 4 >= PT_MAP ? 4096 : 16), (uint32_t)(r >> 40) % 12);
+				     (r >> 24 & 63) * (op >> 4 >= PT_MAP ? 4096 : 16), (uint32_t)(r >> 40) % 32);
 	}
 }
 
@@ -92,7 +92,12 @@ static void some_definitions(struct synth *s)
 			data[k] = (uint8_t)(next_random() | (head.linetable == 3) << 7);
 		synth_define(s, 1, PT_OP_CODE, i, data, sizeof data);
 		synth_define(s, 1, PT_OP_CODE_TAIL, i, "abcd", 4);
-		synth_frame(s, 1, i, i / 2, i, i * 2);
+		synth_frame(s, 1, i, i / 2, i % 4 ? i : PT_CODE_ENTRY, i * 2);
+	}
+	for (uint32_t i = 0; i < 10; i++) {
+		synth_module(s, 1, i + 1, i % 3 ? "/srv/libfoo.so" : "/lib/libc.so.6", (uint8_t)(next_random() % 8));
+		synth_native(s, 1, 11 + i, i ? 10 + i : 0, i % 4, next_random(), next_random() % 8);
+		synth_join(s, 1, 21 + i, 1 + i, 11 + (uint32_t)below(10));
 	}
 	synth_meta(s, 1, "program=fuzz");
 	synth_define(s, 1, PT_OP_STRING, 1, "mark", 4);
@@ -240,6 +245,15 @@ static void (*const mutations[])(struct synth *s) = { flip_anything, change_payl
 
 /* ---- what they must survive ---- */
 
+static const char *look_at_node(const struct defs *d, node_id id)
+{
+	const struct node *n = defs_frame(d, id);
+
+	assert_true(id <= NODE_UNKNOWN || n->parent < id);
+	return n->kind == NODE_NATIVE ? modules_name(&d->modules, &d->strings, n->module)
+				      : strings_text(&d->strings, d->codes.at[n->code].name);
+}
+
 static void look_at_all(struct trace *t)
 {
 	struct account a;
@@ -250,12 +264,12 @@ static void look_at_all(struct trace *t)
 
 	account_run(&a, t, &options);
 	for (node_id n = 0; n < t->defs.stacks.nodes.n; n++)
-		lines += (uint64_t)lines_site(&t->defs, n).at.line;
+		lines += (uint64_t)lines_site(&t->defs, n).at.line + *look_at_node(&t->defs, n);
 	for (size_t i = 0; i < t->defs.codes.n; i++)
 		for (uint32_t offset = 0; offset < 100; offset++)
 			lines += (uint64_t)lines_find(&t->defs.codes.at[i], offset).line;
 	for (size_t i = 0; i < a.rows.n; i++)
-		lines += t->defs.stacks.nodes.at[a.rows.at[i].node].code;
+		lines += defs_frame(&t->defs, a.rows.at[i].node)->offset;
 	assert_true(strlen(trace_ended(t)) + lines > 0);
 	trace_is_complete(t);
 	account_free(&a);
@@ -263,6 +277,7 @@ static void look_at_all(struct trace *t)
 
 static void one_round(uint64_t seed)
 {
+	struct trace_options options = { 0 };
 	struct synth *s;
 	struct trace t;
 	struct fault f;
@@ -274,8 +289,10 @@ static void one_round(uint64_t seed)
 		mutations[below(sizeof mutations / sizeof *mutations)](s);
 	synth_write(s, path);
 	synth_free_all(s);
+	options.internals = below(2);
+	options.raw_stacks = below(2);
 	alarm(SECONDS_A_TRACE);
-	if (!trace_open(&t, path, &f))
+	if (!trace_open_with(&t, path, &options, &f))
 		look_at_all(&t);
 	trace_close(&t);
 	alarm(0);

@@ -43,9 +43,13 @@ static struct synth *some_trace(bool killed)
 
 		synth_at(s, i * 10);
 		synth_code(s, thread, i, "app.py", "f", i);
-		synth_frame(s, thread, i, 0, i, PT_OFFSET_NONE);
-		synth_alloc(s, thread, PT_LAYER_MALLOC, i * 4096, i % 7 ? i : UINT64_C(1) << 40, i);
-		synth_free(s, thread, PT_LAYER_MALLOC, i * 4096, i);
+		synth_module(s, thread, i, "/srv/libfoo.so", 0);
+		synth_frame(s, thread, 3 * i, 0, i, PT_OFFSET_NONE);
+		synth_native(s, thread, 3 * i + 1, i > 1 ? 3 * i - 2 : 0, i, (uint64_t)i << 30,
+			     i % 3 ? 0 : PT_NATIVE_EVAL);
+		synth_join(s, thread, 3 * i + 2, 3 * i, 3 * i + 1);
+		synth_alloc(s, thread, PT_LAYER_MALLOC, i * 4096, i % 7 ? i : UINT64_C(1) << 40, 3 * i + i % 3);
+		synth_free(s, thread, PT_LAYER_MALLOC, i * 4096, 3 * i + 2);
 		if (i % 10 == 0)
 			synth_flush(s, thread);
 	}
@@ -87,6 +91,9 @@ static void assert_same_events(const char *a_path, const char *b_path)
 	assert_int_equal(trace_open(&b, b_path, &f), 0);
 	assert_int_equal(a.n_events, b.n_events);
 	assert_int_equal(a.defs.stacks.nodes.n, b.defs.stacks.nodes.n);
+	assert_memory_equal(a.defs.stacks.nodes.at, b.defs.stacks.nodes.at,
+			    a.defs.stacks.nodes.n * sizeof(struct node));
+	assert_int_equal(a.defs.modules.at.n, b.defs.modules.at.n);
 	ao = order_new(&a, 0);
 	bo = order_new(&b, 0);
 	for (uint64_t i = 0; i < a.n_events; i++) {
