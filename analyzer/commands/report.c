@@ -182,6 +182,8 @@ static bool all_complete(const struct report *r)
  * notes on top, so it goes to stderr, and doesn't get between the lines of exports. */
 static void add_symbol_warnings(struct report *r)
 {
+	size_t shown = 0;
+
 	for (size_t i = 0; i < r->n_traces; i++) {
 		json_t *entry = r->json ? json_array_get(json_object_get(r->json, "trace"), i) : NULL;
 		const char *text;
@@ -190,9 +192,12 @@ static void add_symbol_warnings(struct report *r)
 		for (size_t n = 0; (text = symbols_warning(r->traces[i]->symbols, n)) != NULL; n++)
 			if (r->json)
 				json_add(json_object_get(entry, "missing"), json_text(text));
-			else
+			else if (shown++ < MISSING_SHOWN)
 				fprintf(stderr, "pytrace: %s\n", format_printable(safe, sizeof safe, text));
 	}
+	if (shown > MISSING_SHOWN)
+		fprintf(stderr, "pytrace: and %s (--json has them all)\n",
+			format_plural(shown - MISSING_SHOWN, "more such note", "more such notes").text);
 }
 
 int report_end(struct report *r)
