@@ -2,6 +2,7 @@
 """The examples that README shows: the planted leak is found at its line."""
 import os
 import re
+import shutil
 
 import harness
 
@@ -25,3 +26,23 @@ def test_run_names_the_trace_and_a_verdict(python, tmp):
     done = harness.run([harness.PYTRACE, 'run', '--', python.path, '-B', path], tmp, cwd=tmp).check()
     assert len(done.traces) == 1, done.traces
     assert os.path.basename(done.traces[0]) in done.out + done.err, (done.out, done.err)
+
+
+def test_leak_in_c(python, tmp):
+    """The C line is the place, the Python line its caller."""
+    if not shutil.which('cc'):
+        raise harness.Skip('no cc')
+    source = os.path.join(harness.TOP, 'examples', 'thumbnail.c')
+    library = os.path.join(tmp, 'libthumbnail.so')
+    harness.run(['cc', '-g', '-O2', '-shared', '-fPIC', '-o', library, source]).check()
+    script = os.path.join(harness.TOP, 'examples', 'gallery.py')
+    done = harness.run_traced([python.path, '-B', script, library], tmp).check()
+    findings = harness.report('leaks', done.trace)['findings']
+    assert len(findings) == 1, [f['site'] for f in findings]
+    site = findings[0]['site']
+    assert (site['language'], site['function'], site['line']) == ('native', 'unpack', 12), site
+    assert site['file'].endswith('examples/thumbnail.c'), site
+    assert findings[0]['blocks'] == 2000 and findings[0]['bytes'] == 2000 * 603 * 4, findings[0]
+    frames = [(f['language'], f['function'].split('.')[-1], f['line']) for f in findings[0]['stack']]
+    at = [frames.index(f) for f in (('native', 'unpack', 12), ('native', 'thumbnail', 22), ('python', 'add', 24), ('python', 'main', 31))]
+    assert at == sorted(at), frames
