@@ -7,6 +7,7 @@ import json
 import os
 
 import harness
+import merged
 import tracefile
 
 FOLDER = os.path.join(harness.HERE, 'golden')
@@ -16,6 +17,7 @@ SUMS = {
     'v1/example': '8a8477da22cf998be4da2ff72a1df8261e07e976fb5534092dc7c640dd37d369',
     'v1/killed': 'b51dd360e798f00c1b997b6cf1c418eb63c0f001653cd46e4fe2f91ac195409c',
     'v1/python': '709520a09420e910a1b43452508be8c5487ad91cc6a4765167e5e7dae803319e',
+    'v1/stacks': '23bd9de87f246bb96762b5d3fe12935090e339ae4bf7a7e84cf8ee01e7f2881f',
     'v1/threads': '27f6fcc99cd644c2a11faa02653a6d0c6b5fb1a8d50dcda2cb5ffa33ce15debd',
 }
 
@@ -46,5 +48,7 @@ def test_golden(tmp, case):
         assert {k: a.get(k) for k in b} == b, 'event %s was %s' % (a, b)
     t = tracefile.TraceFile(path)
     assert sum(1 for _ in t.events()) == len(want['events'])
+    if t.natives:
+        assert merged.compare(path, t, 'object') > 50
     for command in 'info', 'summary', 'sites', 'leaks':
         harness.report(command, path)

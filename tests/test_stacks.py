@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stacks of Python and of machine code: in the right order, leaks in C by their C line, and nothing of it in the way of those
 who only know Python."""
-import collections
 import os
 import shutil
 
 import harness
+import merged
 import tracefile
 
 HERE = os.path.join(harness.HERE, 'stacks')
@@ -181,48 +181,14 @@ work(12)
 '''
 
 
-def frames_said(row):
-    """A stack of a report as the other reader has it: functions that were inlined are no frames of their own."""
-    out = []
-    for f in row['stack']:
-        if f['language'] == 'python':
-            out.append((f['file'], f['line'], f['column'], f['function']))
-        elif not f.get('inlined'):
-            out.append((f.get('module'), f.get('address'), f['function'] if 'module' not in f else None))
-    return tuple(out)
-
-
-def frames_read(t, stack):
-    out = []
-    for f in t.merged(stack):
-        if len(f) == 4:
-            out.append(f)
-        elif f[2] & tracefile.CUT:
-            out.append((None, None, '<frames missing>'))
-        else:
-            out.append((t.modules[f[0]].path if f[0] else None, '0x%x' % f[1], None))
-    return tuple(out)
-
-
 def test_merged_stacks_are_the_other_readers(python, tmp):
     program = os.path.join(tmp, 'program.py')
     with open(program, 'w') as f:
         f.write(PROGRAM)
     done = harness.run_traced([python.path, '-B', '-S', program], tmp).check()
     t = tracefile.TraceFile(done.trace)
-    _, of_stacks, _ = tracefile.replay(t)
-    for layer in 'object', 'mem', 'malloc':
-        want, got = collections.Counter(), collections.Counter()
-        for (number, stack), (_, _, size, blocks) in of_stacks.items():
-            if number == tracefile.LAYERS.index(layer):
-                want[frames_read(t, stack)] += size
-        doc = harness.report('sites', '--metric', 'total', '--by', 'stack', '--top', '0', '--internals', '--layer', layer, done.trace)
-        for row in doc['rows']:
-            got[frames_said(row)] += row['total_bytes']
-        if got != want:
-            one = next(k for k in list(want) + list(got) if want[k] != got[k])
-            raise AssertionError('%s: %d bytes, the other reader %d, of %s' % (layer, got[one], want[one], one))
-        assert layer != 'object' or len(want) > 100
+    n = {layer: merged.compare(done.trace, t, layer) for layer in ('object', 'mem', 'malloc')}
+    assert n['object'] > 100, n
     assert t.joins, 'no native stacks in the trace'
 
 
