@@ -64,7 +64,13 @@ static bool is_it(const struct lookup_file *f, uint32_t i, const char *name)
 	const ElfW(Sym) *s = &f->symbols[i];
 
 	return s->st_shndx != SHN_UNDEF && s->st_value && ELF64_ST_BIND(s->st_info) != STB_LOCAL &&
-	       !(f->versions && f->versions[i] & VERSION_HIDDEN) && !strcmp(f->strings + s->st_name, name);
+	       !strcmp(f->strings + s->st_name, name);
+}
+
+/* Of a name's versions the default one; else any, as programs may be bound to it (libc_malloc_debug.so.0). */
+static bool is_default(const struct lookup_file *f, uint32_t i)
+{
+	return !f->versions || !(f->versions[i] & VERSION_HIDDEN);
 }
 
 /* header: buckets, first symbol, words of the filter, shift; then filter, buckets, chains. */
@@ -73,7 +79,7 @@ static const ElfW(Sym) * find_gnu(const struct lookup_file *f, const char *name)
 	const uint32_t *h = f->gnu_hash, *buckets, *chain;
 	const ElfW(Addr) *filter = (const ElfW(Addr) *)(h + 4);
 	const unsigned bits = sizeof *filter * 8;
-	uint32_t hash = 5381, i;
+	uint32_t hash = 5381, i, found = 0;
 	ElfW(Addr) word;
 
 	for (const char *c = name; *c; c++)
@@ -88,19 +94,21 @@ static const ElfW(Sym) * find_gnu(const struct lookup_file *f, const char *name)
 		return NULL;
 	for (;; i++) {
 		if ((chain[i - h[1]] | 1) == (hash | 1) && is_it(f, i, name))
-			return &f->symbols[i];
+			found = found && !is_default(f, i) ? found : i;
 		if (chain[i - h[1]] & 1)
-			return NULL;
+			return found ? &f->symbols[found] : NULL;
 	}
 }
 
 /* The old table tells how many symbols there are, and they are gone through. */
 static const ElfW(Sym) * find_plain(const struct lookup_file *f, const char *name)
 {
+	uint32_t found = 0;
+
 	for (uint32_t i = 1; i < f->plain_hash[1]; i++)
 		if (is_it(f, i, name))
-			return &f->symbols[i];
-	return NULL;
+			found = found && !is_default(f, i) ? found : i;
+	return found ? &f->symbols[found] : NULL;
 }
 
 const ElfW(Sym) * lookup_symbol(const struct lookup_file *f, const char *name)

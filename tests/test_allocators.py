@@ -43,7 +43,7 @@ def sizes_made(trace, layer=1):
     return made
 
 
-@harness.spread(2)
+@harness.spread(1)
 @harness.cases(*['%s %s %s' % (name, order, program) for name in LIBRARIES for order in ORDERS for program in PROGRAMS])
 def test_preloaded(python, tmp, case):
     name, order, program = case.split()
@@ -60,6 +60,7 @@ OWN = {'jemalloc': 'je', 'tcmalloc': 'tc', 'tcmalloc-full': 'tc', 'mimalloc': 'm
 
 
 @harness.cases(*['%s %s' % (name, order) for name in LIBRARIES for order in ORDERS])
+@harness.spread(2)
 def test_own_names(python, tmp, case):
     name, order = case.split()
     truths.check_program(python, tmp, 'own_names', [library(name), OWN[name]], env={'LD_PRELOAD': preload(name, order)})
@@ -97,6 +98,23 @@ def test_heap_is_in_no_sum(tmp, case):
         assert sum(e[3] for e in maps) >= 50000000, maps
 
 
+@harness.cases(*['%s %s' % (order, program) for order in ORDERS for program in ('malloc_family', 'frees', 'threads_many', 'cxx_operators')])
+@harness.spread(2)
+def test_malloc_debug(python, tmp, case):
+    """libc's own debugging malloc, whose functions have old versions only."""
+    order, program = case.split()
+    found = glob.glob('/lib/*-linux-gnu/libc_malloc_debug.so.0')
+    if not found:
+        raise harness.Skip('no libc_malloc_debug.so.0 (glibc before 2.34)')
+    pair = [harness.LIBRARY, found[0]]
+    env = {'LD_PRELOAD': ':'.join(pair if order == 'behind' else reversed(pair)), 'MALLOC_CHECK_': '3'}
+    if program == 'cxx_operators':
+        env['TRUTH_CXX'] = cxx_library()
+    done = truths.check_program(python, tmp, program, env=env)
+    allocator = harness.report('info', done.trace)['allocator']
+    assert allocator == {'name': 'libc_malloc_debug.so.0', 'order': ORDERS[order]}, allocator
+
+
 # ---- linked into a program ----
 
 EMBEDS = {'embed': ('libc', 'behind'), 'embed_dynamic': ('libjemalloc.so.2', 'behind'), 'embed_static': ('program', 'inside'),
@@ -115,7 +133,7 @@ def run_embedded(python, tmp, program, script, env=None):
 
 
 @harness.cases(*['%s %s' % (e, p) for e in EMBEDS for p in ('malloc_family', 'frees', 'py_domains', 'threads_many', 'fork_tree', 'cxx_operators')])
-@harness.spread(2)
+@harness.spread(1)
 def test_linked(python, tmp, case):
     program, name = case.split()
     env = {'TRUTH_CXX': cxx_library()} if name == 'cxx_operators' else {}
@@ -147,6 +165,7 @@ BACKEND_PROGRAMS = PROGRAMS[:-1] + ('objects_plain', 'threads_join', 'threads_da
 
 
 @harness.cases(*BACKEND_PROGRAMS)
+@harness.spread(3)
 @harness.timeout(240)
 def test_backend(python, tmp, case):
     need_backend()

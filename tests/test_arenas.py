@@ -6,7 +6,7 @@ import harness
 import test_allocators
 import tracewriter
 
-ARENA, HEAP, MALLOC, OBJECT, MMAP, RSS, FINI, FIGURE, STRING = 5, 8, 1, 4, 0, 136, 134, 141, 194
+ARENA, HEAP, MALLOC, OBJECT, MMAP, RSS, FINI, FIGURE, STRING, META = 5, 8, 1, 4, 0, 136, 134, 141, 194, 192
 
 SCRIPT = '''
 import ctypes, os
@@ -26,8 +26,9 @@ def layer(doc, name):
     return [x for x in doc['layers'] if x['name'] == name][0]
 
 
-def made(tmp, events, strings=()):
+def made(tmp, events, strings=(), facts=()):
     w = tracewriter.Writer().start()
+    w.defs([(META, 0, fact.encode()) for fact in facts])
     w.defs([(STRING, i + 1, s.encode()) for i, s in enumerate(strings)])
     w.events(events)
     path = os.path.join(tmp, 'made.pytrace')
@@ -57,6 +58,12 @@ def test_blocks_lie_in_areas(tmp):
     assert doc['rss_bytes'] == 0x900000 and doc['unexplained_bytes'] == 0x900000 - 0x80000 - 0x100000 - 0x3000
 
 
+def test_objects_of_a_free_threaded_build(tmp):
+    doc = made(tmp, [(OBJECT, 0x1000, 100, 0), (3, 0x2000, 10, 0), (2, 0x3000, 20, 0), (MALLOC, 0x4000, 7, 0)],
+               facts=['python.free_threaded=1'])
+    assert layer(doc, 'object')['live_bytes'] == 110 and layer(doc, 'malloc')['live_bytes'] == 27, doc['layers']
+
+
 def test_many_names_of_figures(tmp):
     """A file may name as many as it likes; only so many are kept."""
     names = ['jemalloc/class %d/live' % i for i in range(3000)]
@@ -75,8 +82,9 @@ def run_script(python, tmp, env):
 def check_sums(doc, trace):
     rows = harness.report('sites', '--by', 'layer', '--top', '0', trace)['rows']
     live = sum(r['live_bytes'] for r in rows if r['layer'] in ('malloc', 'raw', 'mem', 'object'))
-    arena, malloc = layer(doc, 'arena'), layer(doc, 'malloc')
-    assert arena['live_bytes'] + malloc['live_bytes'] == live, (arena['live_bytes'], malloc['live_bytes'], live)
+    arena = layer(doc, 'arena')
+    parts = [x['live_bytes'] for x in doc['layers'] if x['name'] in ('arena', 'object', 'malloc')]
+    assert sum(parts) == live, (parts, live)
     assert sum(r['live_bytes'] for r in arena['rows']) == arena['live_bytes']
     assert sum(r['mapped_bytes'] for r in arena['rows']) == arena['mapped_bytes']
     assert all(r['live_bytes'] <= r['mapped_bytes'] for r in arena['rows'])

@@ -18,7 +18,7 @@ struct holding {
 	uint64_t mapped, live; /* bytes */
 	bool mapped_is_known;  /* libc's heaps are not: then mapped is 0 */
 };
-enum { HOLDING_ARENA, HOLDING_MALLOC, HOLDING_MMAP, HOLDING_FILE, HOLDING_RESERVE, HOLDINGS };
+enum { HOLDING_ARENA, HOLDING_OBJECT, HOLDING_MALLOC, HOLDING_MMAP, HOLDING_FILE, HOLDING_RESERVE, HOLDINGS };
 
 /* A row of an allocator's own figures. */
 struct figure_row {
@@ -91,6 +91,16 @@ static bool heap_mapped(const struct areas *a, uint64_t *ret)
 	return a->heaps.at.n > 0;
 }
 
+/* Free-threaded builds have mimalloc for objects, which has no arenas that are told of. */
+static uint64_t in_mimalloc(const struct report_trace *t)
+{
+	const char *free_threaded = defs_meta(&t->trace.defs, "python.free_threaded", NULL);
+
+	if (!free_threaded || strcmp(free_threaded, "1"))
+		return 0;
+	return t->areas.other_bytes[PT_LAYER_MEM] + t->areas.other_bytes[PT_LAYER_OBJECT];
+}
+
 static void find_holdings(struct holding all[HOLDINGS], const struct report_trace *t)
 {
 	const struct areas *a = &t->areas;
@@ -98,7 +108,10 @@ static void find_holdings(struct holding all[HOLDINGS], const struct report_trac
 
 	all[HOLDING_ARENA] = (struct holding){ "arena", "arenas of Python's object allocator", a->arenas.mapped_bytes,
 					       a->arenas.live_bytes, true };
-	*heap = (struct holding){ "malloc", allocator_of(t), 0, a->heaps.live_bytes + a->other_bytes, false };
+	all[HOLDING_OBJECT] = (struct holding){ "object", "Python's mimalloc", 0, in_mimalloc(t), false };
+	*heap = (struct holding){ "malloc", allocator_of(t), 0, a->heaps.live_bytes - in_mimalloc(t), false };
+	for (int layer = 0; layer < PT_LAYERS; layer++)
+		heap->live += a->other_bytes[layer];
 	heap->mapped_is_known = heap_mapped(a, &heap->mapped);
 	all[HOLDING_MMAP] = (struct holding){ "mmap", "anonymous mappings", a->mapping_bytes[PT_LAYER_MMAP],
 					      a->mapping_bytes[PT_LAYER_MMAP], true };
@@ -112,7 +125,7 @@ static void find_holdings(struct holding all[HOLDINGS], const struct report_trac
 /* Resident memory that no block and no allocator explains: code, stacks, the tracer, and what libc keeps. */
 static uint64_t unexplained(const struct areas *a, const struct holding all[HOLDINGS])
 {
-	uint64_t known = all[HOLDING_ARENA].mapped + all[HOLDING_MMAP].mapped, heap;
+	uint64_t known = all[HOLDING_ARENA].mapped + all[HOLDING_OBJECT].live + all[HOLDING_MMAP].mapped, heap;
 
 	if (!areas_figure(a, "jemalloc/resident", &heap))
 		heap = all[HOLDING_MALLOC].mapped_is_known ? all[HOLDING_MALLOC].mapped : all[HOLDING_MALLOC].live;
@@ -205,7 +218,8 @@ static void put_trace(json_t *o, const struct report_trace *t)
 
 	find_holdings(all, t);
 	for (int i = 0; i < HOLDINGS; i++)
-		json_add(layers, holding_json(&all[i], &t->areas));
+		if (i != HOLDING_OBJECT || all[i].live)
+			json_add(layers, holding_json(&all[i], &t->areas));
 	json_put(o, "pid", json_bytes(t->trace.front.pid));
 	json_put(o, "layers", layers);
 	json_put(o, "rss_bytes", rss ? json_bytes(rss) : json_null());

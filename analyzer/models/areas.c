@@ -17,8 +17,10 @@ static int by_start(const void *a, const void *b)
 
 static void add_area(struct area_list *list, const struct live_block *b)
 {
-	*array_push(&list->at) = (struct area){ .start = b->addr, .end = b->addr + b->bytes };
-	list->mapped_bytes += b->bytes;
+	uint64_t bytes = b->bytes < PT_ADDRESS_MASK ? b->bytes : PT_ADDRESS_MASK; /* a file may say anything */
+
+	*array_push(&list->at) = (struct area){ .start = b->addr, .end = b->addr + bytes };
+	list->mapped_bytes += bytes;
 }
 
 static void note_area(void *self, const struct live_block *b)
@@ -67,8 +69,7 @@ static void note_block(void *self, const struct live_block *b)
 
 	if (b->mapping || b->layer == PT_LAYER_ARENA || add_block(&a->arenas, b) || add_block(&a->heaps, b))
 		return;
-	a->other_bytes += b->bytes;
-	a->other_blocks++;
+	a->other_bytes[b->layer] += b->bytes;
 }
 
 static void clear(struct area_list *list)
@@ -89,7 +90,7 @@ static void look(struct areas *a, struct replay *r)
 {
 	clear(&a->arenas);
 	clear(&a->heaps);
-	a->other_bytes = a->other_blocks = 0;
+	memset(a->other_bytes, 0, sizeof a->other_bytes);
 	memset(a->mapping_bytes, 0, sizeof a->mapping_bytes);
 	replay_each_live(r, note_area, a);
 	sort(&a->arenas);

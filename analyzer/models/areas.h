@@ -31,11 +31,11 @@ struct areas {
 	struct trace *trace;
 	struct model model; /* for account_options.more */
 	struct area_list arenas, heaps;
-	uint64_t other_bytes, other_blocks; /* blocks of malloc, raw, mem and object that lie in no area */
-	uint64_t mapping_bytes[PT_LAYERS];  /* of layers mmap, file and reserve */
-	ARRAY(struct figure) figures;       /* in the order in which the trace first names them */
-	uint64_t rss_bytes;                 /* 0: not known */
-	ARRAY(struct figure) now;           /* private: the last ones */
+	uint64_t other_bytes[PT_LAYERS];   /* blocks that lie in no area, of malloc, raw, mem and object */
+	uint64_t mapping_bytes[PT_LAYERS]; /* of layers mmap, file and reserve */
+	ARRAY(struct figure) figures;      /* in the order in which the trace first names them */
+	uint64_t rss_bytes;                /* 0: not known */
+	ARRAY(struct figure) now;          /* private: the last ones */
 	uint64_t rss_now;
 	bool ended; /* private: a py-fini was seen, and no py-init since */
 };
