@@ -13,7 +13,14 @@
 #define BLAME_DISTANCE 10 /* sites between a block and the user's line that still is to blame for it */
 
 /* What is known of a module, in place_table.modules. */
-enum module_use { USE_UNSEEN, USE_SITES, USE_STDLIB, USE_LIBRARY, USE_SYSTEM };
+enum module_use {
+	USE_UNSEEN,
+	USE_SITES,
+	USE_NO_LINES, /* it would, but its lines are not known */
+	USE_STDLIB,
+	USE_LIBRARY,
+	USE_SYSTEM,
+};
 
 /* "_json.so" of "_json.cpython-312-x86_64-linux-gnu.so": what stands between says nothing to people. */
 static const char *module_name(struct place_table *t, uint32_t module)
@@ -148,9 +155,9 @@ static enum module_use judge_module(const struct place_table *t, uint32_t module
 		return USE_SYSTEM;
 	if (strstr(path, "/lib-dynload/") || (!after_packages(path) && after_stdlib(path)))
 		return USE_STDLIB;
-	if (kind == SYMBOLS_EXTENSION || kind == SYMBOLS_PROGRAM)
-		return USE_SITES;
-	return *path != '/' || is_system_library(path) ? USE_LIBRARY : USE_SITES;
+	if (kind != SYMBOLS_EXTENSION && kind != SYMBOLS_PROGRAM && (*path != '/' || is_system_library(path)))
+		return USE_LIBRARY;
+	return t->symbols && symbols_has_lines(t->symbols, module) ? USE_SITES : USE_NO_LINES;
 }
 
 static enum module_use use_of(struct place_table *t, uint32_t module)
@@ -183,7 +190,7 @@ static enum origin native_origin(struct place_table *t, const struct node *node,
 		return ORIGIN_INTERNAL;
 	if (use == USE_STDLIB)
 		return ORIGIN_STDLIB;
-	if (use != USE_SITES)
+	if (use != USE_SITES && use != USE_NO_LINES)
 		return ORIGIN_LIBRARY;
 	if (!*p->file || p->at.line <= 0)
 		return after_packages(p->module_path) ? ORIGIN_LIBRARY : ORIGIN_MODULE;
