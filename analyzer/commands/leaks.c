@@ -215,7 +215,9 @@ const struct command command_leaks = {
 				"it.\n\n"
 				"The fingerprint of a finding is made of its verdict and the functions and file names "
 				"of its stack, "
-				"without lines and folders: it stays the same over runs, machines and edits.",
+				"without lines and folders: it stays the same over runs, machines and edits. Native "
+				"frames count in it, and in the grouping, when they are sites ('pytrace sites --help' "
+				"says which are), and when no Python code called them.",
 			.rows = rows,
 			.examples = examples,
 			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,

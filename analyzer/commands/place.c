@@ -433,7 +433,7 @@ uint64_t place_native_function(void *table, node_id node, bool alone)
 	if (!(alone && use_of(t, defs_frame(&t->trace->defs, node)->module) != USE_SYSTEM) && !node_is_site(t, node))
 		return 0;
 	p = place_find(t, node);
-	key = map_mix(pt_xxh3(p->module, strcspn(p->module, ".")));
+	key = map_mix(pt_xxh3(p->module, strcspn(p->module, ".")) + (*p->function == '?' ? p->address : 0));
 	return map_mix(key ^ pt_xxh3(p->function, strlen(p->function))) | 1;
 }
 
