@@ -89,10 +89,29 @@ bool rules_row(uint64_t key, struct cfi_row *ret)
 	return m && cfi_find(&m->cfi, pc_of(key), ret);
 }
 
+/*
+ * The evaluation loop: the function that holds py_eval(), and what else was learned to belong to it. Compilers cut it
+ * up (the exported symbol of Debian's 3.13 and later is a stub of it).
+ */
+enum { EVALS_MAX = 16 };
+static struct {
+	uint64_t start, end;
+} evals[EVALS_MAX];
+static _Atomic(unsigned) n_evals;
+
+static bool is_eval(const struct cfi_row *row)
+{
+	uint64_t eval = (uint64_t)(uintptr_t)py_eval();
+
+	for (unsigned i = 0; i < n_evals; i++)
+		if (evals[i].start == row->function)
+			return true;
+	return eval >= row->function && eval < row->function_end;
+}
+
 static void fill(struct rule *rule)
 {
 	uint64_t key = rule->key;
-	uint64_t eval = (uint64_t)(uintptr_t)py_eval();
 	struct cfi_row row;
 
 	rule->number = key & 1 ? (uint32_t)PT_NATIVE_EXACT << 24 : 0;
@@ -101,7 +120,7 @@ static void fill(struct rule *rule)
 		return;
 	}
 	shorten(&row, pc_of(key), rule);
-	if (eval >= row.function && eval < row.function_end)
+	if (is_eval(&row))
 		rule->number |= (uint32_t)PT_NATIVE_EVAL << 24;
 }
 
@@ -214,6 +233,26 @@ void rules_forget(uint64_t start, uint64_t end)
 			atomic_store(&e->key, RULE_KEY_DEAD);
 	}
 	lock_drop(&lock);
+}
+
+/* Rules that were made before are forgotten: they are made again, and say it. */
+bool rules_learn_eval(uint64_t pc)
+{
+	struct cfi_row row;
+	bool is_new;
+
+	if (!rules_row(rule_key(pc, false), &row))
+		return false;
+	lock_take(&lock);
+	is_new = !is_eval(&row) && n_evals < EVALS_MAX;
+	if (is_new) {
+		evals[n_evals].start = row.function;
+		evals[n_evals++].end = row.function_end;
+	}
+	lock_drop(&lock);
+	if (is_new)
+		rules_forget(row.function, row.function_end + 1);
+	return is_new;
 }
 
 void rules_after_fork(void) { lock_drop(&lock); }

@@ -64,6 +64,9 @@ static inline const struct rule *rules_find(uint64_t key)
 	return rules_make(key);
 }
 
+/* The code around `pc` is a part of the evaluation loop: rules of its addresses say so from now on. False: it is known
+ * already, or too much is. Then what threads remember of walks does not hold any more. */
+bool rules_learn_eval(uint64_t pc);
 /* The row behind a rule, for RULE_GENERAL. */
 bool rules_row(uint64_t key, struct cfi_row *ret);
 /* Whoever unmaps code says so: its addresses may serve other code. */

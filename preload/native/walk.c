@@ -43,6 +43,7 @@ enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21 };
 /* Most threads are short: the memo is small until it has missed often. */
 enum { MEMO_BITS_FIRST = 9, MEMO_BITS = 13, MISSES_MANY = 1 << 11 };
 #define NOWHERE UINT32_MAX
+enum { LEARN_FROM = 64, LEARN_TRIES = 1000 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
 #define NUMBER_CUT UINT32_MAX
 
@@ -454,6 +455,31 @@ static inline bool make_room(const struct walk *w)
 	return good;
 }
 
+/*
+ * Fewer evaluation loops than entries were found: looks whether the loop's code is not what its symbol says. A frame's
+ * memory lies between its sp and that of its outward neighbour. Whether something was learned.
+ */
+static __attribute__((noinline)) bool learn_eval(struct native_thread *n, const struct py_thread *py)
+{
+	static _Atomic(unsigned) tries;
+	uint64_t places[LEARN_FROM];
+	unsigned n_places = 0;
+
+	if (atomic_fetch_add(&tries, 1) < LEARN_TRIES)
+		n_places = py_entry_places(py, places, LEARN_FROM);
+	for (uint32_t i = n->depth, k = 0; i-- > 1 && k < n_places;) {
+		const struct native_frame *f = &n->frames[i];
+
+		if (places[k] >= f[-1].sp)
+			continue;
+		if (places[k++] >= f->sp && !(f->how & HOW_EVAL) && rules_learn_eval(f->pc)) {
+			atomic_fetch_add(&epoch, 1);
+			return true;
+		}
+	}
+	return false;
+}
+
 uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 {
 	struct native_thread *n = &t->native;
@@ -468,8 +494,10 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 		return python;
 	}
 	append(&w);
-	stack = stack_id(t, n, python);
 	n->in_step = n->n_evals == t->py.entries;
+	if (unlikely(python && n->n_evals < t->py.entries) && learn_eval(n, &t->py))
+		return native_stack(t, python, frame);
+	stack = stack_id(t, n, python);
 	t->py.same = python ? t->py.entries : 0;
 	return stack;
 }

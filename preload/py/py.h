@@ -52,8 +52,14 @@ struct py_info {
 bool py_start(void *handle);
 const struct py_info *py_info(void);
 
+/* One thread's knowledge of its stack. Zero bytes are its first state; embedded in struct thread. */
+struct py_thread;
+
 /* The function in which Python frames are evaluated; NULL without an interpreter. */
 const void *py_eval(void);
+/* Addresses on the C stack, each within the C frame of a call of that function (or of what the compiler made of it), for
+ * the stack that `p` was last asked for; the innermost first. Returns how many; 0 up to 3.11, where nothing lies there. */
+unsigned py_entry_places(const struct py_thread *p, uint64_t *places, unsigned max);
 /* From here on stacks also say where C code called that function (PT_CODE_ENTRY). Before the first event. */
 void py_want_entries(void);
 
@@ -63,8 +69,6 @@ void py_install(const struct py_hooks *hooks);
 /* To be called in the libc malloc hook, outside of any lock: re-installs when needed. Inline test, rare call. */
 static inline void py_watch(void);
 
-/* One thread's knowledge of its stack. Zero bytes are its first state; embedded in struct thread. */
-struct py_thread;
 /* The thread that owned `p` has ended, or is about to: gives back the memory behind `p`, which is all zero then. Safe
  * to call twice; a py_stack after it starts anew. */
 void py_thread_end(struct py_thread *p);

@@ -93,7 +93,9 @@ INLINE bool is_entry(const char *frame, const struct py_layout *l)
 {
 	if (are_objects(l))
 		return true;
-	return l->frame_entry ? PY_AT(bool, frame, l->frame_entry) : owner_of(frame, l) >= OWNER_CSTACK;
+	if (l->frame_entry)
+		return PY_AT(bool, frame, l->frame_entry);
+	return owner_of(frame, l) >= OWNER_CSTACK && !(l->minor >= 15 && !previous_of(frame, l));
 }
 
 /* ---- ids ---- */
