@@ -137,6 +137,23 @@ void py_stacks_off(const char *why)
 	py_state_off();
 }
 
+/*
+ * `visited`, the byte that is marked since 3.14, belongs to the incremental collector, which 3.14.5 gave up and
+ * distributions gave up earlier: its state, whose size the interpreter publishes, tells. Free-threaded builds never had
+ * it. In debug builds other flags share the byte.
+ */
+enum { GC_SIZE_AT = 648, GC_SIZE_GENERATIONAL = 264, FIRST_FINAL_3_15 = 0x030f00f0 };
+
+static bool visited_is_free(void)
+{
+	if (info.debug || !py_symbols.runtime)
+		return false;
+	if (info.free_threaded)
+		return true;
+	return py_layout.minor == 14 ? PY_AT(uint64_t, py_symbols.runtime, GC_SIZE_AT) == GC_SIZE_GENERATIONAL
+				     : info.hexversion >= FIRST_FINAL_3_15;
+}
+
 /* Offsets, and what the hot path needs of them. */
 static void choose_layout(void)
 {
@@ -148,6 +165,8 @@ static void choose_layout(void)
 				      : "this version of CPython is not known (3.8 to 3.15 are)");
 		return;
 	}
+	if (minor >= 14 && !visited_is_free())
+		py_layout_unmark();
 	if (!py_symbols.current || !py_symbols.code_type || !py_symbols.str_type || !py_symbols.bytes_type ||
 	    !py_symbols.runtime) {
 		py_stacks_off("the interpreter hides symbols that stacks need");

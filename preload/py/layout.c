@@ -60,3 +60,5 @@ bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime)
 		take_published(minor, runtime);
 	return true;
 }
+
+void py_layout_unmark(void) { py_layout.frame_mark = 0; }

@@ -45,3 +45,5 @@ extern struct py_layout py_layout __attribute__((visibility("hidden")));
 /* Takes the row of 3.`minor` into py_layout, corrected by the debug offsets at `runtime` (NULL: none). Whether there is
  * a row. */
 bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime);
+/* Frames of this interpreter are not to be marked after all. */
+void py_layout_unmark(void);

@@ -3,7 +3,7 @@
  * layout_rows: the rows of layout.h
  *
  * A header, so that stack.c can compile its walk once for each version with offsets that are constants. Printed and
- * checked by scripts/gen-py-layout; 3.14 and 3.15 have no marks (their frames keep a stack pointer where stacktop was).
+ * checked by scripts/gen-py-layout.
  */
 #pragma once
 #include "preload/py/layout.h"
@@ -85,7 +85,7 @@ static const struct py_layout py_layout_rows[] = {
 	[14] = {
 		.minor = 14, .ts_interp = 16, .ts_top = 72, .ts_tracing = 60, .ts_thread_id = 152, .ts_id = 224,
 		.ts_chunk = 232, .ts_chunk_limit = 248, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16,
-		.chunk_data = 24, .frame_code = 0, .frame_previous = 8, .frame_instr = 56,
+		.chunk_data = 24, .frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_mark = 75,
 		.frame_owner = 74, .code_flags = 48, .code_first_line = 68, .code_file = 112, .code_name = 128,
 		.code_table = 136, .code_bytes = 208, .code_traceable = 192, .str_length = 16, .str_state = 32,
 		.str_kind = 2, .str_ascii = 40, .str_compact = 56, .bytes_data = 32, .var_size = 16,
@@ -97,7 +97,7 @@ static const struct py_layout py_layout_rows[] = {
 	[15] = {
 		.minor = 15, .ts_interp = 16, .ts_top = 72, .ts_tracing = 64, .ts_thread_id = 176, .ts_id = 248,
 		.ts_chunk = 256, .ts_chunk_limit = 272, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16,
-		.chunk_data = 24, .frame_code = 0, .frame_previous = 8, .frame_instr = 56,
+		.chunk_data = 24, .frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_mark = 75,
 		.frame_owner = 74, .code_flags = 48, .code_first_line = 68, .code_file = 112, .code_name = 128,
 		.code_table = 136, .code_bytes = 208, .code_traceable = 192, .str_length = 16, .str_state = 32,
 		.str_kind = 2, .str_ascii = 40, .str_compact = 56, .bytes_data = 32, .var_size = 16,
@@ -122,7 +122,7 @@ static const struct py_layout py_layout_rows[] = {
 		.minor = 14, .free_threaded = 1, .frame_copy = 72, .code_copies = 224, .ts_interp = 16,
 		.ts_top = 72, .ts_tracing = 60, .ts_thread_id = 152, .ts_id = 224, .ts_chunk = 232,
 		.ts_chunk_limit = 248, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16, .chunk_data = 24,
-		.frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_owner = 78,
+		.frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_mark = 79, .frame_owner = 78,
 		.code_flags = 64, .code_first_line = 84, .code_file = 128, .code_name = 144, .code_table = 152,
 		.code_bytes = 232, .code_traceable = 208, .str_length = 32, .str_state = 48, .str_kind = 8,
 		.str_ascii = 56, .str_compact = 72, .bytes_data = 48, .var_size = 32, .object_type = 24,

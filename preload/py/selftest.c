@@ -160,7 +160,10 @@ static const char *check_inner_frame(const char *frame)
 	at = PY_AT(int64_t, frame, py_layout.frame_instr) - (int64_t)py_code_start(frame, code, &py_layout);
 	if (at < -2 || at > (int64_t)code_size(code))
 		return "a frame's instruction lies outside its code";
-	return py_layout.frame_mark && top > 1 << 24 ? "a frame's stack makes no sense" : NULL;
+	if (py_layout.minor <= 13)
+		return top > 1 << 24 ? "a frame's stack makes no sense" : NULL;
+	top &= 0xff; /* `visited`: 0 or 1, or a mark */
+	return py_layout.frame_mark && !owner && top > 1 && top != 0x41 ? "a frame's flags make no sense" : NULL;
 }
 
 static const char *check_chunk(const char *tstate)

@@ -42,6 +42,7 @@ FAMILY(11, 11)
 FAMILY(12, 12)
 FAMILY(13, 13)
 FAMILY(14, 14)
+FAMILY(15, 15)
 FAMILY(13t, PY_LAYOUT_THREADED + 13)
 FAMILY(14t, PY_LAYOUT_THREADED + 14)
 
@@ -53,6 +54,7 @@ static update_fn *const families[] = {
 	[12] = update_12,
 	[13] = update_13,
 	[14] = update_14,
+	[15] = update_15,
 	[PY_LAYOUT_THREADED + 13] = update_13t,
 	[PY_LAYOUT_THREADED + 14] = update_14t,
 };
@@ -89,7 +91,7 @@ void py_state_on(void)
 	py_state.top_offset = py_layout.ts_top;
 	py_state.instr_offset = py_layout.frame_instr;
 	py_state.mark_offset = py_layout.frame_mark;
-	py_state.mark_mask = !py_layout.frame_mark ? 0 : py_layout.minor <= 10 ? 0xff : UINT32_MAX;
+	py_state.mark_mask = !py_layout.frame_mark ? 0 : marks_are_bytes(&py_layout) ? 0xff : UINT32_MAX;
 	py_state.current_is_shared = py_layout.minor <= 11;
 	py_state.code_type = py_symbols.code_type;
 	py_state.block_type = py_layout.object_type;
@@ -258,8 +260,8 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 		p->tstate_id = PY_AT(uint64_t, tstate, py_layout.ts_id);
 	/* Frames of 3.11 and later have room for a number of its own for each thread, negative as the interpreter's is.
 	 */
-	p->mark = are_objects(&py_layout) ? MARK_OF_OBJECTS
-					  : UINT32_C(0x80000000) | ((uint32_t)((uintptr_t)p >> 4) & 0x3fffffff);
+	p->mark = marks_are_bytes(&py_layout) ? MARK_OF_BYTES
+					      : UINT32_C(0x80000000) | ((uint32_t)((uintptr_t)p >> 4) & 0x3fffffff);
 	return true;
 }
 

@@ -42,8 +42,8 @@ struct py_memo {
 
 enum { FRAMES_FIRST = 256, FRAMES_MAX = 1 << 22, MEMOS = 4096, PLACES = 1024, NOWHERE = -1 };
 enum { DEEP = 32 }; /* frames from which on the chunk's proof is worth its loads */
-enum { OWNER_GENERATOR = 1, OWNER_CSTACK = 3 };
-enum { MARK_OF_OBJECTS = 0x41, UNMARKED_OBJECT = 1 };
+enum { OWNER_THREAD = 0, OWNER_GENERATOR = 1, OWNER_CSTACK = 3 };
+enum { MARK_OF_BYTES = 0x41, UNMARKED_OBJECT = 1, UNMARKED_VISITED = 0 };
 #define UNMARKED_INNER UINT32_MAX
 /* CO_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE, CO_ASYNC_GENERATOR: frames that are left and entered again. */
 enum { CODE_IS_GENERATOR = 0x20 | 0x80 | 0x100 | 0x200 };
@@ -65,6 +65,8 @@ struct walk {
 /* Up to 3.10 frames are PyFrameObjects, since then _PyInterpreterFrames. */
 INLINE bool are_objects(const struct py_layout *l) { return l->minor <= 10; }
 INLINE bool have_marks(const struct py_layout *l) { return l->frame_mark != 0; }
+/* A byte that a new activation alone overwrites, or (3.11 to 3.13) the stack's top, which leaving the frame does. */
+INLINE bool marks_are_bytes(const struct py_layout *l) { return l->minor <= 10 || l->minor >= 14; }
 INLINE const char *previous_of(const char *frame, const struct py_layout *l)
 {
 	return PY_AT(const char *, frame, l->frame_previous);
@@ -165,7 +167,7 @@ INLINE uint32_t refresh(struct thread *t, struct py_thread *p, struct py_cached 
 
 INLINE uint32_t mark_word(const char *frame, const struct py_layout *l)
 {
-	return are_objects(l) ? PY_AT(uint8_t, frame, l->frame_mark) : PY_AT(uint32_t, frame, l->frame_mark);
+	return marks_are_bytes(l) ? PY_AT(uint8_t, frame, l->frame_mark) : PY_AT(uint32_t, frame, l->frame_mark);
 }
 
 /* Only a frame that has the interpreter's own value is marked: f_trace_lines as every new frame has it (0 is the user's
@@ -176,9 +178,9 @@ INLINE void mark(const struct py_thread *p, const struct py_cached *e, const str
 
 	if (!have_marks(l) || !e->may_mark)
 		return;
-	if (are_objects(l) && *at == UNMARKED_OBJECT)
+	if (marks_are_bytes(l) && *at == (are_objects(l) ? UNMARKED_OBJECT : UNMARKED_VISITED))
 		*at = (char)p->mark;
-	else if (!are_objects(l) && mark_word(e->frame, l) == UNMARKED_INNER)
+	else if (!marks_are_bytes(l) && mark_word(e->frame, l) == UNMARKED_INNER)
 		memcpy(at, &p->mark, sizeof p->mark);
 }
 
@@ -188,7 +190,8 @@ INLINE bool can_be_marked(const char *frame, const char *code, const struct py_l
 		return false;
 	if (are_objects(l))
 		return !(PY_AT(uint32_t, code, l->code_flags) & CODE_IS_GENERATOR);
-	return owner_of(frame, l) < OWNER_CSTACK;
+	/* what a generator's frame bears it keeps when it is left and entered again */
+	return marks_are_bytes(l) ? owner_of(frame, l) == OWNER_THREAD : owner_of(frame, l) < OWNER_CSTACK;
 }
 
 /* Far from any number of slots in a chunk, and another for each thread. */
@@ -199,7 +202,7 @@ INLINE char *chunk_of(const char *tstate, const struct py_layout *l)
 {
 	char *chunk = NULL;
 
-	if (have_marks(l) && l->ts_chunk)
+	if (have_marks(l) && !marks_are_bytes(l) && l->ts_chunk)
 		chunk = PY_AT(char *, tstate, l->ts_chunk);
 	return chunk && PY_AT(char *, chunk, l->chunk_previous) ? chunk : NULL;
 }
@@ -243,15 +246,15 @@ INLINE bool add_fresh(struct walk *w, const char *frame)
 INLINE bool proves(const struct walk *w, const struct py_cached *e, uint32_t word, bool is_new,
 		   const struct py_layout *l)
 {
-	if (w->may_prove && word == w->p->mark && (!are_objects(l) || e->may_mark))
+	if (w->may_prove && word == w->p->mark && (!marks_are_bytes(l) || e->may_mark))
 		return true;
 	if (w->may_mark && !is_new)
 		mark(w->p, e, l);
 	return false;
 }
 
-/* Marks and what they replace are negative in frames of 3.11 and later, where suspended frames have counts. */
-INLINE bool is_of_interest(uint32_t word, const struct py_layout *l) { return are_objects(l) || (int32_t)word < 0; }
+/* Marks and what they replace are negative in frames of 3.11 to 3.13, where suspended frames have counts. */
+INLINE bool is_of_interest(uint32_t word, const struct py_layout *l) { return marks_are_bytes(l) || (int32_t)word < 0; }
 
 /*
  * From entry i, whose frame is in the stack, down to where the entries are proven: true, with `same` the entries that
@@ -394,7 +397,7 @@ INLINE uint32_t rebuild(struct thread *t, struct walk *w, const struct py_layout
 		}
 		if (are_objects(l)) /* an unmarked frame's memory may be another function's by now */
 			e->code = code_of_object(e->frame, l);
-		if (are_objects(l) || i >= w->kept)
+		if (marks_are_bytes(l) || i >= w->kept)
 			e->may_mark = can_be_marked(e->frame, e->code, l);
 		e->entry = is_entry(e->frame, l);
 		e->entries = (i ? e[-1].entries : 0) + e->entry;
