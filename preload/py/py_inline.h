@@ -34,7 +34,7 @@ struct py_thread {
 	const char **fresh; /* frames of the walk under way, the innermost first */
 	uint32_t *where;    /* hash of a frame's address -> its likely index in `cached` */
 	struct py_who *who;
-	uint32_t proven; /* entries of `cached` whose frames are the same activations as before the last update */
+	uint32_t kept; /* entries of `cached` whose frames were in the stack before the last update */
 	/* Calls of the evaluation loop by C code that the stack is in; and how many of them, from the outer end, are
 	 * the same calls as when the owner of `same` (preload/native) set it to `entries`. */
 	uint32_t entries, same;

@@ -225,12 +225,22 @@ uint32_t py_index_of(const struct py_thread *p, const char *frame)
 	return UINT32_MAX;
 }
 
-bool py_has_generators(const struct py_thread *p, uint32_t from)
+/* A coroutine awaited by another one is entered from C only up to 3.10, and its caller is a coroutine then. */
+static bool is_entered_coroutine(const struct py_thread *p, uint32_t i)
 {
-	bool objects = are_objects(&py_layout);
+	const struct py_cached *e = &p->cached[i];
 
+	if (are_objects(&py_layout))
+		return !e->may_mark && (!i || e[-1].may_mark);
+	if (owner_of(e->frame, &py_layout) != OWNER_GENERATOR)
+		return false;
+	return py_layout.minor == 11 ? is_entry(e->frame, &py_layout) : !i || is_entry(e[-1].frame, &py_layout);
+}
+
+bool py_entered_coroutine(const struct py_thread *p, uint32_t from)
+{
 	for (uint32_t i = from; i < p->depth; i++)
-		if (objects ? !p->cached[i].may_mark : owner_of(p->cached[i].frame, &py_layout) == OWNER_GENERATOR)
+		if (is_entered_coroutine(p, i))
 			return true;
 	return false;
 }

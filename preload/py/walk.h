@@ -444,7 +444,7 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 	} else if (have_marks(l) && top && top == p->top && mark_word(top, l) == p->mark) {
 		stack = same_frame(p, top, l);
 		if (stack) {
-			p->proven = p->depth;
+			p->kept = p->depth;
 			return stack;
 		}
 	}
@@ -460,7 +460,7 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 		w.floor = floor_of(p, tstate, l);
 	if (unlikely(!split(&w, top, l))) {
 		p->depth = 0; /* marks may have been made for entries that do not hold */
-		p->entries = p->same = p->proven = 0;
+		p->entries = p->same = p->kept = 0;
 		p->top = NULL;
 		return p->stack;
 	}
@@ -468,7 +468,7 @@ INLINE uint32_t update(struct thread *t, struct py_thread *p, const char *tstate
 		p->same = 0;
 	else if (p->cached[w.proven - 1].entries < p->same)
 		p->same = p->cached[w.proven - 1].entries;
-	p->proven = w.proven;
+	p->kept = w.kept;
 	stack = p->stack = rebuild(t, &w, l);
 	if (p->depth >= DEEP && w.may_mark && !w.floor)
 		set_cookie(p, tstate, l);

@@ -31,7 +31,7 @@
 #include "preload/py/thread_name.h"
 #include "preload/thread.h"
 
-enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, TRIES_AT_ONCE = 64 };
+enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, TRIES_AT_ONCE = 64, DOUBTS = 1024 };
 #define NOWHERE       UINT32_MAX
 #define NAME_EVERY_NS UINT64_C(20000000)
 
@@ -60,6 +60,7 @@ struct py_who {
 	uint64_t sign;
 	const char *frame; /* of a task's coroutine; NULL: it has none that can be known */
 	uint32_t index;    /* which one on the stack that is; NOWHERE */
+	uint32_t doubts;   /* looks to come that are not left out */
 	bool is_greenlet;
 	const char *const *name_at, *name; /* of a task in C: where its name is, and was */
 	const char *dict;                  /* the thread state's, seen to be one */
@@ -458,20 +459,28 @@ static bool greenlet_runs(struct py_who *w, const struct py_thread *p, const cha
 
 /*
  * Whether another task may run than at the last look. A task begins with a frame of its coroutine, entered from C, and
- * runs as long as that frame does: so as long as the frame is proven to be the same activation, and no coroutine is
- * among the frames that are not, there is nothing to look for. (The coroutines of Cython have no frames: they are seen
- * at the next look.) A greenlet has an outermost frame of its own.
+ * runs as long as that frame does. When it gives way or ends, something is allocated or freed outside of that frame (a
+ * callback, the coroutine): so as long as the frame was in the stack at every event, it is the same one, and if no
+ * coroutine that C code entered is new, there is nothing to look for. (The coroutines of Cython have no frames: they
+ * are seen at the next look.) A greenlet has an outermost frame of its own. In the child of a fork asyncio takes the
+ * task away from under its frame, so there the first looks are not left out.
  */
 static bool may_be_another(struct py_who *w, const struct py_thread *p)
 {
 	bool was_task = w->object && !w->is_greenlet;
 
+	if (w->doubts) {
+		w->doubts--;
+		return true;
+	}
 	if (was_task && w->index == NOWHERE)
 		w->index = py_index_of(p, w->frame);
-	if ((py_state.who & WHO_GREENLET) && !p->proven)
+	if (was_task && w->name_at && *w->name_at != w->name)
+		return true;
+	if ((py_state.who & WHO_GREENLET) && !p->kept)
 		return true;
 	return (py_state.who & WHO_ASYNCIO) &&
-	       (py_layout.ts_task || (was_task && w->index >= p->proven) || py_has_generators(p, p->proven));
+	       (py_layout.ts_task || (was_task && w->index >= p->kept) || py_entered_coroutine(p, p->kept));
 }
 
 static void look_at_task(struct thread *t, struct py_who *w, const struct py_thread *p, const char *tstate, bool held)
@@ -510,6 +519,7 @@ static struct py_who *who_of(struct py_thread *p)
 	if (p->who && p->who->epoch != py_state.epoch) {
 		memset(p->who, 0, sizeof *p->who);
 		p->who->epoch = py_state.epoch;
+		p->who->doubts = DOUBTS;
 	}
 	return p->who;
 }

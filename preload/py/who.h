@@ -41,7 +41,7 @@ static inline void py_who(struct thread *t, struct py_thread *p, const char *tst
 const char *py_outermost(const struct py_thread *p, const char **ret_code);
 /* Which entry of p->cached a frame is, from the outer end; UINT32_MAX: it is in none. */
 uint32_t py_index_of(const struct py_thread *p, const char *frame);
-/* Whether entries from `from` on, up to the innermost, are frames of generators or coroutines. */
-bool py_has_generators(const struct py_thread *p, uint32_t from);
+/* Whether among the entries from `from` on, up to the innermost, is a coroutine (or generator) that C code runs. */
+bool py_entered_coroutine(const struct py_thread *p, uint32_t from);
 /* The code object of the innermost one. */
 const char *py_innermost_code(const struct py_thread *p);
