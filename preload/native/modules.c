@@ -183,16 +183,29 @@ static bool read_elf(struct module *m, uint64_t head, uint64_t head_end)
 
 /* ---- the table ---- */
 
+static bool holds(const struct module *m, uint64_t addr)
+{
+	return __atomic_load_n(&m->alive, __ATOMIC_ACQUIRE) && addr >= m->cfi.start && addr < m->cfi.end;
+}
+
+/* Mostly it is the module that was found last: the interpreter. */
 static struct module *module_holding(uint64_t addr)
 {
+	static _Atomic(struct module *) last;
+	struct module *hint = atomic_load_explicit(&last, memory_order_relaxed);
+
+	if (hint && holds(hint, addr))
+		return hint;
 	for (struct chunk *c = &first; c; c = atomic_load_explicit(&c->next, memory_order_acquire)) {
 		unsigned n = atomic_load_explicit(&c->n, memory_order_acquire);
 
 		for (unsigned i = 0; i < n; i++) {
 			struct module *m = &c->modules[i];
 
-			if (__atomic_load_n(&m->alive, __ATOMIC_ACQUIRE) && addr >= m->cfi.start && addr < m->cfi.end)
+			if (holds(m, addr)) {
+				atomic_store_explicit(&last, m, memory_order_relaxed);
 				return m;
+			}
 		}
 	}
 	return NULL;

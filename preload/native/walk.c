@@ -2,10 +2,10 @@
 /*
  * walk: see native.h for the theory.
  *
- * A frame's *context* is where execution goes on in it: pc, sp, fp. What lies inward of it is the caller of the hook
- * (the first context); each further one follows from its inner neighbour by the neighbour's rule and two words of the
- * stack: the address of return, right below the CFA, and perhaps a saved frame pointer. These two words are compared
- * when a context is met again. A context that was found in another way (RULE_GENERAL) is found anew each time.
+ * A frame is where execution goes on in it: pc, sp, fp. The innermost is the hook's caller; each further one follows
+ * from its inner neighbour by the neighbour's rule and two words of the stack: the address of return, right below the
+ * CFA, and perhaps a saved frame pointer. These two words are compared when a frame is met again. A frame that was
+ * found in another way (RULE_GENERAL) is found anew each time.
  */
 #include "formats/event.h"
 #include "preload/arena.h"
@@ -45,7 +45,6 @@ enum { MEMO_BITS_FIRST = 9, MEMO_BITS = 13, MISSES_MANY = 1 << 11 };
 #define NOWHERE UINT32_MAX
 enum { LEARN_FROM = 64, LEARN_TRIES = 1000 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
-#define NUMBER_CUT UINT32_MAX
 
 bool native_on;
 static _Atomic(uint64_t) epoch = 1; /* changes when code was unloaded: numbers of addresses do not hold any more */
@@ -504,7 +503,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 
 /* ---- without what was known before ---- */
 
-/* A walk from the start, its frames in *ret. NULL: no memory. */
+/* A walk from the start, in memory of its own, which is returned. NULL: there is none. */
 static struct native_thread *full_walk(struct thread *t, const void *frame, struct walk *w)
 {
 	struct native_thread **n = &t->native.other;
