@@ -53,13 +53,22 @@ static enum module_role role_of_name(const char *name)
 		const char *start;
 		enum module_role role;
 	} known[] = {
-		{ "libpytrace", MODULE_ALLOCATOR },  { "libjemalloc", MODULE_ALLOCATOR },
-		{ "libtcmalloc", MODULE_ALLOCATOR }, { "libmimalloc", MODULE_ALLOCATOR },
-		{ "ld-linux", MODULE_ALLOCATOR },    { "ld-2.", MODULE_ALLOCATOR },
-		{ "libc.", MODULE_RUNTIME },         { "libc-2.", MODULE_RUNTIME },
-		{ "libpthread", MODULE_RUNTIME },    { "libstdc++.", MODULE_RUNTIME },
-		{ "libc++.", MODULE_RUNTIME },       { "libc++abi.", MODULE_RUNTIME },
+		{ "libpytrace", MODULE_ALLOCATOR },
+		{ "libjemalloc", MODULE_ALLOCATOR },
+		{ "libtcmalloc", MODULE_ALLOCATOR },
+		{ "libmimalloc", MODULE_ALLOCATOR },
+		{ "ld-linux", MODULE_ALLOCATOR },
+		{ "ld-2.", MODULE_ALLOCATOR },
+		{ "libc.", MODULE_RUNTIME },
+		{ "libc-2.", MODULE_RUNTIME },
+		{ "libpthread", MODULE_RUNTIME },
+		{ "libstdc++.", MODULE_RUNTIME },
+		{ "libc++.", MODULE_RUNTIME },
+		{ "libc++abi.", MODULE_RUNTIME },
 		{ "libgcc_s.", MODULE_RUNTIME },
+		{ "libc_malloc_debug", MODULE_ALLOCATOR },
+		/* one that was opened at run time may have been met before it was known to be the interpreter */
+		{ "libpython", MODULE_INTERPRETER },
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
