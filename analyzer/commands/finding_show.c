@@ -380,8 +380,7 @@ void finding_cells(struct report *r, const struct finding *f, struct table *t)
 	table_cell(t, "%s", place_where(&p, r->common.full, where, sizeof where));
 	if (p.origin == ORIGIN_NONE)
 		table_cell(t, "%s", report_layers(f->sum.layers, where, sizeof where));
-	else if (place_below_text(&f->trace->places, f->sum.node, r->common.full, where, sizeof where))
-		table_cell(t, "%s (%s)", p.function, where);
 	else
-		table_cell(t, "%s", place_function(&p, r->common.full, where, sizeof where));
+		table_cell(t, "%s",
+			   place_function_below(&f->trace->places, f->sum.node, r->common.full, where, sizeof where));
 }

@@ -111,6 +111,10 @@ node_id place_below(struct place_table *t, node_id node);
 /* "PyArray_New in _multiarray_umath.so". Written into buf, which is returned; NULL when there is none. */
 char *place_below_text(struct place_table *t, node_id node, bool full, char *buf, size_t cap);
 
+/* For a row: the function of a stack's site, and in what module below it did it: "load (in _umath.so)", `full` "load
+ * (PyArray_New in _umath.so)". Written into buf, which is returned. */
+char *place_function_below(struct place_table *t, node_id node, bool full, char *buf, size_t cap);
+
 /* A file of the trace as this machine may find it: relative names start where the process started. */
 char *place_path(const struct place_table *t, const struct place *p, char *buf, size_t cap);
 

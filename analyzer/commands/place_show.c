@@ -68,6 +68,22 @@ char *place_below_text(struct place_table *t, node_id node, bool full, char *buf
 	return buf;
 }
 
+char *place_function_below(struct place_table *t, node_id node, bool full, char *buf, size_t cap)
+{
+	const struct place *site = place_find(t, place_site(t, node));
+	node_id below = place_below(t, node);
+	char function[2048], text[2048];
+
+	place_function(site, full, function, sizeof function);
+	if (below == NODE_EMPTY)
+		snprintf(buf, cap, "%s", function);
+	else if (full)
+		snprintf(buf, cap, "%s (%s)", function, place_below_text(t, node, full, text, sizeof text));
+	else
+		snprintf(buf, cap, "%s (in %s)", function, place_find(t, below)->module);
+	return buf;
+}
+
 char *place_path(const struct place_table *t, const struct place *p, char *buf, size_t cap)
 {
 	if (*p->file == '/' || !*t->cwd)

@@ -137,7 +137,7 @@ static void function_cell(struct table *t, struct report *r, const struct fold_r
 {
 	struct place_table *places = &r->traces[row->trace]->places;
 	const struct place *p = place_find(places, row->site);
-	char function[2048], below[2048];
+	char function[4096];
 
 	place_function(p, r->common.full, function, sizeof function);
 	if (by == FOLD_LAYER || by == FOLD_FILE || (by != FOLD_THREAD && by != FOLD_TASK && p->origin == ORIGIN_NONE))
@@ -146,10 +146,8 @@ static void function_cell(struct table *t, struct report *r, const struct fold_r
 		table_cell(t, "pid %u", r->traces[row->trace]->trace.front.pid);
 	else if (row->importing)
 		table_cell(t, "%s (import)", function);
-	else if (place_below_text(places, row->node, r->common.full, below, sizeof below))
-		table_cell(t, "%s (%s)", function, below);
 	else
-		table_cell(t, "%s", function);
+		table_cell(t, "%s", place_function_below(places, row->node, r->common.full, function, sizeof function));
 }
 
 static void print_table(struct report *r, const struct fold *f, const struct sites_options *own, size_t n)
