@@ -186,6 +186,20 @@ static json_t *python_json(const struct trace *t)
 	return o;
 }
 
+/* What frames the stacks are made of. The first entries of either table stand for what is not known. */
+static size_t n_modules(const struct trace *t) { return t->defs.modules.at.n - MODULE_FIRST; }
+static bool has_python_frames(const struct trace *t) { return t->defs.codes.n > 1; }
+
+static json_t *stacks_json(const struct trace *t)
+{
+	json_t *o = json_object();
+
+	json_put(o, "python", json_boolean(has_python_frames(t)));
+	json_put(o, "native", json_boolean(n_modules(t)));
+	json_put(o, "modules", json_bytes(n_modules(t)));
+	return o;
+}
+
 static json_t *events_json(const struct report_trace *t)
 {
 	static const char *const causes[PT_LOST_KINDS] = {
@@ -341,6 +355,7 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "complete", json_boolean(trace_is_complete(tr)));
 	json_put(o, "events", events_json(t));
 	json_put(o, "layers", layers_json(t));
+	json_put(o, "stacks", stacks_json(tr));
 	json_put(o, "allocator", allocator_json(tr));
 	json_put(o, "file_bytes", json_bytes(tr->file_bytes));
 	json_put(o, "marks", marks_json(&t->account));
@@ -441,6 +456,19 @@ static void print_events(struct report *r, const struct report_trace *t)
 	print_fact(r, "file", line);
 }
 
+static void print_stacks(struct report *r, const struct trace *t)
+{
+	char line[100];
+
+	if (n_modules(t))
+		snprintf(line, sizeof line, "%s, of %s",
+			 has_python_frames(t) ? "Python and native frames" : "native frames",
+			 format_plural(n_modules(t), "module", "modules").text);
+	else
+		snprintf(line, sizeof line, "%s", has_python_frames(t) ? "Python frames" : "none");
+	print_fact(r, "stacks", line);
+}
+
 static void print_layers(struct report *r, const struct report_trace *t)
 {
 	char line[300] = "";
@@ -451,6 +479,7 @@ static void print_layers(struct report *r, const struct report_trace *t)
 			used += (size_t)snprintf(line + used, sizeof line - used, "%s%s", used ? ", " : "",
 						 pt_layer_name((enum pt_layer)layer));
 	print_fact(r, "layers", used ? line : "none");
+	print_stacks(r, &t->trace);
 	snprintf(line, sizeof line, "%s at %s, %s at the end", format_bytes(t->account.at[ACCOUNT_PEAK].bytes).text,
 		 format_seconds((double)t->account.at_ns[ACCOUNT_PEAK] / 1e9).text,
 		 format_bytes(t->account.at[ACCOUNT_END].bytes).text);
