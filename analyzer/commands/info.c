@@ -187,7 +187,7 @@ static json_t *python_json(const struct trace *t)
 }
 
 /* What frames the stacks are made of. The first entries of either table stand for what is not known. */
-static size_t n_modules(const struct trace *t) { return t->defs.modules.at.n - MODULE_FIRST; }
+static size_t n_modules(const struct trace *t) { return t->defs.modules.at.n - (MODULE_UNKNOWN + 1); }
 static bool has_python_frames(const struct trace *t) { return t->defs.codes.n > 1; }
 
 static json_t *stacks_json(const struct trace *t)

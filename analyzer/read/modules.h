@@ -36,8 +36,6 @@ struct module {
 	uint8_t role;       /* enum module_role */
 };
 
-enum { MODULE_FIRST = 2 }; /* numbers below stand for code of no file, and for modules whose definition is missing */
-
 struct modules {
 	ARRAY(struct module) at; /* by number */
 	struct map by_id;
