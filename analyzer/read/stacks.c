@@ -238,6 +238,20 @@ static void link_native(struct merger *m, const uint32_t *index_of, struct raw_s
 		raw->below = caller->below;
 }
 
+/* Where an evaluation loop is, there is an interpreter, whether or not the tracer knew when it met the module. */
+static void find_interpreters(const struct merger *m, struct modules *modules)
+{
+	for (uint32_t i = RAW_UNKNOWN + 1; i < m->n_raw; i++) {
+		uint32_t module;
+
+		if (m->raw[i].op != PT_OP_NATIVE || !(m->raw[i].flags & PT_NATIVE_EVAL))
+			continue;
+		module = modules_find(modules, m->raw[i].what);
+		if (module > MODULE_UNKNOWN)
+			modules->at.at[module].role = MODULE_INTERPRETER;
+	}
+}
+
 /* Turns ids into indexes, in the order of ids: a skipped frame's callers know already where it leads. */
 static void link_raw(struct merger *m, const uint32_t *index_of, const struct stacks_names *names)
 {
@@ -386,6 +400,7 @@ void stacks_finish(struct stacks *s, const struct stacks_names *names)
 	index_of = sort_raw(&m);
 	if (!s->keep_raw)
 		array_free(&s->raw);
+	find_interpreters(&m, names->modules);
 	link_raw(&m, index_of, names);
 	free(index_of);
 	make_nodes(&m);

@@ -66,7 +66,7 @@ struct stacks {
 /* What a raw definition's `what` means. Called once for each FRAME and NATIVE. */
 struct stacks_names {
 	uint32_t (*code)(const void *self, uint32_t id); /* index in defs.codes */
-	const struct modules *modules;
+	struct modules *modules;                         /* learns which hold an interpreter */
 	const void *self;
 };
 

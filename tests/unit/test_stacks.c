@@ -299,6 +299,26 @@ static void equal_stacks_are_one_node(void **state)
 	defs_free(&d);
 }
 
+static void where_a_loop_is_there_is_an_interpreter(void **state)
+{
+	struct defs d;
+	char text[200];
+
+	(void)state;
+	start(&d, false);
+	define_words(&d, PT_OP_FRAME, 1, 0, 1, 4, 0);
+	define_words(&d, PT_OP_NATIVE, 2, 0, FOO, 7, 0);
+	define_words(&d, PT_OP_NATIVE, 3, 2, FOO, 10, PT_NATIVE_EVAL);
+	define_words(&d, PT_OP_NATIVE, 4, 3, FOO, 20, 0);
+	define_words(&d, PT_OP_NATIVE, 5, 4, LIBC, 30, 0);
+	define_words(&d, PT_OP_JOIN, 6, 1, 5, 0, 0);
+	defs_finish(&d);
+	write_out(text, &d, defs_node(&d, 6));
+	assert_string_equal(text, "p1.4 ");
+	assert_int_equal(defs_node(&d, 2), NODE_EMPTY);
+	defs_free(&d);
+}
+
 static void an_address_has_48_bits(void **state)
 {
 	struct defs d;
@@ -431,6 +451,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_stacks_are_merged_as_the_format_says),
 		cmocka_unit_test(equal_stacks_are_one_node),
+		cmocka_unit_test(where_a_loop_is_there_is_an_interpreter),
 		cmocka_unit_test(an_address_has_48_bits),
 		cmocka_unit_test(what_is_missing_is_unknown),
 		cmocka_unit_test(deep_stacks_do_not_take_the_reader_down),
