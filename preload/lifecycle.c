@@ -58,9 +58,11 @@ static void tick(struct thread *t)
 
 void lifecycle_fini_changed(struct thread *t)
 {
+	bool finalizing = py_finalizing();
+
 	thread_depth(t, DEPTH_OWN);
-	lifecycle_fini_seen = py_finalizing();
-	if (lifecycle_fini_seen) {
+	/* several threads may see it at once where no GIL keeps them apart: one tells */
+	if (__atomic_exchange_n(&lifecycle_fini_seen, finalizing, __ATOMIC_ACQ_REL) != finalizing && finalizing) {
 		figures_take(t);
 		emit_pair(t, PT_OP_PY_FINI, 0, 0);
 		init_seen = false; /* Py_Initialize may come again */

@@ -130,7 +130,16 @@ def test_end(python, tmp, case):
 
 # ---- embedding ----
 
-@harness.cases('LOCAL', 'GLOBAL')
+def linked(library, tmp):
+    """The same program, but the library is loaded with it."""
+    path = os.path.join(tmp, 'embed')
+    source = os.path.join(harness.HERE, 'truth', 'embed.c')
+    subprocess.run([os.environ.get('CC', 'cc'), source, '-o', path, '-Wl,--no-as-needed', library,
+                    '-Wl,-rpath,' + os.path.dirname(library), '-ldl'], check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+@harness.cases('LOCAL', 'GLOBAL', 'linked')
 def test_embedded_twice(python, tmp, case):
     if not python.shared:
         raise harness.Skip('a static interpreter: no libpython to embed')
@@ -141,7 +150,8 @@ def test_embedded_twice(python, tmp, case):
         f.write('import sys\nkept = [bytes(12345) for i in range(%d)]\n'
                 'sys.setswitchinterval(0.005)\nprint(len(kept))\n' % 11)
     env = {'PYTHONHOME': python.prefix, 'PYTRACE_PROGRAMS': 'embed'}
-    done = harness.run_traced([harness.built('truth/embed'), library, case, script, script], tmp, env).check()
+    program = linked(library, tmp) if case == 'linked' else harness.built('truth/embed')
+    done = harness.run_traced([program, library, case, script, script], tmp, env).check()
     t = tracefile.TraceFile(done.trace)
     size = 12345 + (49 if python.free_threaded else 33)
     events = [(op, b) for _, op, _, b, _, _ in t.events() if op in (tracefile.PY_INIT, tracefile.PY_FINI) or

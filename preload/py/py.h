@@ -57,8 +57,9 @@ struct py_thread;
 
 /* The function in which Python frames are evaluated; NULL without an interpreter. */
 const void *py_eval(void);
-/* Addresses on the C stack, each within the C frame of a call of that function (or of what the compiler made of it), for
- * the stack that `p` was last asked for; the innermost first. Returns how many; 0 up to 3.11, where nothing lies there. */
+/* Addresses on the C stack, each within the C frame of a call of that function (or of what the compiler made of it),
+ * for the stack that `p` was last asked for; the innermost first. Returns how many; 0 up to 3.11, where nothing lies
+ * there. */
 unsigned py_entry_places(const struct py_thread *p, uint64_t *places, unsigned max);
 /* From here on stacks also say where C code called that function (PT_CODE_ENTRY). Before the first event. */
 void py_want_entries(void);
