@@ -86,7 +86,7 @@ NO_TRACE = {
 
 @harness.cases(*NO_TRACE)
 def test_no_trace(tmp, case):
-    for command in 'info', 'sites', 'leaks', 'summary', 'dump', 'export':
+    for command in 'info', 'sites', 'leaks', 'summary', 'dump', 'export', 'arenas':
         status, message = ask(command, save(tmp, NO_TRACE[case]))
         assert status == 3 and 'bad.pytrace' in message, (command, status, message)
 
@@ -125,7 +125,7 @@ def test_unknown_flags(tmp, case):
     assert status == 0 and doc['complete'], doc
 
 
-@harness.cases('info', 'sites', 'leaks', 'summary', 'dump', 'run')
+@harness.cases('info', 'sites', 'leaks', 'summary', 'dump', 'arenas', 'run')
 def test_wrong_usage(case):
     for args in ([case, '--no-such-option'], [case], ['no-such-command'], [case, '--output']):
         done = harness.pytrace(*args, status=2)
