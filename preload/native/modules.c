@@ -254,11 +254,16 @@ static void set_path(struct module *m, const char *path)
 
 static uint8_t flags_of(const struct module *m, const char *program)
 {
+	return (uint8_t)((strcmp(m->path, program) ? 0 : PT_MODULE_MAIN) |
+			 (strcmp(m->path, "[vdso]") ? 0 : PT_MODULE_VDSO));
+}
+
+/* Asked when the module is defined: an interpreter that is loaded late is found after its file was. */
+static uint8_t python_flag(const struct module *m)
+{
 	uint64_t eval = (uint64_t)(uintptr_t)py_eval();
 
-	return (uint8_t)((strcmp(m->path, program) ? 0 : PT_MODULE_MAIN) |
-			 (strcmp(m->path, "[vdso]") ? 0 : PT_MODULE_VDSO) |
-			 (eval >= m->cfi.start && eval < m->cfi.end ? PT_MODULE_PYTHON : 0));
+	return eval >= m->cfi.start && eval < m->cfi.end ? PT_MODULE_PYTHON : 0;
 }
 
 static void retire(struct module *m)
@@ -399,7 +404,7 @@ uint32_t modules_number(struct thread *t, const struct module *m)
 					.end = m->cfi.end,
 					.path_bytes = (uint16_t)strlen(m->path),
 					.build_id_bytes = m->build_id_bytes,
-					.flags = m->flags };
+					.flags = m->flags | python_flag(m) };
 		struct piece pieces[] = { { &d, sizeof d },
 					  { m->build_id, m->build_id_bytes },
 					  { m->path, d.path_bytes } };
