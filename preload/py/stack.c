@@ -345,6 +345,32 @@ static int frames_below(const char **frames, const char *top)
 	return n;
 }
 
+static bool is_code_frame(const char *frame)
+{
+	return are_objects(&py_layout) || owner_of(frame, &py_layout) < OWNER_CSTACK;
+}
+
+/*
+ * Whether the thread's last stack has the same frames, entries left out. While greenlet switches it takes the entries
+ * out of the chain (they are on the C stack that it copies away), and frames with intact marks know better.
+ */
+static bool only_entries_differ(const struct py_thread *p, const char *const *frames, int n)
+{
+	uint32_t i = p->depth;
+	int k = 0;
+
+	for (;; k++) {
+		while (i && p->cached[i - 1].entry && !are_objects(&py_layout) && !py_layout.frame_entry)
+			i--;
+		while (k < n && !is_code_frame(frames[k]))
+			k++;
+		if (!i || k == n)
+			return !i && k == n;
+		if (p->cached[--i].frame != frames[k] || p->cached[i].instr != instr_of(frames[k], &py_layout))
+			return false;
+	}
+}
+
 uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil)
 {
 	bool held;
@@ -364,6 +390,8 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
 	frames_below(frames, py_top_frame(tstate));
 	for (int n = depth; n--;)
 		stack = py_frame_id(t, frames[n], stack);
+	if (stack != p->stack && only_entries_differ(p, frames, depth))
+		stack = p->stack;
 	if (frames != few)
 		arena_unmap(frames, (size_t)depth * sizeof *frames);
 	return stack;
