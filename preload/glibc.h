@@ -6,14 +6,17 @@
  * looks for differs. meson.build names libdl and libpthread, where they were; both still exist, empty.
  */
 #if defined(__x86_64__)
-#define GLIBC_OLD "GLIBC_2.2.5"
+#define GLIBC_OLD     "GLIBC_2.2.5"
+#define GLIBC_DLADDR1 "GLIBC_2.3.3"
 #elif defined(__aarch64__)
-#define GLIBC_OLD "GLIBC_2.17"
+#define GLIBC_OLD     "GLIBC_2.17"
+#define GLIBC_DLADDR1 "GLIBC_2.17"
 #endif
 
 #ifdef GLIBC_OLD
 __asm__(".symver dlsym, dlsym@" GLIBC_OLD);
 __asm__(".symver dladdr, dladdr@" GLIBC_OLD);
+__asm__(".symver dladdr1, dladdr1@" GLIBC_DLADDR1);
 __asm__(".symver dlerror, dlerror@" GLIBC_OLD);
 __asm__(".symver pthread_key_create, pthread_key_create@" GLIBC_OLD);
 __asm__(".symver pthread_setspecific, pthread_setspecific@" GLIBC_OLD);

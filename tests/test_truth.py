@@ -139,7 +139,7 @@ def linked(library, tmp):
     return path
 
 
-@harness.cases('LOCAL', 'GLOBAL', 'linked')
+@harness.cases('LOCAL', 'GLOBAL', 'linked', 'by its bare name')
 def test_embedded_twice(python, tmp, case):
     if not python.shared:
         raise harness.Skip('a static interpreter: no libpython to embed')
@@ -151,6 +151,8 @@ def test_embedded_twice(python, tmp, case):
                 'sys.setswitchinterval(0.005)\nprint(len(kept))\n' % 11)
     env = {'PYTHONHOME': python.prefix, 'PYTRACE_PROGRAMS': 'embed'}
     program = linked(library, tmp) if case == 'linked' else harness.built('truth/embed')
+    if case == 'by its bare name':
+        env['LD_LIBRARY_PATH'], library, case = os.path.dirname(library), os.path.basename(library), 'GLOBAL'
     done = harness.run_traced([program, library, case, script, script], tmp, env).check()
     t = tracefile.TraceFile(done.trace)
     size = 12345 + (49 if python.free_threaded else 33)
