@@ -8,11 +8,12 @@
  * key gets a second id. A new frame's definition is in the ring before its id is in the table: whoever finds the id may
  * use it in an event. Growing copies the entries into a table twice as large; an insert that meets the old table
  * meanwhile is forgotten, and that key gets a second id some day. Old tables stay mapped, since others may be reading
- * them: all of them together are as large as the present one.
+ * them, but without memory.
  */
 #include "preload/intern.h"
 #include "preload/arena.h"
 #include "preload/emit.h"
+#include "preload/os.h"
 #include "preload/sink.h"
 
 #include <string.h>
@@ -91,6 +92,16 @@ static struct table *grown_table(const struct table *from)
 	return to;
 }
 
+/* Gives back the memory of a table that is not in force any more. Whoever still reads it finds it empty, but for its
+ * first page, where the mask is. */
+static void forget_entries(struct table *t)
+{
+	size_t bytes = t ? table_bytes(t->mask + 1) : 0;
+
+	if (bytes > OS_PAGE)
+		os_advise((char *)t + OS_PAGE, bytes - OS_PAGE, MADV_DONTNEED);
+}
+
 /* The table in force, made larger when it is too full. NULL when there is no memory. */
 static struct table *roomy_table(void)
 {
@@ -101,8 +112,10 @@ static struct table *roomy_table(void)
 	lock_take(&growing);
 	if (t == atomic_load(&table)) {
 		larger = grown_table(t);
-		if (larger)
+		if (larger) {
 			atomic_store_explicit(&table, larger, memory_order_release);
+			forget_entries(t);
+		}
 	}
 	t = atomic_load(&table);
 	lock_drop(&growing);

@@ -350,9 +350,9 @@ def test_file_size_limit(tmp, case):
                 assert not info['complete'] and 'stopped' in info['ended'], (python.label, info['ended'])
 
 
-@harness.cases(40, 80, 160)
+@harness.cases(56, 80, 160)
 def test_address_space_limit(tmp, case):
-    """RLIMIT_AS: the program gets its MemoryError as it would, and goes on."""
+    """RLIMIT_AS: the program gets its MemoryError as it would, and goes on. (The tracer takes up to 30 MiB of address space.)"""
     text = '''
 import sys
 kept = []
