@@ -205,6 +205,15 @@ uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t
 	return intern(t, above, offset, PT_OP_FRAME, words);
 }
 
+void intern_fetch(uint64_t path, uint32_t python)
+{
+	struct table *tab = atomic_load_explicit(&table, memory_order_acquire);
+	uint64_t at = hash(above_of_path(path, python), python ? KEY_JOIN : KEY_NATIVE);
+
+	if (tab)
+		__builtin_prefetch(&tab->entries[at & tab->mask]);
+}
+
 uint32_t intern_known(uint64_t path, uint32_t python)
 {
 	struct table *tab = atomic_load_explicit(&table, memory_order_acquire);

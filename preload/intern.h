@@ -32,6 +32,8 @@ struct intern_place {
 	uint16_t flags;  /* PT_NATIVE_ */
 };
 uint32_t intern_known(uint64_t path, uint32_t python);
+/* Fetches what intern_known() will look at: several such waits for memory at once cost as much as one. */
+void intern_fetch(uint64_t path, uint32_t python);
 uint32_t intern_native(struct thread *t, uint64_t path, uint32_t parent, struct intern_place place);
 uint32_t intern_join(struct thread *t, uint64_t path, uint32_t python, uint32_t native);
 

@@ -43,6 +43,7 @@ enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21 };
 /* Most threads are short: the memo is small until it has missed often. */
 enum { MEMO_BITS_FIRST = 9, MEMO_BITS = 13, MISSES_MANY = 1 << 11 };
 #define NOWHERE UINT32_MAX
+enum { FETCHED = 4 };
 enum { LEARN_FROM = 64, LEARN_TRIES = 1000 };
 enum { STACK_BYTES = 8 << 20, MAIN_STACK_MAX = 1 << 30 };
 
@@ -403,8 +404,11 @@ static uint32_t native_id(struct thread *t, const struct native_thread *n)
 static __attribute__((noinline)) uint32_t look_up(struct thread *t, const struct native_thread *n, uint32_t python)
 {
 	uint64_t path = n->frames[n->depth - 1].path;
-	uint32_t id = intern_known(path, python);
+	uint32_t id;
 
+	for (uint32_t i = n->depth; i && i + FETCHED > n->depth; i--) /* a stack that is new has its last frames new */
+		intern_fetch(n->frames[i - 1].path, 0);
+	id = intern_known(path, python);
 	if (id)
 		return id;
 	id = native_id(t, n);
