@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OS_PAGE UINT64_C(4096) /* rings are aligned to it; OS with larger pages get it from os_page() */
+#define OS_PAGE UINT64_C(4096) /* the only size so far: rings are aligned to it, and ranges rounded */
 
 #define os_call(...)                              \
 	({                                        \
@@ -32,6 +32,9 @@
 		}                                 \
 		ret_;                             \
 	})
+
+/* What the kernel makes of a length: whole pages. */
+static inline size_t os_whole_pages(size_t bytes) { return (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1); }
 
 /* Moments of the monotonic clock, and of the calendar. */
 static inline uint64_t os_clock_ns(clockid_t clock)

@@ -57,14 +57,13 @@ static inline void record(struct thread *t, const void *p, size_t size, const vo
 	thread_leave(t);
 }
 
-#define QUIET(name, parameters, arguments)           \
-	static void *hook_##name parameters          \
-	{                                            \
-		struct thread *t = thread_enter();   \
-		void *block = own.name arguments;    \
-                                                     \
-		record(t, block, size, CPU_FRAME()); \
-		return block;                        \
+#define QUIET(name, parameters, arguments)                             \
+	static void *hook_##name parameters                            \
+	{                                                              \
+		void *block;                                           \
+                                                                       \
+		RECORD_ALLOC(block, size, block = own.name arguments); \
+		return block;                                          \
 	}
 
 #define NEW(name, parameters, arguments, quiet, quiet_arguments)      \
@@ -81,16 +80,13 @@ static inline void record(struct thread *t, const void *p, size_t size, const vo
 		return block;                                         \
 	}
 
-#define DELETE(name, parameters, arguments)                      \
-	static void hook_##name parameters                       \
-	{                                                        \
-		struct thread *t = p ? thread_enter() : NULL;    \
-                                                                 \
-		if (t)                                           \
-			hook_free(t, PT_LAYER_MALLOC, p, false); \
-		own.name arguments;                              \
-		if (t)                                           \
-			thread_leave(t);                         \
+#define DELETE(name, parameters, arguments)                 \
+	static void hook_##name parameters                  \
+	{                                                   \
+		if (p)                                      \
+			RECORD_FREE(p, own.name arguments); \
+		else                                        \
+			own.name arguments;                 \
 	}
 
 OPERATORS

@@ -5,11 +5,7 @@
 
 static void record(struct thread *t, enum pt_memory_kind kind, const void *p, size_t bytes)
 {
-	size_t whole = (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1);
-
-	thread_depth(t, DEPTH_OWN);
-	emit_memory(t, pt_memory_op(kind, PT_LAYER_HEAP), (uintptr_t)p, whole, hook_python(t, false));
-	thread_depth(t, DEPTH_REAL);
+	hook_range(t, kind, PT_LAYER_HEAP, p, bytes, NULL);
 }
 
 void *heap_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset)

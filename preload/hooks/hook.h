@@ -9,6 +9,8 @@
  *	if (t)
  *		hook_alloc(t, ..., CPU_FRAME(), ...), thread_leave(t);
  *
+ * which is what RECORD_ALLOC writes; RECORD_FREE is for releases, hook_range for mappings.
+ *
  * errno is the real function's: nothing in the tracer changes it (os.h).
  */
 #pragma once
@@ -57,6 +59,17 @@ static inline void hook_alloc(struct thread *t, enum pt_layer layer, const void 
 		emit_memory(t, pt_memory_op(PT_ALLOC, layer), (uintptr_t)p, size, hook_stack(t, frame, has_gil));
 }
 
+/* Runs `call`, which sets `p` to a block of layer malloc, and records it for the function that this is written in. */
+#define RECORD_ALLOC(p, size, call)                                                       \
+	do {                                                                              \
+		struct thread *t_ = thread_enter();                                       \
+		call;                                                                     \
+		if (t_) {                                                                 \
+			hook_alloc(t_, PT_LAYER_MALLOC, (p), (size), CPU_FRAME(), false); \
+			thread_leave(t_);                                                 \
+		}                                                                         \
+	} while (0)
+
 /* Records a release and leaves the thread at DEPTH_REAL, where the real function is to be called. Releases have their
  * Python stack only: who gave memory back is asked less often than who took it, and this is half of all events. */
 static inline void hook_free(struct thread *t, enum pt_layer layer, const void *p, bool has_gil)
@@ -65,6 +78,17 @@ static inline void hook_free(struct thread *t, enum pt_layer layer, const void *
 	emit_memory(t, pt_memory_op(PT_FREE, layer), (uintptr_t)p, 0, hook_python(t, has_gil));
 	thread_depth(t, DEPTH_REAL);
 }
+
+/* Records the release of `p`, of layer malloc, then runs `call`, which does it. */
+#define RECORD_FREE(p, call)                                        \
+	do {                                                        \
+		struct thread *t_ = thread_enter();                 \
+		if (t_)                                             \
+			hook_free(t_, PT_LAYER_MALLOC, (p), false); \
+		call;                                               \
+		if (t_)                                             \
+			thread_leave(t_);                           \
+	} while (0)
 
 /* The first half of a realloc, before the real call, for which the thread is left at DEPTH_REAL. Returns the stack. */
 static inline uint32_t hook_move(struct thread *t, enum pt_layer layer, const void *p, const void *frame, bool has_gil)
@@ -87,6 +111,19 @@ static inline void hook_moved(struct thread *t, enum pt_layer layer, const void 
 		emit_memory(t, pt_memory_op(PT_MOVE_END, layer), (uintptr_t)p, size, stack);
 	else
 		emit_memory(t, pt_memory_op(PT_MOVE_FAIL, layer), (uintptr_t)old, 0, stack);
+}
+
+/* Records a range, as the kernel sees it: whole pages. `frame`: NULL for the Python stack only. Leaves the thread at
+ * DEPTH_REAL. */
+static inline void hook_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p,
+			      size_t bytes, const void *frame)
+{
+	uint32_t stack;
+
+	thread_depth(t, DEPTH_OWN);
+	stack = frame ? hook_stack(t, frame, false) : hook_python(t, false);
+	emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, os_whole_pages(bytes), stack);
+	thread_depth(t, DEPTH_REAL);
 }
 
 /*

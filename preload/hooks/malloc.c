@@ -10,17 +10,6 @@
 
 #include <string.h>
 
-/* Runs `call`, which sets `p`, and records its block. */
-#define RECORD_ALLOC(p, size, call)                                                       \
-	do {                                                                              \
-		struct thread *t_ = thread_enter();                                       \
-		call;                                                                     \
-		if (t_) {                                                                 \
-			hook_alloc(t_, PT_LAYER_MALLOC, (p), (size), CPU_FRAME(), false); \
-			thread_leave(t_);                                                 \
-		}                                                                         \
-	} while (0)
-
 HOOK void *malloc(size_t size)
 {
 	void *p;
@@ -81,7 +70,7 @@ HOOK void *valloc(size_t size)
 
 HOOK void *pvalloc(size_t size)
 {
-	size_t whole = (size + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1);
+	size_t whole = os_whole_pages(size);
 	void *p;
 
 	RECORD_ALLOC(p, whole, p = real.pvalloc ? real.pvalloc(size) : real.memalign(OS_PAGE, whole));
@@ -149,17 +138,6 @@ HOOK void *reallocarray(void *p, size_t n, size_t size)
 	}
 	return resize(p, size, CPU_FRAME());
 }
-
-/* Records the release of `p`, then runs `call`, which does it. */
-#define RECORD_FREE(p, call)                                        \
-	do {                                                        \
-		struct thread *t_ = thread_enter();                 \
-		if (t_)                                             \
-			hook_free(t_, PT_LAYER_MALLOC, (p), false); \
-		call;                                               \
-		if (t_)                                             \
-			thread_leave(t_);                           \
-	} while (0)
 
 HOOK void free(void *p)
 {

@@ -13,13 +13,9 @@ static struct {
 
 static void *hook_mallocx(size_t size, int flags)
 {
-	struct thread *t = thread_enter();
-	void *p = own.mallocx(size, flags);
+	void *p;
 
-	if (t) {
-		hook_alloc(t, PT_LAYER_MALLOC, p, size, CPU_FRAME(), false);
-		thread_leave(t);
-	}
+	RECORD_ALLOC(p, size, p = own.mallocx(size, flags));
 	return p;
 }
 
@@ -54,27 +50,9 @@ static size_t hook_xallocx(void *p, size_t size, size_t extra, int flags)
 	return got;
 }
 
-static void hook_dallocx(void *p, int flags)
-{
-	struct thread *t = thread_enter();
+static void hook_dallocx(void *p, int flags) { RECORD_FREE(p, own.dallocx(p, flags)); }
 
-	if (t)
-		hook_free(t, PT_LAYER_MALLOC, p, false);
-	own.dallocx(p, flags);
-	if (t)
-		thread_leave(t);
-}
-
-static void hook_sdallocx(void *p, size_t size, int flags)
-{
-	struct thread *t = thread_enter();
-
-	if (t)
-		hook_free(t, PT_LAYER_MALLOC, p, false);
-	own.sdallocx(p, size, flags);
-	if (t)
-		thread_leave(t);
-}
+static void hook_sdallocx(void *p, size_t size, int flags) { RECORD_FREE(p, own.sdallocx(p, size, flags)); }
 
 #define ROW(name)                                              \
 	{                                                      \

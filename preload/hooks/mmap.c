@@ -3,8 +3,9 @@
  * mmap: mappings that the program makes through libc (libc's and the loader's own are not seen)
  *
  * munmap, mremap and MAP_FIXED may touch any part of what was mapped before: the events carry ranges and the analyzer
- * keeps the books. mprotect is not followed: what was mapped without access stays "reserve". A foreign allocator's own
- * mappings hold blocks that are counted one by one: they are of layer heap.
+ * keeps the books. A range that is given back has its Python stack only (hook_free). mprotect is not followed: what was
+ * mapped without access stays "reserve". A foreign allocator's own mappings hold blocks that are counted one by one:
+ * they are of layer heap.
  */
 #include "preload/hooks/heap.h"
 #include "preload/hooks/hook.h"
@@ -16,21 +17,6 @@ static enum pt_layer layer_of(int prot, int flags)
 	if (!(flags & MAP_ANONYMOUS))
 		return PT_LAYER_FILE;
 	return prot == PROT_NONE ? PT_LAYER_RESERVE : PT_LAYER_MMAP;
-}
-
-/* Ranges are whole pages: the kernel's view. */
-static size_t whole_pages(size_t bytes) { return (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1); }
-
-/* `frame`: of the hook, for a range that is taken; NULL for one that is given back (hook_free). */
-static void record_range(struct thread *t, enum pt_memory_kind kind, enum pt_layer layer, const void *p, size_t bytes,
-			 const void *frame)
-{
-	uint32_t stack;
-
-	thread_depth(t, DEPTH_OWN);
-	stack = frame ? hook_stack(t, frame, false) : hook_python(t, false);
-	emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, whole_pages(bytes), stack);
-	thread_depth(t, DEPTH_REAL);
 }
 
 /* Calls by an allocator: `caller` is in its file. One that is inside the program can't be told from the program. */
@@ -53,7 +39,7 @@ static inline __attribute__((always_inline)) void *record_mmap(void *hint, size_
 	if (!t)
 		return p;
 	if (p != MAP_FAILED)
-		record_range(t, PT_MAP, layer_of(prot, flags), p, bytes, CPU_FRAME());
+		hook_range(t, PT_MAP, layer_of(prot, flags), p, bytes, CPU_FRAME());
 	thread_leave(t);
 	return p;
 }
@@ -78,10 +64,10 @@ HOOK int munmap(void *p, size_t bytes)
 	t = thread_enter();
 	if (!t)
 		return real.munmap(p, bytes);
-	record_range(t, PT_UNMAP, PT_LAYER_MMAP, p, bytes, NULL);
+	hook_range(t, PT_UNMAP, PT_LAYER_MMAP, p, bytes, NULL);
 	ret = real.munmap(p, bytes);
 	if (ret)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, p, bytes, NULL);
+		hook_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, p, bytes, NULL);
 	thread_leave(t);
 	return ret;
 }
@@ -96,16 +82,16 @@ static void *record_mremap(struct thread *t, void *old, size_t old_bytes, size_t
 	void *p;
 
 	if (goes)
-		record_range(t, PT_UNMAP, PT_LAYER_MMAP, old, old_bytes, NULL);
+		hook_range(t, PT_UNMAP, PT_LAYER_MMAP, old, old_bytes, NULL);
 	p = real.mremap(old, old_bytes, bytes, flags, wanted);
 	if (p != MAP_FAILED)
-		record_range(t, PT_MAP,
-			     goes        ? PT_LAYER_MOVED
-			     : old_bytes ? PT_LAYER_MMAP
-					 : PT_LAYER_FILE,
-			     p, bytes, frame);
+		hook_range(t, PT_MAP,
+			   goes        ? PT_LAYER_MOVED
+			   : old_bytes ? PT_LAYER_MMAP
+				       : PT_LAYER_FILE,
+			   p, bytes, frame);
 	else if (goes)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, old, old_bytes, NULL);
+		hook_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, old, old_bytes, NULL);
 	return p;
 }
 
@@ -131,9 +117,9 @@ HOOK void *mremap(void *old, size_t old_bytes, size_t bytes, int flags, ...)
 static void record_break(struct thread *t, char *from, char *to, const void *frame)
 {
 	if (to > from)
-		record_range(t, PT_MAP, PT_LAYER_MMAP, from, (size_t)(to - from), frame);
+		hook_range(t, PT_MAP, PT_LAYER_MMAP, from, (size_t)(to - from), frame);
 	else if (to < from)
-		record_range(t, PT_UNMAP, PT_LAYER_MMAP, to, (size_t)(from - to), NULL);
+		hook_range(t, PT_UNMAP, PT_LAYER_MMAP, to, (size_t)(from - to), NULL);
 }
 
 HOOK void *sbrk(intptr_t increment)
@@ -149,7 +135,7 @@ HOOK void *sbrk(intptr_t increment)
 	if (increment > 0 && old != (char *)-1)
 		record_break(t, old, old + increment, CPU_FRAME());
 	if (increment < 0 && old == (char *)-1)
-		record_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, now + increment, (size_t)-increment, NULL);
+		hook_range(t, PT_UNMAP_FAIL, PT_LAYER_MMAP, now + increment, (size_t)-increment, NULL);
 	thread_leave(t);
 	return old;
 }
