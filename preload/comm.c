@@ -22,16 +22,11 @@ void comm_start(void) { get_own(program); }
 /* The name of another thread; "" when there is none to be had. */
 static void get(uint32_t tid, char *name)
 {
-	char path[64], text[COMM_BYTES + 1] = "", *newline;
-	int fd;
+	char path[64], text[COMM_BYTES + 1], *newline;
 
 	memset(name, 0, COMM_BYTES);
 	snprintf(path, sizeof path, "/proc/self/task/%u/comm", tid);
-	fd = os_open(path, O_RDONLY, 0);
-	if (fd < 0)
-		return;
-	os_read(fd, text, COMM_BYTES);
-	os_close(fd);
+	os_read_text(path, text, sizeof text);
 	newline = strchr(text, '\n');
 	if (newline)
 		memcpy(name, text, (size_t)(newline - text));

@@ -44,14 +44,10 @@ static void put(struct thread *t, const char *name, uint64_t value)
 
 static void take_rss(struct thread *t)
 {
-	int fd = os_open("/proc/self/statm", O_RDONLY, 0);
 	char text[128];
-	long n = fd >= 0 ? os_read(fd, text, sizeof text - 1) : -1;
 	const char *space;
 
-	if (fd >= 0)
-		os_close(fd);
-	text[n > 0 ? n : 0] = 0;
+	os_read_text("/proc/self/statm", text, sizeof text);
 	space = strchr(text, ' ');
 	if (space)
 		emit_pair(t, PT_OP_RSS, 0, strtoull(space, NULL, 10) * OS_PAGE);

@@ -164,17 +164,10 @@ void foreign_start(void)
 		redirect_symbol(&redirects[i]);
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 const char *foreign_name(void)
 {
 	return real_allocator.is_libc      ? "libc"
-	       : *real_allocator.file.name ? base_name(real_allocator.file.name)
+	       : *real_allocator.file.name ? os_file_name(real_allocator.file.name)
 					   : "program";
 }
 

@@ -269,10 +269,8 @@ void lifecycle_forked(int child_pid)
 
 static void fill_parent(struct sink_parent *p)
 {
-	const char *slash = strrchr(sink_path(), '/');
-
 	*p = (struct sink_parent){ .id = sink_id(), .fork_serial = thread_self ? thread_self->fork_serial : 0 };
-	strncpy(p->file, slash ? slash + 1 : sink_path(), sizeof p->file - 1);
+	strncpy(p->file, os_file_name(sink_path()), sizeof p->file - 1);
 }
 
 /* Everything that the parent's memory says of its file, rings, threads and ids is not ours. */

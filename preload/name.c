@@ -91,11 +91,11 @@ static bool name_file(char path[PATH_MAX], const char *pattern, const char *prog
 static int create_file(char path[PATH_MAX])
 {
 	static char tail[64];
-	char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+	char *dot = strrchr(path, '.');
 	struct text t = { path + strlen(path), path + PATH_MAX, false };
 	int fd = os_open(path, O_RDWR | O_CREAT | O_EXCL, 0666);
 
-	if (!dot || dot < slash || strlen(dot) >= sizeof tail)
+	if (!dot || dot < os_file_name(path) || strlen(dot) >= sizeof tail)
 		dot = t.at;
 	strcpy(tail, dot);
 	for (unsigned i = 2; fd == -EEXIST && i < MAX_SUFFIX && os_is_file(path); i++) {

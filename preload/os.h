@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -35,6 +36,14 @@
 
 /* What the kernel makes of a length: whole pages. */
 static inline size_t os_whole_pages(size_t bytes) { return (bytes + OS_PAGE - 1) & ~(size_t)(OS_PAGE - 1); }
+
+/* The last part of a path. */
+static inline const char *os_file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
 
 /* Moments of the monotonic clock, and of the calendar. */
 static inline uint64_t os_clock_ns(clockid_t clock)
@@ -96,6 +105,16 @@ static inline unsigned os_threads(void)
 		       : (unsigned)st.st_nlink - 2;
 }
 static inline long os_read(int fd, void *buf, size_t bytes) { return os_call(SYS_read, fd, buf, bytes); }
+/* What is at the beginning of a file, with a terminating zero: "" when it can't be read. `cap` > 0. */
+static inline void os_read_text(const char *path, char *buf, size_t cap)
+{
+	int fd = os_open(path, O_RDONLY, 0);
+	long n = fd >= 0 ? os_read(fd, buf, cap - 1) : 0;
+
+	if (fd >= 0)
+		os_close(fd);
+	buf[n > 0 ? n : 0] = 0;
+}
 static inline long os_readlink(const char *path, char *buf, size_t cap)
 {
 	return os_call(SYS_readlinkat, AT_FDCWD, path, buf, cap);

@@ -8,13 +8,6 @@
 
 const char program_interpreters[] = "python,python[23]*,pypy*,micropython*,graalpy*,jython*,uwsgi*";
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static void set_name(struct program *p, const char *name)
 {
 	size_t len;
@@ -33,7 +26,7 @@ static const char *script_of(int argc, char *const *argv)
 		const char *a = argv[i], *flag;
 
 		if (a[0] != '-' || !a[1])
-			return a[1] ? base_name(a) : NULL;
+			return a[1] ? os_file_name(a) : NULL;
 		if (a[1] == '-')
 			continue;
 		flag = strpbrk(a + 1, "cmWX");
@@ -61,7 +54,7 @@ void program_look(struct program *p, int argc, char *const *argv)
 	if (script && *script)
 		set_name(p, script);
 	else
-		set_name(p, base_name(p->exe[0] ? p->exe : argc > 0 ? argv[0] : "program"));
+		set_name(p, os_file_name(p->exe[0] ? p->exe : argc > 0 ? argv[0] : "program"));
 }
 
 static bool fits_one(const char *glob, size_t len, const char *name)
@@ -77,7 +70,7 @@ static bool fits_one(const char *glob, size_t len, const char *name)
 
 bool program_fits(const struct program *p, const char *globs)
 {
-	const char *names[] = { base_name(p->exe), p->argc > 0 && p->argv[0] ? base_name(p->argv[0]) : "" };
+	const char *names[] = { os_file_name(p->exe), p->argc > 0 && p->argv[0] ? os_file_name(p->argv[0]) : "" };
 
 	while (*globs) {
 		size_t len = strcspn(globs, ",");

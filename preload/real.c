@@ -166,7 +166,7 @@ static void *choose(const struct search *s, int i)
 
 static bool is_libc(const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *name = os_file_name(path);
 
 	return !strncmp(name, "libc.so", 7) || !strncmp(name, "libc-", 5);
 }
