@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* facts: META definitions, "key=value" each. */
 #include "preload/facts.h"
-#include "preload/backend.h"
-#include "preload/foreign.h"
+#include "preload/allocator/backend.h"
+#include "preload/allocator/foreign.h"
+#include "preload/allocator/real.h"
 #include "preload/intern.h"
 #include "preload/options.h"
 #include "preload/os.h"
-#include "preload/real.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,14 +6,15 @@
  * after all of them, and is told the exit status.
  */
 #include "preload/lifecycle.h"
+#include "preload/allocator/backend.h"
+#include "preload/allocator/figures.h"
+#include "preload/allocator/foreign.h"
+#include "preload/allocator/real.h"
 #include "preload/arena.h"
-#include "preload/backend.h"
 #include "preload/comm.h"
 #include "preload/emit.h"
 #include "preload/environment.h"
 #include "preload/facts.h"
-#include "preload/figures.h"
-#include "preload/foreign.h"
 #include "preload/hooks/check.h"
 #include "preload/hooks/foreign.h"
 #include "preload/hooks/pymem.h"
@@ -22,7 +23,6 @@
 #include "preload/options.h"
 #include "preload/os.h"
 #include "preload/program.h"
-#include "preload/real.h"
 #include "preload/sink.h"
 
 #include <pthread.h>

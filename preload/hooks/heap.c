@@ -39,7 +39,7 @@ int heap_munmap(void *p, size_t bytes)
 }
 
 #ifdef PT_HAVE_JEMALLOC
-/* What jemalloc/names.in lets jemalloc call. */
+/* What allocator/jemalloc/names.in lets jemalloc call. */
 void *jemalloc_mmap(void *hint, size_t bytes, int prot, int flags, int fd, off_t offset);
 int jemalloc_munmap(void *p, size_t bytes);
 

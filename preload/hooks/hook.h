@@ -14,11 +14,11 @@
  * errno is the real function's: nothing in the tracer changes it (os.h).
  */
 #pragma once
+#include "preload/allocator/real.h"
 #include "preload/emit.h"
 #include "preload/lifecycle.h"
 #include "preload/native/native.h"
 #include "preload/os.h"
-#include "preload/real.h"
 
 #define HOOK __attribute__((visibility("default")))
 

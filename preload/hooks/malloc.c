@@ -2,9 +2,9 @@
 /*
  * malloc: the C library's allocation functions
  *
- * Sizes are those that were asked for. Blocks that libc handed out before the names were found (real.h) are never
- * recorded. The GIL may or may not be held here: py_stack finds out. A program that is passed through pays one load and
- * one compare a call.
+ * Sizes are those that were asked for. Blocks that libc handed out before the names were found (allocator/real.h) are
+ * never recorded. The GIL may or may not be held here: py_stack finds out. A program that is passed through pays one
+ * load and one compare a call.
  */
 #include "preload/hooks/hook.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backend: notes of libc's blocks, and jemalloc in its place. */
-#include "preload/backend.h"
+#include "preload/allocator/backend.h"
+#include "preload/allocator/real.h"
 #include "preload/os.h"
-#include "preload/real.h"
 #include "preload/tracer.h"
 
 #include <stdlib.h>

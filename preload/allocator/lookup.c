@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lookup: ELF's dynamic section, hash tables and versions. */
-#include "preload/lookup.h"
+#include "preload/allocator/lookup.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -5,12 +5,12 @@
  *
  * Tables of jemalloc's and tcmalloc's own names; what belongs to a row is asked for with the row's number in the name.
  */
-#include "preload/figures.h"
-#include "preload/backend.h"
+#include "preload/allocator/figures.h"
+#include "preload/allocator/backend.h"
+#include "preload/allocator/real.h"
 #include "preload/emit.h"
 #include "preload/intern.h"
 #include "preload/os.h"
-#include "preload/real.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,12 +15,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "preload/lookup.h"
+#include "preload/allocator/lookup.h"
 
 struct real {
 #define REAL(name, result, parameters)       result(*name) parameters;
 #define REAL_MAYBE(name, result, parameters) result(*name) parameters;
-#include "preload/real.def"
+#include "preload/allocator/real.def"
 };
 extern struct real real __attribute__((visibility("hidden")));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* real: the search, and the functions that serve until it is done. */
-#include "preload/real.h"
-#include "preload/backend.h"
+#include "preload/allocator/real.h"
+#include "preload/allocator/backend.h"
 #include "preload/os.h"
 
 #include <errno.h>
@@ -108,7 +108,7 @@ static int first_munmap(void *p, size_t bytes)
 
 struct real real = {
 #define REAL(name, ...) .name = first_##name,
-#include "preload/real.def"
+#include "preload/allocator/real.def"
 };
 
 static const struct wanted {
@@ -118,7 +118,7 @@ static const struct wanted {
 } wanted[] = {
 #define REAL(name, ...)       { #name, offsetof(struct real, name), false },
 #define REAL_MAYBE(name, ...) { #name, offsetof(struct real, name), true },
-#include "preload/real.def"
+#include "preload/allocator/real.def"
 };
 enum { WANTED = sizeof wanted / sizeof *wanted };
 

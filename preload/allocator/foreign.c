@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* foreign: binding anew. */
-#include "preload/foreign.h"
+#include "preload/allocator/foreign.h"
+#include "preload/allocator/real.h"
 #include "preload/os.h"
-#include "preload/real.h"
 
 #include <string.h>
 
