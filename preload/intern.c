@@ -146,6 +146,16 @@ static uint32_t publish(struct table *tab, struct entry *e, uint64_t above, uint
 	return id;
 }
 
+/* A key that is not in the table: defines it and enters it where its search ended. */
+static uint32_t insert(struct thread *t, struct table *tab, struct entry *e, uint64_t above, uint32_t offset,
+		       uint8_t op, const uint32_t words[4])
+{
+	uint32_t id = atomic_fetch_add(&last_stack, 1) + 1;
+
+	define_words(t, op, id, words);
+	return publish(tab, e, above, offset, id);
+}
+
 /* One thread at a time, from looking whether there is room to the end: no key gets a second id. */
 static uint32_t intern_exactly(struct thread *t, uint64_t above, uint32_t offset, uint8_t op, const uint32_t words[4])
 {
@@ -157,11 +167,8 @@ static uint32_t intern_exactly(struct thread *t, uint64_t above, uint32_t offset
 	tab = roomy_table();
 	if (tab)
 		id = find(tab, above, offset, &e);
-	if (tab && !id) {
-		id = atomic_fetch_add(&last_stack, 1) + 1;
-		define_words(t, op, id, words);
-		publish(tab, e, above, offset, id);
-	}
+	if (tab && !id)
+		id = insert(t, tab, e, above, offset, op, words);
 	lock_drop(&one_by_one);
 	return id;
 }
@@ -182,9 +189,7 @@ static uint32_t intern(struct thread *t, uint64_t above, uint32_t offset, uint8_
 		return id;
 	if (intern_is_exact)
 		return intern_exactly(t, above, offset, op, words);
-	id = atomic_fetch_add(&last_stack, 1) + 1;
-	define_words(t, op, id, words);
-	return publish(tab, e, above, offset, id);
+	return insert(t, tab, e, above, offset, op, words);
 }
 
 /* Keys of one kind never meet those of another: no offset in bytecode is near 2^32 but PT_OFFSET_NONE. Nor is `above`
