@@ -175,9 +175,8 @@ static void start_backend(void)
 	if (options.backend != OPTIONS_BACKEND_JEMALLOC)
 		return;
 	if (!backend_switch(&why)) {
-		snprintf(line, sizeof line, "PYTRACE_BACKEND=jemalloc: %s; libc goes on serving", why);
-		if (!real_allocator.is_libc)
-			snprintf(line, sizeof line, "PYTRACE_BACKEND=jemalloc: %s, which goes on serving", why);
+		snprintf(line, sizeof line, "PYTRACE_BACKEND=jemalloc: %s%s goes on serving", why,
+			 real_allocator.is_libc ? "; libc" : ", which");
 		options_say(line);
 		return;
 	}

@@ -92,7 +92,7 @@ struct cie {
 	struct cursor program;
 	uint64_t code_align;
 	int64_t data_align;
-	uint8_t ra, fde_enc, lsda_enc;
+	uint8_t ra, fde_enc;
 	bool is_signal, has_sizes;
 };
 
@@ -117,7 +117,7 @@ static bool read_augmentation(struct cursor *c, const char *letters, struct cie 
 	for (; *letters; letters++) {
 		switch (*letters) {
 		case 'R': cie->fde_enc = (uint8_t)take(c, 1); break;
-		case 'L': cie->lsda_enc = (uint8_t)take(c, 1); break;
+		case 'L': take(c, 1); break; /* how the handler's data are written */
 		case 'P': take_encoded(c, (uint8_t)take(c, 1), 0); break;
 		case 'S': cie->is_signal = true; break;
 		case 'B': break; /* aarch64: addresses are signed with the B key */
@@ -141,7 +141,7 @@ static bool read_cie(const struct cfi_module *m, uint64_t addr, struct cie *cie)
 	letters = (const char *)c.at;
 	while (take(&c, 1))
 		;
-	*cie = (struct cie){ .lsda_enc = ENC_OMIT };
+	*cie = (struct cie){ 0 };
 	cie->code_align = take_uleb(&c);
 	cie->data_align = take_sleb(&c);
 	cie->ra = (uint8_t)(version == 1 ? take(&c, 1) : take_uleb(&c));

@@ -94,9 +94,7 @@ bool rules_row(uint64_t key, struct cfi_row *ret)
  * up (the exported symbol of Debian's 3.13 and later is a stub of it).
  */
 enum { EVALS_MAX = 16 };
-static struct {
-	uint64_t start, end;
-} evals[EVALS_MAX];
+static uint64_t evals[EVALS_MAX]; /* where each begins */
 static _Atomic(unsigned) n_evals;
 
 static bool is_eval(const struct cfi_row *row)
@@ -104,7 +102,7 @@ static bool is_eval(const struct cfi_row *row)
 	uint64_t eval = (uint64_t)(uintptr_t)py_eval();
 
 	for (unsigned i = 0; i < n_evals; i++)
-		if (evals[i].start == row->function)
+		if (evals[i] == row->function)
 			return true;
 	return eval >= row->function && eval < row->function_end;
 }
@@ -246,8 +244,8 @@ bool rules_learn_eval(uint64_t pc)
 	lock_take(&lock);
 	is_new = !is_eval(&row) && n_evals < EVALS_MAX;
 	if (is_new) {
-		evals[n_evals].start = row.function;
-		evals[n_evals++].end = row.function_end;
+		evals[n_evals] = row.function;
+		n_evals++;
 	}
 	lock_drop(&lock);
 	if (is_new)

@@ -60,6 +60,9 @@ bool py_frame_is_sane(const char *frame);
 /* A load at a byte offset. */
 #define PY_AT(type, base, offset) (*(type const *)((const char *)(base) + (offset)))
 
+/* The state of a str, from the bit of its kind (py_layout.str_kind) on. */
+enum { PY_STR_KIND_MASK = 7, PY_STR_COMPACT = 1 << 3, PY_STR_ASCII = 1 << 4 };
+
 /*
  * Where the instructions of a frame of 3.11 or later begin, that its `frame_instr` points into: behind its code object,
  * or in the copy that free-threaded 3.14 makes for each thread but the first. The array of copies is replaced when it

@@ -58,20 +58,18 @@ static uint32_t char_at(const char *data, unsigned kind, size_t i)
 	return kind == 2 ? ((const uint16_t *)data)[i] : ((const uint32_t *)data)[i];
 }
 
-enum { STR_KIND_MASK = 7, STR_COMPACT = 1 << 3, STR_ASCII = 1 << 4 }; /* from the bit of the kind on */
-
 struct piece py_text(const char *str, char *buf, size_t cap)
 {
 	size_t length = PY_AT(size_t, str, py_layout.str_length), n = 0;
 	uint32_t state = PY_AT(uint32_t, str, py_layout.str_state) >> py_layout.str_kind;
-	const char *data = str + (state & STR_ASCII ? py_layout.str_ascii : py_layout.str_compact);
+	const char *data = str + (state & PY_STR_ASCII ? py_layout.str_ascii : py_layout.str_compact);
 
-	if (PY_AT(void *, str, py_layout.object_type) != py_symbols.str_type || !(state & STR_COMPACT))
+	if (PY_AT(void *, str, py_layout.object_type) != py_symbols.str_type || !(state & PY_STR_COMPACT))
 		return (struct piece){ "?", 1 };
-	if (state & STR_ASCII)
+	if (state & PY_STR_ASCII)
 		return (struct piece){ data, length < cap ? length : cap };
 	for (size_t i = 0; i < length && n + 4 <= cap; i++)
-		n += put_char(buf + n, char_at(data, state & STR_KIND_MASK, i));
+		n += put_char(buf + n, char_at(data, state & PY_STR_KIND_MASK, i));
 	return (struct piece){ buf, n };
 }
 
@@ -80,8 +78,8 @@ bool py_text_is(const char *str, const char *text)
 	size_t length = strlen(text);
 
 	return py_is(str, py_symbols.str_type) && PY_AT(size_t, str, py_layout.str_length) == length &&
-	       (PY_AT(uint32_t, str, py_layout.str_state) >> py_layout.str_kind & (STR_COMPACT | STR_ASCII)) ==
-		       (STR_COMPACT | STR_ASCII) &&
+	       (PY_AT(uint32_t, str, py_layout.str_state) >> py_layout.str_kind & (PY_STR_COMPACT | PY_STR_ASCII)) ==
+		       (PY_STR_COMPACT | PY_STR_ASCII) &&
 	       !memcmp(str + py_layout.str_ascii, text, length);
 }
 

@@ -77,10 +77,10 @@ static bool is_text(const char *s)
 		return false;
 	length = PY_AT(uint64_t, s, py_layout.str_length);
 	state = PY_AT(uint32_t, s, py_layout.str_state) >> py_layout.str_kind;
-	kind = state & 7;
-	if (length > SANE_BYTES || !(state & 1 << 3) || (kind != 1 && kind != 2 && kind != 4))
+	kind = state & PY_STR_KIND_MASK;
+	if (length > SANE_BYTES || !(state & PY_STR_COMPACT) || (kind != 1 && kind != 2 && kind != 4))
 		return false;
-	end = s + (state & 1 << 4 ? py_layout.str_ascii : py_layout.str_compact) + length * kind;
+	end = s + (state & PY_STR_ASCII ? py_layout.str_ascii : py_layout.str_compact) + length * kind;
 	return py_readable((const char *)((uintptr_t)end & ~(uintptr_t)7)) && !*end;
 }
 

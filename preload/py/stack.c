@@ -275,12 +275,17 @@ bool py_prepare(struct py_thread *p, const char *tstate)
 	return true;
 }
 
+static uint32_t walked(struct thread *t, struct py_thread *p, const char *tstate, bool has_gil)
+{
+	uint32_t stack = chosen(t, p, tstate, has_gil);
+
+	py_who(t, p, tstate, has_gil);
+	return stack;
+}
+
 uint32_t py_stack_changed(struct thread *t, struct py_thread *p, const char *tstate)
 {
-	uint32_t stack = chosen(t, p, tstate, true);
-
-	py_who(t, p, tstate, true);
-	return stack;
+	return walked(t, p, tstate, true);
 }
 
 /* ---- threads without the GIL ---- */
@@ -317,15 +322,10 @@ uint32_t py_stack_without_gil(struct thread *t, struct py_thread *p)
 {
 	bool held;
 	const char *tstate = own_tstate(p, &held);
-	uint32_t stack;
 
 	if (!tstate)
 		return 0;
-	if (py_stack_holds(p, tstate))
-		return p->stack;
-	stack = chosen(t, p, tstate, held);
-	py_who(t, p, tstate, held);
-	return stack;
+	return py_stack_holds(p, tstate) ? p->stack : walked(t, p, tstate, held);
 }
 
 /* ---- the oracle ---- */
@@ -345,11 +345,6 @@ static int frames_below(const char **frames, const char *top)
 	return n;
 }
 
-static bool is_code_frame(const char *frame)
-{
-	return are_objects(&py_layout) || owner_of(frame, &py_layout) < OWNER_CSTACK;
-}
-
 /*
  * Whether the thread's last stack has the same frames, entries left out. While greenlet switches it takes the entries
  * out of the chain (they are on the C stack that it copies away), and frames with intact marks know better.
@@ -362,7 +357,7 @@ static bool only_entries_differ(const struct py_thread *p, const char *const *fr
 	for (;; k++) {
 		while (i && p->cached[i - 1].entry && !are_objects(&py_layout) && !py_layout.frame_entry)
 			i--;
-		while (k < n && !is_code_frame(frames[k]))
+		while (k < n && is_on_c_stack(frames[k], &py_layout))
 			k++;
 		if (!i || k == n)
 			return !i && k == n;
@@ -395,6 +390,24 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
 	if (frames != few)
 		arena_unmap(frames, (size_t)depth * sizeof *frames);
 	return stack;
+}
+
+/* ---- where on the C stack the evaluation loop was entered ---- */
+
+/*
+ * Since 3.12 each call of the loop by C code has a frame of its own in the loop's C frame (Python/ceval.c,
+ * entry_frame). So its address tells which machine code the loop is, however the compiler has cut that function up.
+ */
+unsigned py_entry_places(const struct py_thread *p, uint64_t *places, unsigned max)
+{
+	unsigned n = 0;
+
+	if (py_layout.minor < 12)
+		return 0;
+	for (uint32_t i = p->depth; i-- && n < max;)
+		if (p->cached[i].entry)
+			places[n++] = (uint64_t)(uintptr_t)p->cached[i].frame;
+	return n;
 }
 
 void py_want_entries(void) { py_state.entries = true; }

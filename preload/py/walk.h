@@ -87,9 +87,16 @@ INLINE const char *top_of(const char *tstate, const struct py_layout *l)
 	return PY_AT(const char *, tstate, l->ts_top);
 }
 
+/* Since 3.12 the evaluation loop has a frame of its own, in its C frame, that runs no code. */
+INLINE bool is_on_c_stack(const char *frame, const struct py_layout *l)
+{
+	return !are_objects(l) && owner_of(frame, l) >= OWNER_CSTACK;
+}
+
 /*
  * Whether C code called the evaluation loop for this frame. Up to 3.10 it runs one frame a call; 3.11 has a flag, in
- * front of `owner`; since 3.12 there is a frame on the C stack instead, which is the entry itself.
+ * front of `owner`; since 3.12 there is a frame on the C stack instead, which is the entry itself. From 3.15 the
+ * outermost frame of all lies in the thread state and is no entry: PyThreadState.base_frame.
  */
 INLINE bool is_entry(const char *frame, const struct py_layout *l)
 {
@@ -97,7 +104,7 @@ INLINE bool is_entry(const char *frame, const struct py_layout *l)
 		return true;
 	if (l->frame_entry)
 		return PY_AT(bool, frame, l->frame_entry);
-	return owner_of(frame, l) >= OWNER_CSTACK && !(l->minor >= 15 && !previous_of(frame, l));
+	return is_on_c_stack(frame, l) && !(l->minor >= 15 && !previous_of(frame, l));
 }
 
 /* ---- ids ---- */
@@ -154,7 +161,7 @@ INLINE uint32_t refresh(struct thread *t, struct py_thread *p, struct py_cached 
 	uint64_t key;
 
 	e->instr = instr_of(e->frame, l);
-	if (!are_objects(l) && owner_of(e->frame, l) >= OWNER_CSTACK && !py_state.entries)
+	if (is_on_c_stack(e->frame, l) && !py_state.entries)
 		return e->stack = parent;
 	key = key_of(e->frame, e->instr, e->code, l);
 	m = memo_of(p, key, parent);

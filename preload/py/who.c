@@ -32,8 +32,7 @@
 #include "preload/thread.h"
 
 enum { KNOWN = 1024, NAME_BYTES = 500, TASK_BYTES_MAX = 4096, TYPES_DEEP = 16, TRIES_AT_ONCE = 64, DOUBTS = 1024 };
-#define NOWHERE       UINT32_MAX
-#define NAME_EVERY_NS UINT64_C(20000000)
+#define NOWHERE UINT32_MAX
 
 struct known {
 	const char *object;
@@ -130,7 +129,7 @@ uint64_t py_name_sign(const char *name)
 	if (!name || PY_AT(void *, name, py_layout.object_type) != py_symbols.str_type)
 		return name && py_int(name, &value) ? mix(value, 1) : 0;
 	length = PY_AT(uint64_t, name, py_layout.str_length);
-	is_ascii = PY_AT(uint32_t, name, py_layout.str_state) >> py_layout.str_kind & 1 << 4;
+	is_ascii = PY_AT(uint32_t, name, py_layout.str_state) >> py_layout.str_kind & PY_STR_ASCII;
 	text = name + (is_ascii ? py_layout.str_ascii : py_layout.str_compact);
 	return mix(mix(load(text), length), length > 8 ? load(text + length - 8) : (uintptr_t)name);
 }
