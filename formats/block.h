@@ -69,7 +69,14 @@ struct pt_front {
 _Static_assert(offsetof(struct pt_front, fixed_xxh3) == 584 && sizeof(struct pt_front) == 696,
 	       "the front page is on disk");
 
-enum pt_block_kind { PT_BLOCK_DEFS = 1, PT_BLOCK_EVENTS = 2, PT_BLOCK_RING = 3, PT_BLOCK_PAD = 4, PT_BLOCK_FOOTER = 5 };
+enum pt_block_kind {
+	PT_BLOCK_DEFS = 1,
+	PT_BLOCK_EVENTS = 2,
+	PT_BLOCK_RING = 3,
+	PT_BLOCK_PAD = 4,
+	PT_BLOCK_FOOTER = 5,
+	PT_BLOCK_SNAPSHOT = 6
+};
 #define PT_BLOCK_ZSTD  1 /* flag: the payload is one zstd frame */
 #define PT_BLOCK_ALIGN 16
 

@@ -158,3 +158,42 @@ enum { PT_MODULE_MAIN = 1, PT_MODULE_VDSO = 2, PT_MODULE_PYTHON = 4 /* holds the
 
 /* The first byte of a TASK definition: what kind of thing runs. Its name follows, a zero, and its function's name. */
 enum pt_task { PT_TASK_ASYNCIO = 1, PT_TASK_GREENLET = 2 };
+
+/* The fixed head of a TYPE definition, little-endian, followed by its name, UTF-8: module and qualified name with a dot
+ * between, as in a traceback: "collections.OrderedDict"; of builtins the bare name. Type 0 is "unknown", never defined.
+ */
+struct pt_type {
+	uint32_t flags; /* PT_TYPE_ */
+	uint32_t basic_bytes, item_bytes;
+	uint32_t before_bytes; /* between the start of the block and the object */
+};
+_Static_assert(sizeof(struct pt_type) == 16, "TYPE definitions start with 16 bytes");
+enum {
+	PT_TYPE_GC = 1,         /* its objects can be tracked by the collector */
+	PT_TYPE_TRAVERSE = 2,   /* has tp_traverse */
+	PT_TYPE_CLEAR = 4,      /* has tp_clear */
+	PT_TYPE_HEAP = 8,       /* made at run time: a class, or a C type made from a spec */
+	PT_TYPE_FINALIZER = 16, /* tp_finalize: __del__ */
+	PT_TYPE_LEGACY = 32,    /* tp_del: its cycles are never collected */
+	PT_TYPE_FREE_LIST = 64, /* this version keeps dead objects of exactly this type for reuse */
+	PT_TYPE_PYTHON = 128,   /* defined by a class statement, not in C */
+};
+
+/* The number `a` of GC_BEGIN: generation (4 bits), trigger (4 bits), candidates (40 bits; all ones: not counted). */
+enum pt_gc_trigger { PT_GC_THRESHOLD, PT_GC_EXPLICIT, PT_GC_SHUTDOWN };
+#define PT_GC_NOT_COUNTED ((UINT64_C(1) << 40) - 1)
+static inline uint64_t pt_gc_how(unsigned generation, enum pt_gc_trigger trigger, uint64_t candidates)
+{
+	return generation | (uint64_t)trigger << 4 | candidates << 8;
+}
+/* What a GC_SET event changes. ENABLED: 0 or 1. THRESHOLD: of generation `what - PT_GC_SET_THRESHOLD_0`. FROZEN:
+ * objects in the permanent generation after gc.freeze or gc.unfreeze. DEBUG: the flags of gc.set_debug. The first ones
+ * of a trace say what was in force when the interpreter had started; their stack is 0. */
+enum pt_gc_set {
+	PT_GC_SET_ENABLED,
+	PT_GC_SET_THRESHOLD_0,
+	PT_GC_SET_THRESHOLD_1,
+	PT_GC_SET_THRESHOLD_2,
+	PT_GC_SET_FROZEN,
+	PT_GC_SET_DEBUG
+};

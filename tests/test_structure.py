@@ -32,7 +32,9 @@ EVENTS = {'RUN': (128, 'PAIR'), 'TIME': (129, 'PAIR'), 'SIZE64': (130, 'PAIR'), 
           'PY_INIT': (133, 'PAIR'), 'PY_FINI': (134, 'PAIR'), 'LOST': (135, 'PAIR'), 'RSS': (136, 'PAIR'), 'THREAD': (137, 'PAIR'),
           'END': (138, 'PAIR'), 'MARK': (139, 'PAIR'), 'META': (192, 'BYTES'), 'SCHEMA': (193, 'BYTES'), 'STRING': (194, 'BYTES'),
           'CODE': (195, 'BYTES'), 'CODE_TAIL': (196, 'BYTES'), 'FRAME': (197, 'WORDS'), 'THREAD_NAME': (198, 'BYTES'),
-          'SWITCH': (140, 'PAIR'), 'FIGURE': (141, 'PAIR'), 'MODULE': (199, 'BYTES'), 'NATIVE': (200, 'WORDS'), 'JOIN': (201, 'WORDS'), 'TASK': (202, 'BYTES')}
+          'SWITCH': (140, 'PAIR'), 'FIGURE': (141, 'PAIR'), 'MODULE': (199, 'BYTES'), 'NATIVE': (200, 'WORDS'), 'JOIN': (201, 'WORDS'), 'TASK': (202, 'BYTES'),
+          'SNAPSHOT': (142, 'PAIR'), 'GC_BEGIN': (143, 'PAIR'), 'GC_END': (144, 'PAIR'), 'GC_SET': (145, 'PAIR'), 'REUSE': (146, 'PAIR'),
+          'RETIRE': (147, 'PAIR'), 'TYPE': (203, 'BYTES')}
 
 
 def files(*patterns):
