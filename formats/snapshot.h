@@ -31,11 +31,10 @@ enum pt_snapshot_reason {
  *          with PT_OBJECT_RAW: n, n deltas against the object's address
  * TEXT     delta address (last: of the last TEXT), n bytes, the bytes: what people call this object: the text of a key,
  *          the name of a module, type, function or code object
- * ROOT     kind (enum pt_root), string: label, string or 0: detail, number, n edges, the edges (named, against address 0)
- * FACT     string: key, value
- * AREA     start, pages, flags (1 read, 2 write, 4 exec, 8 shared), string or 0: file, resident pages,
- *          n runs, n lengths in pages: resident, not resident, resident, ...
- * END      n objects, n edges, n objects that could not be read
+ * ROOT     kind (enum pt_root), string: label, string or 0: detail, number, n edges, the edges (named, against address
+ * 0) FACT     string: key, value AREA     start, pages, flags (1 read, 2 write, 4 exec, 8 shared), string or 0: file,
+ * resident pages, n runs, n lengths in pages: resident, not resident, resident, ... END      n objects, n edges, n
+ * objects that could not be read
  */
 enum pt_record {
 	PT_RECORD_STRING = 1,
