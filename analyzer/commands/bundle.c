@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bundle: the names of a trace's native frames in a file beside it, so that another machine can show them */
 #include "analyzer/base/mem.h"
+#include "analyzer/base/path.h"
 #include "analyzer/commands/report.h"
 #include "analyzer/commands/symbolise.h"
 
@@ -143,14 +144,14 @@ static int write_bundle(const struct trace *t, const struct options_common *comm
 /* Where the bundle goes: -o FILE, a folder of -o, beside the trace. False when the name is too long. */
 static bool name_file(const struct options_common *common, const char *trace, char *buf, size_t cap)
 {
-	const char *slash = strrchr(trace, '/'), *output = common->output;
+	const char *output = common->output;
 	struct stat st;
 
 	if (!output)
 		return *symbolise_bundle(trace, buf, cap);
 	if (stat(output, &st) || !S_ISDIR(st.st_mode))
 		return snprintf(buf, cap, "%s", output) < (int)cap;
-	return snprintf(buf, cap, "%s/%s.symbols", output, slash ? slash + 1 : trace) < (int)cap;
+	return snprintf(buf, cap, "%s/%s.symbols", output, path_name(trace)) < (int)cap;
 }
 
 static int bundle_one(const char *file, const struct options_common *common, struct bundle_result *ret)

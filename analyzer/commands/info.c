@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* info: what a trace is of, and whether it is whole */
+#include "analyzer/base/path.h"
 #include "analyzer/commands/report.h"
 
 #include <dirent.h>
@@ -71,8 +72,8 @@ static int child_before(const void *a, const void *b)
 /* Looks at files of the same folder and extension. */
 static void find_children(struct children *c, const struct trace *t)
 {
-	const char *slash = strrchr(t->file, '/');
-	char *folder = slash ? mem_text(t->file, (size_t)(slash + 1 - t->file)) : mem_text(".", 1);
+	size_t dir_len = (size_t)(path_name(t->file) - t->file);
+	char *folder = dir_len ? mem_text(t->file, dir_len) : mem_text(".", 1);
 	DIR *dir = opendir(folder);
 	struct child child;
 

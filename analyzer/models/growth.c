@@ -30,6 +30,7 @@
  */
 #include "analyzer/models/growth.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/base/path.h"
 #include "formats/block.h"
 
 #include <stdlib.h>
@@ -71,10 +72,9 @@ struct grouping {
 
 static uint64_t code_hash(const struct defs *d, const struct code *code)
 {
-	const char *file = strings_text(&d->strings, code->file), *slash = strrchr(file, '/');
+	const char *file = path_name(strings_text(&d->strings, code->file));
 	const char *name = strings_text(&d->strings, code->name);
 
-	file = slash ? slash + 1 : file;
 	return map_mix(pt_xxh3(file, strlen(file))) ^ pt_xxh3(name, strlen(name));
 }
 

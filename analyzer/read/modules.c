@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/read/modules.h"
+#include "analyzer/base/path.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +42,7 @@ bool modules_add(struct modules *m, struct strings *strings, const struct pt_def
 
 const char *modules_name(const struct modules *m, const struct strings *strings, uint32_t module)
 {
-	const char *path = strings_text(strings, m->at.at[module].path), *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
+	return path_name(strings_text(strings, m->at.at[module].path));
 }
 
 /* By the name's beginning. A "." stands for the end of the word: "libc." is "libc.so.6" and not "libcurl.so". */

@@ -6,6 +6,7 @@
  * when it is full, when the time changes, and before every event that is not about memory.
  */
 #include "analyzer/replay/replay.h"
+#include "analyzer/base/path.h"
 #include "analyzer/replay/live.h"
 #include "analyzer/replay/order.h"
 #include "analyzer/replay/ranges.h"
@@ -570,11 +571,10 @@ static void fork_event(void *self, const struct pt_event *ev, const struct repla
 /* The path of a file beside the trace. */
 static char *beside(const struct trace *t, const char *name)
 {
-	const char *slash = strrchr(t->file, '/');
-	int dir = slash ? (int)(slash + 1 - t->file) : 0;
-	char *path = mem_alloc((size_t)dir + strlen(name) + 1);
+	size_t dir = (size_t)(path_name(t->file) - t->file);
+	char *path = mem_alloc(dir + strlen(name) + 1);
 
-	memcpy(path, t->file, (size_t)dir);
+	memcpy(path, t->file, dir);
 	strcpy(path + dir, name);
 	return path;
 }

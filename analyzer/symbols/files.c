@@ -8,6 +8,7 @@
 #include "analyzer/symbols/files.h"
 #include "analyzer/base/array.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/base/path.h"
 
 #include <dlfcn.h>
 #include <elfutils/libdwelf.h>
@@ -328,17 +329,10 @@ static bool try_flat(struct search *s, const char *name)
 	return false;
 }
 
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static bool try_link(struct search *s)
 {
 	const char *path = s->want->path, *link = s->want->link;
-	int dir = (int)(last_part(path) - path);
+	int dir = (int)(path_name(path) - path);
 	char joined[PATH_BYTES];
 
 	if (!link || !*link || strchr(link, '/') || dir < 1 || dir > PATH_BYTES / 2 || strlen(link) > NAME_MAX)
@@ -346,7 +340,7 @@ static bool try_link(struct search *s)
 	snprintf(joined, sizeof joined, "%.*s%s", dir, path, link);
 	if (try_debug_dirs(s, joined, "") || try_flat(s, link))
 		return true;
-	if (strcmp(link, last_part(path)) && try_in_root(s, joined))
+	if (strcmp(link, path_name(path)) && try_in_root(s, joined))
 		return true;
 	snprintf(joined, sizeof joined, "%.*s.debug/%s", dir, path, link);
 	return try_in_root(s, joined);
@@ -360,7 +354,7 @@ int files_module(struct files *f, const struct files_want *want, char **ret_name
 		*ret_differs = s.differs;
 		/* By name alone only where there is no build id to be wrong about. */
 		if (!try_debug_dirs(&s, want->path, "") && !try_by_id(&s, "") && !try_by_id(&s, ".debug") &&
-		    !try_flat(&s, last_part(want->path)))
+		    !try_flat(&s, path_name(want->path)))
 			try_debuginfod(&s);
 	}
 	*ret_differs = s.differs && s.fd < 0;
@@ -391,7 +385,7 @@ int files_alt(struct files *f, const char *name, const char *beside, const uint8
 
 	if (!build_id_bytes || try_by_id(&s, ".debug") ||
 	    (*name == '/' ? try_in_root(&s, name)
-			  : try_here(&s, "%.*s%s", (int)(last_part(beside) - beside), beside, name)) ||
+			  : try_here(&s, "%.*s%s", (int)(path_name(beside) - beside), beside, name)) ||
 	    (is_system && try_debug_dirs(&s, name + sizeof system_dir - 2, "")))
 		goto done;
 	try_debuginfod(&s);

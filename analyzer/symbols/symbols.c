@@ -4,6 +4,7 @@
 #include "analyzer/base/array.h"
 #include "analyzer/base/map.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/base/path.h"
 #include "analyzer/base/strings.h"
 #include "analyzer/symbols/bundle.h"
 #include "analyzer/symbols/files.h"
@@ -102,12 +103,8 @@ void symbols_free(struct symbols *s)
 
 /* ---- modules ---- */
 
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
+/* All of a path that ends with a slash. */
+static const char *name_of(const char *path) { return *path_name(path) ? path_name(path) : path; }
 
 /* A number for all that tells one module from another. */
 static string_id identity(struct symbols *s, const struct symbols_module *m)
@@ -144,7 +141,7 @@ void symbols_add_module(struct symbols *s, uint32_t number, const struct symbols
 		m.build_id = (const uint8_t *)arena_text(&s->arena, m.build_id, m.build_id_bytes);
 		*module = (struct module){
 			.m = m,
-			.name = last_part(m.path),
+			.name = name_of(m.path),
 			.bundled = s->bundle ? bundle_module(s->bundle, &m) : BUNDLE_NONE,
 		};
 	}
