@@ -63,6 +63,14 @@ static void gather_rows(struct figure_rows *rows, const struct areas *a)
 	}
 }
 
+/* "live" of "jemalloc/live", which the allocator says of itself as a whole; NULL for a figure of a row. */
+static const char *total_named(const char *figure)
+{
+	const char *slash = strchr(figure, '/');
+
+	return slash && slash == strrchr(figure, '/') ? slash + 1 : NULL;
+}
+
 static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 static int by_free(const void *a, const void *b)
@@ -74,13 +82,6 @@ static int by_free(const void *a, const void *b)
 }
 
 /* ---- holdings ---- */
-
-static const char *allocator_of(const struct report_trace *t)
-{
-	const char *name = defs_meta(&t->trace.defs, "allocator", NULL);
-
-	return name ? name : "libc";
-}
 
 /* What the allocator itself says that it has mapped, or failing that the ranges that it was seen to map. */
 static bool heap_mapped(const struct areas *a, uint64_t *ret)
@@ -94,9 +95,7 @@ static bool heap_mapped(const struct areas *a, uint64_t *ret)
 /* Free-threaded builds have mimalloc for objects, which has no arenas that are told of. */
 static uint64_t in_mimalloc(const struct report_trace *t)
 {
-	const char *free_threaded = defs_meta(&t->trace.defs, "python.free_threaded", NULL);
-
-	if (!free_threaded || strcmp(free_threaded, "1"))
+	if (!defs_meta_is_true(&t->trace.defs, "python.free_threaded"))
 		return 0;
 	return t->areas.other_bytes[PT_LAYER_MEM] + t->areas.other_bytes[PT_LAYER_OBJECT];
 }
@@ -109,7 +108,8 @@ static void find_holdings(struct holding all[HOLDINGS], const struct report_trac
 	all[HOLDING_ARENA] = (struct holding){ "arena", "arenas of Python's object allocator", a->arenas.mapped_bytes,
 					       a->arenas.live_bytes, true };
 	all[HOLDING_OBJECT] = (struct holding){ "object", "Python's mimalloc", 0, in_mimalloc(t), false };
-	*heap = (struct holding){ "malloc", allocator_of(t), 0, a->heaps.live_bytes - in_mimalloc(t), false };
+	*heap = (struct holding){ "malloc", report_allocator(&t->trace), 0, a->heaps.live_bytes - in_mimalloc(t),
+				  false };
 	for (int layer = 0; layer < PT_LAYERS; layer++)
 		heap->live += a->other_bytes[layer];
 	heap->mapped_is_known = heap_mapped(a, &heap->mapped);
@@ -184,10 +184,10 @@ static json_t *totals_json(const struct areas *a)
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < a->figures.n; i++) {
-		const char *slash = strchr(a->figures.at[i].name, '/');
+		const char *total = total_named(a->figures.at[i].name);
 
-		if (slash && slash == strrchr(a->figures.at[i].name, '/'))
-			json_put(o, slash + 1, json_bytes(a->figures.at[i].value));
+		if (total)
+			json_put(o, total, json_bytes(a->figures.at[i].value));
 	}
 	return o;
 }
@@ -225,21 +225,6 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "rss_bytes", rss ? json_bytes(rss) : json_null());
 	json_put(o, "unexplained_bytes", rss ? json_bytes(unexplained(&t->areas, all)) : json_null());
 	json_put(o, "pins", json_null());
-}
-
-/* As `info` does: the keys are those of the first process, "processes" has them all. */
-static void write_json(struct report *r)
-{
-	json_t *list = json_array();
-
-	put_trace(r->json, r->traces[0]);
-	for (size_t i = 0; i < r->n_traces; i++) {
-		json_t *o = json_object();
-
-		put_trace(o, r->traces[i]);
-		json_add(list, o);
-	}
-	json_put(r->json, "processes", list);
 }
 
 /* ---- text ---- */
@@ -299,14 +284,14 @@ static void print_totals(struct report *r, const struct areas *a)
 	char name[64];
 
 	for (size_t i = 0; i < a->figures.n; i++) {
-		const char *whole = a->figures.at[i].name, *slash = strchr(whole, '/');
+		const char *whole = a->figures.at[i].name, *total = total_named(whole);
 
-		if (!slash || slash != strrchr(whole, '/'))
+		if (!total)
 			continue;
 		if (!n++)
-			fprintf(r->out.file, "\nWhat %.*s says of itself:\n", (int)(slash - whole), whole);
+			fprintf(r->out.file, "\nWhat %.*s says of itself:\n", (int)(total - 1 - whole), whole);
 		fprintf(r->out.file, "  %10s  %s\n", format_bytes(a->figures.at[i].value).text,
-			format_printable(name, sizeof name, slash + 1));
+			format_printable(name, sizeof name, total));
 	}
 }
 
@@ -370,7 +355,7 @@ static int run(int argc, char **argv)
 	if (code != REPORT_GO)
 		return code;
 	if (r.json)
-		write_json(&r);
+		report_put_processes(&r, put_trace);
 	for (size_t i = 0; i < r.n_traces && !r.json; i++) {
 		if (i)
 			fputc('\n', r.out.file);

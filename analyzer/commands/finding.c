@@ -44,7 +44,7 @@ static bool is_caller(node_id caller, const struct finding *f)
 	const struct defs *d = &f->trace->trace.defs;
 	const uint64_t *fingerprints = f->trace->growth.fingerprints;
 
-	for (node_id at = f->blame; at > NODE_UNKNOWN; at = d->stacks.nodes.at[at].parent) {
+	for (node_id at = f->blame; at > NODE_UNKNOWN; at = defs_frame(d, at)->parent) {
 		if (fingerprints[at] == fingerprints[caller])
 			return true;
 	}

@@ -158,15 +158,6 @@ static json_t *pids_json(const struct finding *f)
 	return list;
 }
 
-/* The native frame that did it for a Python site. */
-static json_t *below_json(const struct finding *f)
-{
-	struct place_table *places = &f->trace->places;
-	node_id below = place_below(places, f->sum.node);
-
-	return below == NODE_EMPTY ? json_null() : place_json(place_find(places, below));
-}
-
 json_t *finding_json(const struct finding *f)
 {
 	json_t *o = json_object();
@@ -179,7 +170,7 @@ json_t *finding_json(const struct finding *f)
 	json_put(o, "pids", pids_json(f));
 	json_put(o, "site", place_json(finding_site(f)));
 	json_put(o, "blame", place_json(finding_place(f)));
-	json_put(o, "below", below_json(f));
+	json_put(o, "below", place_below_json(&f->trace->places, f->sum.node));
 	json_put(o, "stack", place_stack_json(&f->trace->places, f->sum.node));
 	json_put(o, "layers", report_layers_json(f->sum.layers));
 	json_put(o, "growth", growth_json(f));

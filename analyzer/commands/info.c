@@ -119,13 +119,6 @@ static char *started_text(const struct trace *t, char *buf, size_t cap)
 	return buf;
 }
 
-static bool meta_is_true(const struct trace *t, const char *key)
-{
-	const char *value = defs_meta(&t->defs, key, NULL);
-
-	return value && (!strcmp(value, "1") || !strcmp(value, "true") || !strcmp(value, "yes"));
-}
-
 /* The layers that the tracer says it recorded; failing that, those seen. */
 static bool has_layer(const struct report_trace *t, unsigned layer)
 {
@@ -180,9 +173,9 @@ static json_t *python_json(const struct trace *t)
 	o = json_object();
 	json_put(o, "implementation", json_text(implementation));
 	json_put(o, "version", json_text(version));
-	json_put(o, "free_threaded", json_boolean(meta_is_true(t, "python.free_threaded")));
-	json_put(o, "shared", json_boolean(meta_is_true(t, "python.shared")));
-	json_put(o, "debug", json_boolean(meta_is_true(t, "python.debug")));
+	json_put(o, "free_threaded", json_boolean(defs_meta_is_true(&t->defs, "python.free_threaded")));
+	json_put(o, "shared", json_boolean(defs_meta_is_true(&t->defs, "python.shared")));
+	json_put(o, "debug", json_boolean(defs_meta_is_true(&t->defs, "python.debug")));
 	json_put(o, "stacks_off", json_text(defs_meta(&t->defs, "python.stacks_off", NULL)));
 	return o;
 }
@@ -316,14 +309,6 @@ static json_t *layers_json(const struct report_trace *t)
 	return list;
 }
 
-/* Traces of before have no such fact: then it is libc's. */
-static const char *allocator_name(const struct trace *t)
-{
-	const char *name = defs_meta(&t->defs, "allocator", NULL);
-
-	return name ? name : "libc";
-}
-
 static const char *allocator_order(const struct trace *t)
 {
 	const char *order = defs_meta(&t->defs, "allocator.order", NULL);
@@ -335,7 +320,7 @@ static json_t *allocator_json(const struct trace *t)
 {
 	json_t *o = json_object();
 
-	json_put(o, "name", json_text(allocator_name(t)));
+	json_put(o, "name", json_text(report_allocator(t)));
 	json_put(o, "order", json_text(allocator_order(t)));
 	return o;
 }
@@ -368,21 +353,6 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "mode", json_text(defs_meta(&tr->defs, "mode", NULL)));
 	json_put(o, "tracer_version", json_text(defs_meta(&tr->defs, "libpytrace.version", NULL)));
 	free_children(&children);
-}
-
-/* The keys of DESIGN 2.5 are those of the first process; with several, "processes" has them all. */
-static void write_json(struct report *r)
-{
-	json_t *list = json_array();
-
-	put_trace(r->json, r->traces[0]);
-	for (size_t i = 0; i < r->n_traces; i++) {
-		json_t *o = json_object();
-
-		put_trace(o, r->traces[i]);
-		json_add(list, o);
-	}
-	json_put(r->json, "processes", list);
 }
 
 /* ---- text ---- */
@@ -426,10 +396,10 @@ static void print_python(struct report *r, const struct trace *t)
 	snprintf(line, sizeof line, "%.40s%s%.*s%s%s%s", implementation ? implementation : "Python", version ? " " : "",
 		 version ? (int)strcspn(version, " ") : 0, version ? version : "",
 		 !defs_meta(&t->defs, "python.hexversion", NULL) ? ""
-		 : meta_is_true(t, "python.shared")              ? ", shared library"
+		 : defs_meta_is_true(&t->defs, "python.shared")  ? ", shared library"
 								 : ", static",
-		 meta_is_true(t, "python.free_threaded") ? ", free-threaded" : "",
-		 meta_is_true(t, "python.debug") ? ", debug build" : "");
+		 defs_meta_is_true(&t->defs, "python.free_threaded") ? ", free-threaded" : "",
+		 defs_meta_is_true(&t->defs, "python.debug") ? ", debug build" : "");
 	print_fact(r, "python", format_printable(safe, sizeof safe, line));
 }
 
@@ -492,7 +462,7 @@ static void print_layers(struct report *r, const struct report_trace *t)
 /* libc's is not worth a line. */
 static void print_allocator(struct report *r, const struct trace *t)
 {
-	const char *name = allocator_name(t), *order = allocator_order(t);
+	const char *name = report_allocator(t), *order = allocator_order(t);
 	char line[400], safe[200];
 
 	if (!strcmp(name, "libc"))
@@ -589,7 +559,7 @@ static int run(int argc, char **argv)
 	if (code != REPORT_GO)
 		return code;
 	if (r.json)
-		write_json(&r);
+		report_put_processes(&r, put_trace);
 	for (size_t i = 0; i < r.n_traces && !r.json; i++) {
 		if (i)
 			fputc('\n', r.out.file);

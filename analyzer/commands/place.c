@@ -26,19 +26,20 @@ enum module_use {
 static const char *module_name(struct place_table *t, uint32_t module)
 {
 	const struct defs *d = &t->trace->defs;
-	const char *name = modules_name(&d->modules, &d->strings, module), *tag = strstr(name, ".cpython-");
+	const char *name = modules_name(&d->modules, &d->strings, module), *tag = strstr(name, ".cpython-"), *end;
 	char *made;
 	size_t len;
 
 	if (!*name)
 		return module == MODULE_NONE ? "<no module>" : "<unknown module>";
 	tag = tag ? tag : strstr(name, ".abi3.so");
-	if (!tag || !strrchr(tag, '.'))
+	end = tag ? strrchr(tag, '.') : NULL;
+	if (!end)
 		return name;
 	len = (size_t)(tag - name);
-	made = arena_take(&t->arena, len + strlen(strrchr(tag, '.')) + 1);
+	made = arena_take(&t->arena, len + strlen(end) + 1);
 	memcpy(made, name, len);
-	strcpy(made + len, strrchr(tag, '.'));
+	strcpy(made + len, end);
 	return made;
 }
 

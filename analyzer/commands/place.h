@@ -108,6 +108,8 @@ char *place_function(const struct place *p, bool full, char *buf, size_t cap);
 /* The native frame that did it for a Python site: of those below the innermost that says something (not operator new).
  * NODE_EMPTY when the site is where the stack begins, is native itself, or what lies below is part of Python. */
 node_id place_below(struct place_table *t, node_id node);
+/* Likewise, as place_json() has it, or null. */
+json_t *place_below_json(struct place_table *t, node_id node);
 /* "PyArray_New in _multiarray_umath.so". Written into buf, which is returned; NULL when there is none. */
 char *place_below_text(struct place_table *t, node_id node, bool full, char *buf, size_t cap);
 

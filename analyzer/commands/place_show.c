@@ -119,6 +119,13 @@ json_t *place_json(const struct place *p)
 	return site;
 }
 
+json_t *place_below_json(struct place_table *t, node_id node)
+{
+	node_id below = place_below(t, node);
+
+	return below == NODE_EMPTY ? json_null() : place_json(place_find(t, below));
+}
+
 json_t *place_stack_json(struct place_table *t, node_id node)
 {
 	json_t *stack = json_array();

@@ -405,6 +405,28 @@ json_t *report_task_json(const struct report_trace *t, uint32_t task)
 	return o;
 }
 
+/* Traces of before have no such fact: then it is libc's. */
+const char *report_allocator(const struct trace *t)
+{
+	const char *name = defs_meta(&t->defs, "allocator", NULL);
+
+	return name ? name : "libc";
+}
+
+void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t))
+{
+	json_t *list = json_array();
+
+	put(r->json, r->traces[0]);
+	for (size_t i = 0; i < r->n_traces; i++) {
+		json_t *o = json_object();
+
+		put(o, r->traces[i]);
+		json_add(list, o);
+	}
+	json_put(r->json, "processes", list);
+}
+
 char *report_layers(unsigned layers, char *buf, size_t cap)
 {
 	size_t used = 0;

@@ -87,6 +87,13 @@ char *report_task(const struct report_trace *t, uint32_t task, char *buf, size_t
 /* {kind, name, function, tasks}; null when no task ran, or several did. */
 json_t *report_task_json(const struct report_trace *t, uint32_t task);
 
+/* The allocator behind the hooks: "libc", "jemalloc". Borrowed. */
+const char *report_allocator(const struct trace *t);
+
+/* Into the document: what `put` says of a process. The keys of DESIGN 2.5 are those of the first process; "processes"
+ * has them all. */
+void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t));
+
 /* "object, raw" from a set of layers. */
 char *report_layers(unsigned layers, char *buf, size_t cap);
 json_t *report_layers_json(unsigned layers);

@@ -40,14 +40,6 @@ static json_t *site_json(struct report *r, const struct fold_row *row, enum fold
 	return place_json(&p);
 }
 
-static json_t *below_json(struct report *r, const struct fold_row *row, enum fold_by by)
-{
-	struct place_table *places = &r->traces[row->trace]->places;
-	node_id below = has_no_site(by) ? NODE_EMPTY : place_below(places, row->node);
-
-	return below == NODE_EMPTY ? json_null() : place_json(place_find(places, below));
-}
-
 static json_t *layer_json(unsigned layers)
 {
 	return layers & (layers - 1) ? json_null() : json_text(pt_layer_name((enum pt_layer)__builtin_ctz(layers)));
@@ -83,7 +75,7 @@ static json_t *row_json(struct report *r, const struct fold_row *row, enum fold_
 	char thread[200];
 
 	json_put(o, "site", site_json(r, row, by));
-	json_put(o, "below", below_json(r, row, by));
+	json_put(o, "below", has_no_site(by) ? json_null() : place_below_json(&t->places, row->node));
 	json_put(o, "stack", by == FOLD_STACK ? place_stack_json(&t->places, row->node) : json_null());
 	json_put(o, "layer", layer_json(row->layers));
 	json_put(o, "layers", report_layers_json(row->layers));

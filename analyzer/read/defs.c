@@ -243,6 +243,13 @@ const char *defs_meta(const struct defs *d, const char *key, size_t *ret_len)
 	return NULL;
 }
 
+bool defs_meta_is_true(const struct defs *d, const char *key)
+{
+	const char *value = defs_meta(d, key, NULL);
+
+	return value && (!strcmp(value, "1") || !strcmp(value, "true") || !strcmp(value, "yes"));
+}
+
 static string_id text_of(const struct map *m, uint64_t id)
 {
 	uint32_t found = map_find(m, id);

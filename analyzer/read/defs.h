@@ -63,6 +63,8 @@ static inline const struct node *defs_frame(const struct defs *d, node_id node) 
 
 /* The value of a META key; NULL when the file has none. Length in *ret_len when not NULL. */
 const char *defs_meta(const struct defs *d, const char *key, size_t *ret_len);
+/* Whether the value of a META key says yes. */
+bool defs_meta_is_true(const struct defs *d, const char *key);
 /* The text of a STRING definition (marks); NULL when there is none. */
 const char *defs_string(const struct defs *d, uint64_t id);
 /* The name given to a thread, by its number in the file; 0 when it has none. */
