@@ -171,9 +171,9 @@ static bool frames_are_sound(const struct bundle *b)
 	return true;
 }
 
-static int line_compare(const struct bundle *b, const struct bundle_line *l, const char *file, uint32_t line)
+static int line_compare(const char *texts, const struct bundle_line *l, const char *file, uint32_t line)
 {
-	int order = strcmp(b->texts + l->file, file);
+	int order = strcmp(texts + l->file, file);
 
 	return order ? order : (l->line > line) - (l->line < line);
 }
@@ -185,7 +185,7 @@ static bool sources_are_sound(const struct bundle *b)
 
 		if (l->file >= b->n.text_bytes || l->text >= b->n.text_bytes)
 			return false;
-		if (i && line_compare(b, l - 1, b->texts + l->file, l->line) >= 0)
+		if (i && line_compare(b->texts, l - 1, b->texts + l->file, l->line) >= 0)
 			return false;
 	}
 	return true;
@@ -311,7 +311,7 @@ const char *bundle_source(const struct bundle *b, const char *file, uint32_t lin
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		int order = line_compare(b, &b->sources[middle], file, line);
+		int order = line_compare(b->texts, &b->sources[middle], file, line);
 
 		if (!order) {
 			*ret_changed = b->sources[middle].changed;
@@ -400,10 +400,9 @@ void bundle_writer_source(struct bundle_writer *w, const char *file, uint32_t li
 
 static int line_before(const void *left, const void *right, void *texts)
 {
-	const struct bundle_line *a = left, *b = right;
-	int order = strcmp((const char *)texts + a->file, (const char *)texts + b->file);
+	const struct bundle_line *b = right;
 
-	return order ? order : (a->line > b->line) - (a->line < b->line);
+	return line_compare(texts, left, (const char *)texts + b->file, b->line);
 }
 
 static int address_before(const void *left, const void *right)

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define SYSTEM_DEBUG_DIR "/usr/lib/debug"
-enum { MAX_BUILD_ID_BYTES = 64, PATH_BYTES = 8192, DEBUGINFOD_PATIENCE_S = 5 };
+enum { PATH_BYTES = 8192, DEBUGINFOD_PATIENCE_S = 5 };
 
 struct files {
 	char *sysroot; /* without slashes at its end; "": none */
@@ -72,7 +72,7 @@ struct files *files_new(const char *sysroot, const char *debug_path, bool offlin
 static const char elf_magic[] = "\177ELF";
 
 /* The build id of an ELF file: its length, 0 when it has none, -1 when the file is no ELF file. */
-static int build_id_of(int fd, uint8_t id[MAX_BUILD_ID_BYTES])
+static int build_id_of(int fd, uint8_t id[FILES_BUILD_ID_BYTES])
 {
 	char magic[4];
 	const void *found;
@@ -83,8 +83,8 @@ static int build_id_of(int fd, uint8_t id[MAX_BUILD_ID_BYTES])
 		return -1;
 	elf = elf_begin(fd, ELF_C_READ, NULL);
 	n = elf ? dwelf_elf_gnu_build_id(elf, &found) : -1;
-	if (n > MAX_BUILD_ID_BYTES)
-		n = MAX_BUILD_ID_BYTES;
+	if (n > FILES_BUILD_ID_BYTES)
+		n = FILES_BUILD_ID_BYTES;
 	if (n > 0)
 		memcpy(id, found, (size_t)n);
 	elf_end(elf);
@@ -111,7 +111,7 @@ static uint32_t crc_of(int fd)
 static bool fits(struct search *s, int fd)
 {
 	const struct files_want *want = s->want;
-	uint8_t id[MAX_BUILD_ID_BYTES];
+	uint8_t id[FILES_BUILD_ID_BYTES];
 	int n = build_id_of(fd, id);
 
 	if (n < 0)
@@ -287,13 +287,13 @@ static void id_path(char *to, const uint8_t *id, unsigned n)
 	static const char dir[] = "/.build-id/";
 
 	*to = 0;
-	if (n < 2 || n > MAX_BUILD_ID_BYTES)
+	if (n < 2 || n > FILES_BUILD_ID_BYTES)
 		return;
 	to += sprintf(to, "%s%02x/", dir, id[0]);
 	for (unsigned i = 1; i < n; i++)
 		to += sprintf(to, "%02x", id[i]);
 }
-enum { ID_PATH_BYTES = MAX_BUILD_ID_BYTES * 2 + 16 };
+enum { ID_PATH_BYTES = FILES_BUILD_ID_BYTES * 2 + 16 };
 
 /* In all folders of debug files, "PATH" + suffix. */
 static bool try_debug_dirs(struct search *s, const char *path, const char *suffix)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 enum { FILES_DEBUGINFOD_S = 60 };
+enum { FILES_BUILD_ID_BYTES = 64 }; /* of a longer build id only the beginning counts */
 
 struct files;
 

@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_BUILD_ID_BYTES = 64 };
-
 /* An answer, kept. */
 struct chain {
 	size_t n;
@@ -109,13 +107,13 @@ static const char *name_of(const char *path) { return *path_name(path) ? path_na
 /* A number for all that tells one module from another. */
 static string_id identity(struct symbols *s, const struct symbols_module *m)
 {
-	size_t path_len = strlen(m->path), n = 1 + MAX_BUILD_ID_BYTES + path_len;
+	size_t path_len = strlen(m->path), n = 1 + FILES_BUILD_ID_BYTES + path_len;
 	uint8_t *key = mem_zero(1, n);
 	string_id id;
 
 	key[0] = (uint8_t)m->flags;
 	memcpy(key + 1, m->build_id, m->build_id_bytes);
-	memcpy(key + 1 + MAX_BUILD_ID_BYTES, m->path, path_len);
+	memcpy(key + 1 + FILES_BUILD_ID_BYTES, m->path, path_len);
 	id = strings_add(&s->identities, key, n);
 	free(key);
 	return id;
@@ -129,9 +127,9 @@ void symbols_add_module(struct symbols *s, uint32_t number, const struct symbols
 	uint32_t *index;
 
 	m.path = m.path ? m.path : "";
-	m.build_id_bytes = !m.build_id                             ? 0
-			   : m.build_id_bytes < MAX_BUILD_ID_BYTES ? m.build_id_bytes
-								   : MAX_BUILD_ID_BYTES;
+	m.build_id_bytes = !m.build_id                               ? 0
+			   : m.build_id_bytes < FILES_BUILD_ID_BYTES ? m.build_id_bytes
+								     : FILES_BUILD_ID_BYTES;
 	m.build_id = m.build_id_bytes ? m.build_id : none;
 	index = map_at(&s->by_identity, identity(s, &m));
 	if (*index == MAP_NONE) {
@@ -263,16 +261,21 @@ static enum symbols_kind kind_find(struct symbols *s, struct module *m)
 	return exports & OBJECT_PYINIT ? SYMBOLS_EXTENSION : SYMBOLS_OTHER;
 }
 
+static enum symbols_kind kind_of(struct symbols *s, struct module *m)
+{
+	if (!m->kind_known)
+		m->kind = kind_find(s, m);
+	m->kind_known = true;
+	return m->kind;
+}
+
 enum symbols_kind symbols_module_kind(struct symbols *s, uint32_t number)
 {
 	struct module *m = module_of(s, number);
 
 	if (!m)
 		return number ? SYMBOLS_OTHER : SYMBOLS_NO_MODULE;
-	if (!m->kind_known)
-		m->kind = kind_find(s, m);
-	m->kind_known = true;
-	return m->kind;
+	return kind_of(s, m);
 }
 
 bool symbols_has_lines(struct symbols *s, uint32_t number)
@@ -395,10 +398,7 @@ static void write_module(struct symbols *s, struct module *m, struct bundle_writ
 {
 	if (!m->chains.n)
 		return;
-	if (!m->kind_known)
-		m->kind = kind_find(s, m);
-	m->kind_known = true;
-	bundle_writer_module(w, &m->m, m->kind);
+	bundle_writer_module(w, &m->m, kind_of(s, m));
 	for (size_t i = 0; i < m->chains.cap; i++) {
 		const struct map_entry *entry = &m->chains.at[i];
 		const struct chain *c = entry->value == MAP_NONE ? NULL : s->chains.at[entry->value];

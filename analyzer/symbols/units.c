@@ -93,6 +93,15 @@ struct units *units_new(Dwarf *dwarf)
 	return u;
 }
 
+static void forget_functions(struct unit *unit)
+{
+	for (size_t i = 0; i < unit->functions.n; i++) {
+		array_free(&unit->functions.at[i].inlined);
+		array_free(&unit->functions.at[i].spans);
+	}
+	unit->functions.n = unit->spans.n = 0;
+}
+
 void units_free(struct units *u)
 {
 	if (!u)
@@ -100,10 +109,7 @@ void units_free(struct units *u)
 	for (size_t i = 0; i < u->units.n; i++) {
 		struct unit *unit = &u->units.at[i];
 
-		for (size_t f = 0; f < unit->functions.n; f++) {
-			array_free(&unit->functions.at[f].inlined);
-			array_free(&unit->functions.at[f].spans);
-		}
+		forget_functions(unit);
 		array_free(&unit->functions);
 		array_free(&unit->spans);
 	}
@@ -180,15 +186,6 @@ static void read_functions(struct unit *unit, Dwarf_Die *parent, struct walk *w,
 		if (is_scope(tag) || (unit->deep && (is_function || is_block(tag))))
 			read_functions(unit, &die, w, depth + 1);
 	} while (go_on(&die, w));
-}
-
-static void forget_functions(struct unit *unit)
-{
-	for (size_t i = 0; i < unit->functions.n; i++) {
-		array_free(&unit->functions.at[i].inlined);
-		array_free(&unit->functions.at[i].spans);
-	}
-	unit->functions.n = unit->spans.n = 0;
 }
 
 /* The function of a unit at an address. Functions within functions are looked for only when the others don't know it.
