@@ -37,6 +37,36 @@ struct py_layout {
 	uint16_t dict_keys, dict_values, int_digits;
 	/* _PyRuntimeState; run_current, up to 3.11, is for x86-64: it lies behind a mutex, whose size differs */
 	uint16_t run_initialized, run_finalizing, run_head, run_main, run_current;
+	/*
+	 * From here on: what heap*.c reads, in a copy of the program. The collector's state lies in _PyRuntime
+	 * (run_gc, 3.8) or in each interpreter. gc_pointer: to the first generation, wherever that is.
+	 */
+	uint16_t run_gc, interp_gc, gc_enabled, gc_debug, gc_pointer, gc_permanent, gc_stats, gc_collecting, gc_garbage,
+		gc_callbacks;
+	/* What interpreters and thread states hold. interp_types and interp_extensions: what each keeps of static
+	 * types, from 3.12 on */
+	uint16_t interp_next, interp_id, interp_threads, interp_own_gil, interp_sysdict, interp_builtins,
+		interp_by_index, interp_importlib, interp_import, interp_codecs, interp_codec_cache,
+		interp_codec_errors, interp_dict, interp_builtins_copy, interp_sysdict_copy, interp_before_forkers,
+		interp_parent_forkers, interp_child_forkers, interp_warn_filters, interp_warn_once, interp_warn_action;
+	uint32_t interp_audit_hooks, interp_types, interp_types_bytes, interp_extensions, interp_extensions_bytes;
+	uint16_t static_bytes, static_type, static_dict, static_subclasses;
+	uint16_t ts_next, ts_native_id, ts_exc_info, exc_previous, ts_exception, ts_objects, ts_context, ts_async_exc,
+		ts_first_iter, ts_finalizer, ts_profile, ts_trace;
+	/* Types; heap_type: of classes */
+	uint16_t type_item_size, type_traverse, type_clear, type_weaklist_at, type_members, type_dict, type_is_gc,
+		type_bases, type_mro, type_cache, type_subclasses, type_del, type_finalize;
+	uint16_t heap_type_name, heap_type_slots, heap_type_qualname, heap_type_module;
+	/* Objects */
+	uint16_t list_items, tuple_items, set_mask, set_table, weakref_callback, module_name;
+	uint16_t func_code, func_globals, func_builtins, func_name, func_qualname, func_defaults, func_kwdefaults,
+		func_closure, func_doc, func_dict, func_module, func_annotations, func_annotate, func_typeparams;
+	uint16_t code_consts, code_names, code_short_name, code_locals, code_free, code_cells, code_kinds,
+		code_exceptions, code_n_locals, code_stack_size, code_cached;
+	/* Frames: members of frame objects up to 3.10; since then of the interpreter's, but for frame_trace,
+	 * frame_inner and frame_back */
+	uint16_t frame_builtins, frame_globals, frame_dict, frame_stack, frame_stack_top, frame_trace, frame_func,
+		frame_object, frame_inner, frame_back, gen_name, gen_state;
 };
 
 /* The row in force; minor is 0 until there is one. */
