@@ -10,21 +10,22 @@
 #include <sys/stat.h>
 
 #define MISSING_SHOWN 5 /* sentences on what is missing; the rest is counted */
+#define LISTENERS_MAX 3 /* of a command; the rest of ACCOUNT_MAX_MORE is for the models that it needs */
 
 /* ---- opening ---- */
 
 static void on_progress(void *self, uint64_t done, uint64_t total) { progress_update(self, done, total); }
 
-static void replay(struct report_trace *t, unsigned needs)
+static void replay(struct report_trace *t, unsigned needs, struct model **more, size_t n_more)
 {
 	struct progress progress;
 	struct growth_natives natives = { place_native_function, &t->places };
-	struct model *more[2];
 	struct account_options options = {
 		.replay = { .n_workers = -1, .progress = on_progress, .progress_self = &progress },
 		.by_thread = needs & REPORT_THREADS,
 		.by_task = needs & REPORT_TASKS,
 		.more = more,
+		.n_more = n_more,
 	};
 
 	if (needs & REPORT_GROWTH) {
@@ -46,10 +47,12 @@ static void replay(struct report_trace *t, unsigned needs)
 }
 
 struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
-				 struct fault *ret_fault)
+				 const struct report_listener *listener, struct fault *ret_fault)
 {
 	const struct trace_options options = { .internals = common->internals, .raw_stacks = needs & REPORT_RAW };
 	struct report_trace *t = mem_zero(1, sizeof *t);
+	struct model *more[ACCOUNT_MAX_MORE];
+	size_t n_more = 0;
 
 	if (trace_open_with(&t->trace, file, &options, ret_fault)) {
 		report_unload(t);
@@ -57,8 +60,10 @@ struct report_trace *report_load(const char *file, unsigned needs, const struct 
 	}
 	t->symbols = symbolise_new(&t->trace, common, true);
 	place_table_init(&t->places, &t->trace, t->symbols, common->sysroot);
-	if (needs & ~(unsigned)REPORT_RAW)
-		replay(t, needs);
+	if (listener && listener->listen)
+		n_more = listener->listen(listener->self, t, more, LISTENERS_MAX);
+	if (needs & ~(unsigned)REPORT_RAW || n_more)
+		replay(t, needs | REPORT_ACCOUNT, more, n_more);
 	return t;
 }
 
@@ -92,7 +97,7 @@ static void load_all(struct report *r, unsigned needs)
 	r->traces = mem_zero((size_t)r->common.n_operands, sizeof *r->traces);
 	for (int i = 0; i < r->common.n_operands; i++) {
 		struct fault fault = { 0 };
-		struct report_trace *t = report_load(r->common.operands[i], needs, &r->common, &fault);
+		struct report_trace *t = report_load(r->common.operands[i], needs, &r->common, &r->listener, &fault);
 
 		if (t) {
 			r->traces[r->n_traces++] = t;

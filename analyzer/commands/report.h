@@ -40,9 +40,18 @@ struct report_trace {
 	unsigned has; /* REPORT_*: which of them are there */
 };
 
+/* A command's own listeners to the replay of each trace. Set between report_parse() and report_open(). */
+struct report_listener {
+	/* Called when a trace is open and not yet replayed: puts at most `cap` models into `models`, returns how many.
+	 * They must live until the replay is over. */
+	size_t (*listen)(void *self, struct report_trace *t, struct model **models, size_t cap);
+	void *self;
+};
+
 struct report {
 	const struct command *command;
 	struct options_common common;
+	struct report_listener listener; /* .listen NULL: none */
 	struct report_trace **traces;
 	size_t n_traces;
 	struct output out;
@@ -62,9 +71,9 @@ int report_open(struct report *r, unsigned needs);
 /* Writes the document or flushes the text, frees all. Returns the exit code. */
 int report_end(struct report *r);
 
-/* Opens and replays one trace. NULL after filling the fault. */
+/* Opens and replays one trace. `listener` may be NULL. NULL after filling the fault. */
 struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
-				 struct fault *ret_fault);
+				 const struct report_listener *listener, struct fault *ret_fault);
 void report_unload(struct report_trace *t);
 
 /* The "trace" list of DESIGN 2.5: {file, pid, complete, lost_events, program, missing}. */

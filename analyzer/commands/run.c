@@ -355,7 +355,7 @@ static void print_verdict(const struct found_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		struct fault fault = { 0 };
 		struct report_trace *t =
-			report_load(list->at[i].name, REPORT_ACCOUNT | REPORT_GROWTH, &r.common, &fault);
+			report_load(list->at[i].name, REPORT_ACCOUNT | REPORT_GROWTH, &r.common, NULL, &fault);
 
 		if (!t) {
 			fault_print(&fault, stderr);
