@@ -38,7 +38,7 @@ static const struct {
 	{ offsetof(struct py_layout, interp_sysdict), 96, 104 },
 	{ offsetof(struct py_layout, interp_builtins), 104, 112 },
 	{ offsetof(struct py_layout, ts_next), 168, 192 },
-	{ offsetof(struct py_layout, ts_native_id), 192, 224 },
+	{ offsetof(struct py_layout, ts_native_id), 200, 224 },
 	{ offsetof(struct py_layout, gc_collecting), 576, 656 },
 	{ offsetof(struct py_layout, run_finalizing), 32, 32 },
 	{ offsetof(struct py_layout, run_head), 40, 40 },
