@@ -50,6 +50,8 @@ struct py_layout {
 		interp_codec_errors, interp_dict, interp_builtins_copy, interp_sysdict_copy, interp_before_forkers,
 		interp_parent_forkers, interp_child_forkers, interp_warn_filters, interp_warn_once, interp_warn_action;
 	uint32_t interp_audit_hooks, interp_types, interp_types_bytes, interp_extensions, interp_extensions_bytes;
+	/* What moment.c reads: whether anybody holds the GIL; of 3.8 whether pending calls are refused */
+	uint16_t interp_gil, gil_locked, run_finishing;
 	uint16_t static_bytes, static_type, static_dict, static_subclasses;
 	uint16_t ts_next, ts_native_id, ts_exc_info, exc_previous, ts_exception, ts_objects, ts_context, ts_async_exc,
 		ts_first_iter, ts_finalizer, ts_profile, ts_trace;

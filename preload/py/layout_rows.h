@@ -41,6 +41,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_free = 80, .code_cells = 88, .code_n_locals = 28, .code_stack_size = 32, .frame_builtins = 40,
 		.frame_globals = 48, .frame_dict = 56, .frame_stack = 64, .frame_stack_top = 72, .frame_trace = 80,
 		.gen_name = 48,
+		.run_finishing = 600,
 	},
 	[9] = {
 		.minor = 9, .ts_interp = 16, .ts_cframe = 0, .ts_top = 24, .ts_tracing = 44, .ts_thread_id = 176,
@@ -173,6 +174,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_exceptions = 40, .code_n_locals = 72, .code_stack_size = 64, .code_cached = 152,
 		.frame_dict = 40, .frame_stack_top = 64, .frame_trace = 32, .frame_func = 16, .frame_object = 48,
 		.frame_inner = 24, .frame_back = 16, .gen_name = 24, .gen_state = 67,
+		.interp_gil = 384, .gil_locked = 16,
 	},
 	[13] = {
 		.minor = 13, .ts_interp = 16, .ts_top = 72, .ts_tracing = 60, .ts_thread_id = 152, .ts_id = 224,
@@ -210,6 +212,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_exceptions = 40, .code_n_locals = 72, .code_stack_size = 64, .code_cached = 160,
 		.frame_dict = 40, .frame_stack_top = 64, .frame_trace = 32, .frame_func = 16, .frame_object = 48,
 		.frame_inner = 24, .frame_back = 16, .gen_name = 24, .gen_state = 67,
+		.interp_gil = 16, .gil_locked = 16,
 	},
 	[14] = {
 		.minor = 14, .ts_interp = 16, .ts_top = 72, .ts_tracing = 60, .ts_thread_id = 152, .ts_id = 224,
@@ -247,6 +250,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_exceptions = 40, .code_n_locals = 72, .code_stack_size = 64, .code_cached = 160,
 		.frame_dict = 40, .frame_stack_top = 64, .frame_trace = 32, .frame_func = 16, .frame_object = 48,
 		.frame_inner = 24, .frame_back = 16, .gen_name = 24, .gen_state = 67,
+		.interp_gil = 16, .gil_locked = 16,
 	},
 	[15] = {
 		.minor = 15, .ts_interp = 16, .ts_top = 72, .ts_tracing = 64, .ts_thread_id = 176, .ts_id = 248,
@@ -284,6 +288,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_exceptions = 40, .code_n_locals = 72, .code_stack_size = 64, .code_cached = 160,
 		.frame_dict = 40, .frame_stack_top = 64, .frame_trace = 32, .frame_func = 16, .frame_object = 48,
 		.frame_inner = 24, .frame_back = 16, .gen_name = 24, .gen_state = 67,
+		.interp_gil = 16, .gil_locked = 16,
 	},
 	[PY_LAYOUT_THREADED + 13] = {
 		.minor = 13, .free_threaded = 1, .ts_interp = 16, .ts_top = 72, .ts_tracing = 60,
@@ -322,6 +327,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_stack_size = 80, .code_cached = 176, .frame_dict = 40, .frame_stack_top = 64,
 		.frame_trace = 48, .frame_func = 16, .frame_object = 48, .frame_inner = 40, .frame_back = 32,
 		.gen_name = 40, .gen_state = 83,
+		.interp_gil = 16, .gil_locked = 24,
 	},
 	[PY_LAYOUT_THREADED + 14] = {
 		.minor = 14, .free_threaded = 1, .frame_copy = 72, .code_copies = 224, .ts_interp = 16,
@@ -360,6 +366,7 @@ static const struct py_layout py_layout_rows[] = {
 		.code_exceptions = 56, .code_n_locals = 88, .code_stack_size = 80, .code_cached = 176,
 		.frame_dict = 40, .frame_stack_top = 64, .frame_trace = 48, .frame_func = 16, .frame_object = 48,
 		.frame_inner = 40, .frame_back = 32, .gen_name = 40, .gen_state = 83,
+		.interp_gil = 16, .gil_locked = 24,
 	},
 };
 /* clang-format on */
