@@ -253,6 +253,7 @@ void trace_close(struct trace *t)
 	array_free(&t->parts);
 	array_free(&t->threads);
 	array_free(&t->defs_at);
+	array_free(&t->snapshots_at);
 	array_free(&t->rings);
 	array_free(&t->troubles);
 	defs_free(&t->defs);

@@ -68,7 +68,8 @@ struct trace {
 	ARRAY(struct part)
 	parts; /* sorted by first_run, then by place in the thread: the order in which replay needs them */
 	ARRAY(struct trace_thread) threads;
-	ARRAY(uint64_t) defs_at; /* offsets of the DEFS blocks that could be read, in file order */
+	ARRAY(uint64_t) defs_at;      /* offsets of the DEFS blocks that could be read, in file order */
+	ARRAY(uint64_t) snapshots_at; /* offsets of the SNAPSHOT blocks, in file order: read/snapshot.h */
 	ARRAY(struct trace_ring) rings;
 	ARRAY(struct trouble) troubles;
 	uint64_t n_events;      /* in all parts, as the headers say */

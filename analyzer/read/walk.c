@@ -81,6 +81,8 @@ static void note_block(struct walk *w, uint64_t offset, const struct pt_block *b
 		note_piece(w, offset, b);
 	else if (b->kind == PT_BLOCK_RING)
 		*array_push(&w->ring_at) = offset;
+	else if (b->kind == PT_BLOCK_SNAPSHOT)
+		*array_push(&t->snapshots_at) = offset;
 	else if (b->kind == PT_BLOCK_FOOTER)
 		note_footer(w, offset);
 	t->n_blocks += b->kind == PT_BLOCK_DEFS || b->kind == PT_BLOCK_EVENTS;
