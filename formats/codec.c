@@ -7,7 +7,8 @@
  * reader both run one small model over the events, and the file holds what the model did not foresee:
  *
  *   stack, size,  from a table of contexts. A context is the previous memory event (its stack, op and size class);
- *   distance      it remembers which stack came next, and with what size or distance. One look-up an event.
+ *   distance,     it remembers which stack came next, and with what size, distance or type. One look-up an event.
+ *   type
  *   address       of an allocation: the block freed last in its size class (a small LIFO), or the one after the last
  *                 of that class (a fresh pool), or where the realloc under way began.
  *   block freed   not by address but by number: which allocation of this payload it was, counted from now (distance)
@@ -46,16 +47,20 @@ enum {
 	BLOCK_NUMBER = 1 << 3,
 	BLOCK_GIVEN = ADDRESS_GIVEN,
 	BLOCK_NEXT = 3 << 3,
+	HOW_TYPE_GIVEN = 1 << 5, /* of a FREE of layer object */
 };
 
-enum { COL_OP, COL_HOW, COL_STACK, COL_SIZE, COL_NUMBER, COL_ADDRESS, COL_PAIR, COLUMNS };
+enum { COL_OP, COL_HOW, COL_STACK, COL_SIZE, COL_NUMBER, COL_ADDRESS, COL_PAIR, COL_TYPE, COLUMNS };
+enum { COLUMNS_MIN = COL_TYPE }; /* traces of before types were recorded have no more */
 /* The most bytes that one event takes in each column. */
-static const uint8_t column_bound[COLUMNS] = { 1, 1, 5, 10, 5, 10, 20 };
-enum { EVENT_BOUND = 52, PAYLOAD_HEAD = 4 + 4 * COLUMNS };
+static const uint8_t column_bound[COLUMNS] = { 1, 1, 5, 10, 5, 10, 20, 5 };
+enum { EVENT_BOUND = 57, PAYLOAD_HEAD = 4 + 4 * COLUMNS };
 
 struct context {
 	uint32_t next_stack, distance;
 	uint64_t size;
+	uint32_t type; /* that the last block freed here had held */
+	uint32_t unused;
 };
 
 struct size_class {
@@ -230,7 +235,17 @@ static inline void encode_alloc(struct pt_codec *c, struct columns *out, uint8_t
 	learn_alloc(c, x, k, how, op, addr, size);
 }
 
-static inline void encode_free(struct pt_codec *c, struct columns *out, uint8_t op, uint64_t addr, uint32_t stack)
+static inline unsigned encode_type(struct columns *out, struct context *x, uint32_t type)
+{
+	if (type == x->type)
+		return 0;
+	x->type = type;
+	out->at[COL_TYPE] = pt_put_varint(out->at[COL_TYPE], type);
+	return HOW_TYPE_GIVEN;
+}
+
+static inline void encode_free(struct pt_codec *c, struct columns *out, uint8_t op, uint64_t addr, uint32_t type,
+			       uint32_t stack)
 {
 	struct context *x = &c->contexts[c->context];
 	unsigned how = encode_stack(c, out, x, stack);
@@ -249,6 +264,8 @@ static inline void encode_free(struct pt_codec *c, struct columns *out, uint8_t 
 		how |= BLOCK_NUMBER;
 		out->at[COL_NUMBER] = pt_put_varint(out->at[COL_NUMBER], pt_zigzag((int64_t)number - c->freed));
 	}
+	if (pt_op_has_type(op))
+		how |= encode_type(out, x, type);
 	*out->at[COL_HOW]++ = (uint8_t)how;
 	learn_free(c, x, op, numbered, number, c->seen_class[seen], addr);
 }
@@ -374,7 +391,7 @@ struct pt_encoded pt_encode(struct pt_codec *c, const struct pt_slot *slots, siz
 		if (shape == PT_SHAPE_ALLOC)
 			encode_alloc(c, &out, op, pt_slot_a(s), size, s->high);
 		else if (shape == PT_SHAPE_FREE)
-			encode_free(c, &out, op, pt_slot_a(s), s->high);
+			encode_free(c, &out, op, pt_slot_a(s), s->low, s->high);
 		else if (shape == PT_SHAPE_RANGE)
 			encode_range(c, &out, op, pt_slot_a(s), size, s->high);
 		else
@@ -444,7 +461,9 @@ static inline void decode_free(struct pt_codec *c, struct pt_reader *in, struct 
 	uint32_t number = 0;
 
 	ev->stack = decode_stack(c, in, x, how);
-	ev->size = 0;
+	if (pt_op_has_type(ev->op) && how & HOW_TYPE_GIVEN)
+		x->type = (uint32_t)pt_get_varint(&in[COL_TYPE]);
+	ev->size = pt_op_has_type(ev->op) ? x->type : 0;
 	switch (how & HOW_ADDRESS) {
 	case BLOCK_CONTEXT: number = c->n_allocs - 1 - x->distance; break;
 	case BLOCK_NEXT: number = c->freed + 1; break;
@@ -485,8 +504,9 @@ static bool columns_open(struct pt_reader in[COLUMNS], const uint8_t *payload, s
 	uint32_t n_columns = pt_get_u32(&head);
 	uint64_t at;
 
-	if (head.bad || n_columns < COLUMNS || n_columns > 256)
+	if (head.bad || n_columns < COLUMNS_MIN || n_columns > 256)
 		return false;
+	in[COL_TYPE] = (struct pt_reader){ payload, payload, false };
 	at = 4 + 4 * (uint64_t)n_columns;
 	for (uint32_t i = 0; i < n_columns; i++) {
 		uint32_t bytes = pt_get_u32(&head);
@@ -503,7 +523,7 @@ static bool columns_open(struct pt_reader in[COLUMNS], const uint8_t *payload, s
 static inline bool columns_are_bad(const struct pt_reader in[COLUMNS])
 {
 	return in[COL_HOW].bad | in[COL_STACK].bad | in[COL_SIZE].bad | in[COL_NUMBER].bad | in[COL_ADDRESS].bad |
-	       in[COL_PAIR].bad;
+	       in[COL_PAIR].bad | in[COL_TYPE].bad;
 }
 
 int pt_decode_events(struct pt_codec *c, const uint8_t *payload, size_t len, const uint8_t shapes[256],
@@ -569,7 +589,9 @@ int pt_decode_def(struct pt_def_cursor *c, const uint8_t shapes[256], struct pt_
 static void event_from_slot(const struct pt_slot *s, enum pt_shape shape, uint64_t big, struct pt_event *ev)
 {
 	bool pair = shape == PT_SHAPE_PAIR;
-	uint64_t size = shape == PT_SHAPE_FREE ? 0 : s->low != PT_SIZE_BIG || !big ? s->low : big;
+	uint64_t size = shape == PT_SHAPE_FREE          ? (pt_op_has_type(pt_slot_op(s)) ? s->low : 0)
+			: s->low != PT_SIZE_BIG || !big ? s->low
+							: big;
 
 	*ev = (struct pt_event){
 		.addr = pt_slot_a(s),

@@ -48,6 +48,8 @@ static inline uint8_t pt_memory_op(enum pt_memory_kind kind, enum pt_layer layer
 }
 static inline bool pt_op_is_memory(uint8_t op) { return op < PT_OP_MEMORY_END; }
 static inline enum pt_memory_kind pt_op_kind(uint8_t op) { return (enum pt_memory_kind)(op >> 4); }
+/* Whether the size of such an event is no size but a type: what lay in the block that is freed. */
+static inline bool pt_op_has_type(uint8_t op) { return op == (PT_FREE << 4 | PT_LAYER_OBJECT); }
 static inline enum pt_layer pt_op_layer(uint8_t op) { return (enum pt_layer)(op & 15); }
 
 /* The shape that this version of the list gives to an op; PT_SHAPE_NONE when it knows none. */
@@ -71,6 +73,7 @@ void pt_schema_parse(const char *text, size_t len, uint8_t shapes[256]);
  * A slot: one event in a ring, as the traced thread writes it.
  *
  *   memory   head = address (48 bits) | op << 48       low = size (0xffffffff: see PT_OP_SIZE64), high = stack
+ *            A FREE has no size; that of layer object has the type of what lay in the block there, 0: not known
  *   PAIR     head = a       (48 bits) | op << 48       low | high << 32 = b
  *   WORDS    head = id      (48 bits) | op << 48       b = 16; one more slot holds the four words
  *   BYTES    head = id      (48 bits) | op << 48       b = length; ceil(length / 16) more slots hold the bytes
@@ -93,7 +96,7 @@ static inline uint64_t pt_slot_b(const struct pt_slot *s) { return (uint64_t)s->
 /* An event as a decoder hands it out. For PAIR events addr is a and size is b. */
 struct pt_event {
 	uint64_t addr;
-	uint64_t size; /* 0 for events of shape FREE */
+	uint64_t size; /* of a FREE of layer object: the type; of other events of shape FREE: 0 */
 	uint32_t stack;
 	uint8_t op;
 	uint8_t unused[3];

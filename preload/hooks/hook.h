@@ -79,6 +79,17 @@ static inline void hook_free(struct thread *t, enum pt_layer layer, const void *
 	thread_depth(t, DEPTH_REAL);
 }
 
+/* The same of a block of the object domain, with the GIL: what it held is still there to be read. */
+static inline void hook_free_object(struct thread *t, const void *p)
+{
+	uint32_t type;
+
+	thread_depth(t, DEPTH_OWN);
+	type = py_block_type(t, p);
+	emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_OBJECT), (uintptr_t)p, type, hook_python(t, true));
+	thread_depth(t, DEPTH_REAL);
+}
+
 /* Records the release of `p`, of layer malloc, then runs `call`, which does it. */
 #define RECORD_FREE(p, call)                                        \
 	do {                                                        \

@@ -86,14 +86,30 @@ static inline void do_free(const struct py_allocator *below, void *p, enum pt_la
 
 DOMAIN(raw, PT_LAYER_RAW, false)
 DOMAIN(mem, PT_LAYER_MEM, true)
-DOMAIN(obj, PT_LAYER_OBJECT, true)
+
+/* A block of this domain may become a type, at an address where another one was. */
+static void *obj_malloc(void *ctx, size_t size)
+{
+	void *p = do_malloc(ctx, size, PT_LAYER_OBJECT, true);
+
+	py_block_born(p, size);
+	return p;
+}
+
+static void *obj_calloc(void *ctx, size_t n, size_t size)
+{
+	void *p = do_calloc(ctx, n, size, PT_LAYER_OBJECT, true);
+
+	py_block_born(p, n * size);
+	return p;
+}
 
 static void *raw_realloc(void *ctx, void *p, size_t size) { return do_realloc(ctx, p, size, PT_LAYER_RAW, false); }
 static void *mem_realloc(void *ctx, void *p, size_t size) { return do_realloc(ctx, p, size, PT_LAYER_MEM, true); }
 static void raw_free(void *ctx, void *p) { do_free(ctx, p, PT_LAYER_RAW, false); }
 static void mem_free(void *ctx, void *p) { do_free(ctx, p, PT_LAYER_MEM, true); }
 
-/* Blocks of this domain may be code objects, whose ids end with them. */
+/* And it may be a code object, whose id ends with it. */
 static void *obj_realloc(void *ctx, void *p, size_t size)
 {
 	py_block_dies(p);
@@ -102,8 +118,18 @@ static void *obj_realloc(void *ctx, void *p, size_t size)
 
 static void obj_free(void *ctx, void *p)
 {
+	const struct py_allocator *below = ctx;
+	struct thread *t;
+
+	if (!p)
+		return;
 	py_block_dies(p);
-	do_free(ctx, p, PT_LAYER_OBJECT, true);
+	t = enter();
+	if (t)
+		hook_free_object(t, p);
+	below->free(below->ctx, p);
+	if (t)
+		thread_leave(t);
 }
 
 static void *arena_hook_alloc(void *ctx, size_t size)

@@ -34,6 +34,7 @@ static const struct {
 	{ "PyObject_SetArenaAllocator", offsetof(struct py_symbols, set_arena) },
 	{ "_PyRuntime", offsetof(struct py_symbols, runtime) },
 	{ "Py_Version", offsetof(struct py_symbols, hexversion) },
+	{ "PyType_Type", offsetof(struct py_symbols, type_type) },
 	{ "PyCode_Type", offsetof(struct py_symbols, code_type) },
 	{ "PyUnicode_Type", offsetof(struct py_symbols, str_type) },
 	{ "PyBytes_Type", offsetof(struct py_symbols, bytes_type) },

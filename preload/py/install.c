@@ -102,6 +102,7 @@ static void install(void)
 	install_arena(&saved->arena);
 	/* blocks that died while the hooks were away were not seen */
 	__atomic_add_fetch(&py_state.deaths, 1, __ATOMIC_RELEASE);
+	py_types_wipe_all();
 }
 
 /* ---- where the interpreter's data is ---- */

@@ -23,7 +23,7 @@ struct py_symbols {
 	void (*set_arena)(struct py_arena_allocator *a);
 	const char *runtime; /* _PyRuntime */
 	const unsigned *hexversion;
-	const void *code_type, *str_type, *bytes_type, *int_type, *coro_type, *gen_type;
+	const void *type_type, *code_type, *str_type, *bytes_type, *int_type, *coro_type, *gen_type;
 	const void *merge_refcount;    /* only in free-threaded builds */
 	const void *negative_refcount; /* only in debug builds */
 	const void *eval;              /* the function that runs frames */

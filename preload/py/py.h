@@ -90,6 +90,12 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
  * when the event itself is not recorded: ends the definition of a code object. NULL is allowed. */
 static inline void py_block_dies(const void *block);
 
+/* The number of the type of the object in a block that the OBJ domain is about to free, defined in the trace; 0: there is
+ * no object in it, or none that is known. For an event that is recorded, with the GIL. See types.h. */
+static inline uint32_t py_block_type(struct thread *t, const void *block);
+/* To be called with each block that the OBJ domain has handed out, also when the event is not recorded. */
+static inline void py_block_born(const void *block, size_t bytes);
+
 /* Whether the main interpreter has begun to take itself down. One load. */
 static inline bool py_finalizing(void);
 /* Whether the interpreter is initialised. One load. */

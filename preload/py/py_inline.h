@@ -12,6 +12,7 @@
  * Who:   included by py.h, nowhere else.
  */
 #pragma once
+#include "preload/py/types.h"
 
 struct py_cached; /* stack.c: one frame of the stack last seen */
 struct py_memo;   /* stack.c: (parent stack, instruction) -> stack */
@@ -62,6 +63,10 @@ struct py_state {
 	const void *code_type;   /* &PyCode_Type; its own address while unknown, which no object has as type */
 	uint32_t block_type;     /* where in a freed block the type of a code object lies */
 	uint32_t segment_mask;   /* free-threaded: of the place of a block in its segment of mimalloc; else 0 */
+	bool types;              /* objects are read for their types: what follows holds */
+	uint32_t before_max;     /* how far an object may begin behind the start of its block */
+	uint64_t count_mask;     /* of the eight bytes in front of the type word, the count of references; ... */
+	uint64_t count_max;      /* ... this and less: nobody refers to the object any more */
 	const int *initialized;  /* _PyRuntime.initialized, or a zero */
 	void *const *finalizing; /* _PyRuntime._finalizing, or a NULL */
 };
@@ -128,6 +133,50 @@ static inline void py_block_dies(const void *block)
 									     py_state.block_type) == py_state.code_type,
 			     0))
 		py_code_dies(block);
+}
+
+/* Whether the object whose type word is here is dead, by its count; free-threaded objects have two. */
+static inline bool py_count_is_over(const char *type_word)
+{
+	return (*(const uint64_t *)(type_word - 8) & py_state.count_mask) <= py_state.count_max &&
+	       (!py_state.segment_mask || !*(const uint32_t *)(type_word - 12));
+}
+
+static inline bool py_is_at_edge(const void *block)
+{
+	return ((uintptr_t)block & (PY_PAGE_BYTES - 1)) > PY_PAGE_BYTES - PY_EDGE_BYTES;
+}
+
+/* What lies at one of the places where the object may begin. */
+static inline uint32_t py_type_before(const char *type_word, uint32_t before)
+{
+	uint32_t id = py_type_known(py_type_key(*(const uint64_t *)(type_word + before), before));
+
+	return id && py_count_is_over(type_word + before) ? id : 0;
+}
+
+static inline uint32_t py_block_type(struct thread *t, const void *block)
+{
+	const char *type_word = (const char *)block + py_state.block_type;
+	uint32_t id;
+
+	if (!py_state.types || !py_may_be_code(block))
+		return 0;
+	id = py_type_before(type_word, 0);
+	if (id)
+		return id;
+	if (!py_is_at_edge(block)) {
+		id = py_type_before(type_word, PY_BEFORE_STEP);
+		if (!id && py_state.before_max > PY_BEFORE_STEP)
+			id = py_type_before(type_word, PY_BEFORE_MAX);
+	}
+	return id ? id : py_block_type_slow(t, block);
+}
+
+static inline void py_block_born(const void *block, size_t bytes)
+{
+	if (__builtin_expect(bytes >= PY_TYPE_LEAST_BYTES && block && py_state.types, 0))
+		py_types_wipe(block);
 }
 
 static inline bool py_finalizing(void) { return *(void *const volatile *)py_state.finalizing != NULL; }

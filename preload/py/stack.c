@@ -96,6 +96,10 @@ void py_state_on(void)
 	py_state.code_type = py_symbols.code_type;
 	py_state.block_type = py_layout.object_type;
 	py_state.segment_mask = py_layout.free_threaded ? PY_SEGMENT_BYTES - 1 : 0;
+	py_state.before_max = py_layout.minor >= 11 && !py_layout.free_threaded ? PY_BEFORE_MAX : PY_BEFORE_STEP;
+	py_state.count_mask = py_layout.minor >= 14 && !py_layout.free_threaded ? UINT32_MAX : UINT64_MAX;
+	py_state.count_max = py_layout.free_threaded ? 3 : 1; /* the lower two bits of a shared count are flags */
+	py_state.types = py_symbols.type_type != NULL;
 	py_state.current = py_symbols.current;
 	chosen = update_trying;
 }
@@ -107,6 +111,7 @@ void py_state_off(void)
 	py_state.current_from_thread = 0;
 	py_state.current_is_shared = false;
 	py_state.code_type = &py_state.code_type;
+	py_state.types = false;
 }
 
 /* ---- code and ids of a frame, without a cache ---- */
@@ -416,5 +421,6 @@ void py_after_fork(void)
 {
 	py_state.epoch++;
 	py_code_forget();
+	py_types_forget();
 	py_who_after_fork();
 }

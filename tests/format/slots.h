@@ -46,7 +46,8 @@ static inline void ring_memory(struct random_ring *r, uint8_t op, uint64_t addr,
 		r->slots[r->n++] =
 			(struct pt_slot){ (uint64_t)PT_OP_SIZE64 << 48, (uint32_t)size, (uint32_t)(size >> 32) };
 	r->slots[r->n++] = (struct pt_slot){ (uint64_t)op << 48 | addr, big ? PT_SIZE_BIG : (uint32_t)size, stack };
-	r->events[r->n_events++] = (struct pt_event){ .addr = addr, .size = free ? 0 : size, .stack = stack, .op = op };
+	r->events[r->n_events++] = (struct pt_event){
+		.addr = addr, .size = op == 20 ? (uint32_t)size : free ? 0 : size, .stack = stack, .op = op };
 }
 
 static inline void ring_pair(struct random_ring *r, uint8_t op, uint64_t a, uint64_t b)
@@ -98,7 +99,7 @@ static inline void ring_random_life(struct random_ring *r, uint64_t live[], size
 		ring_memory(r, pt_memory_op(ring_below(r, 4) ? PT_MOVE_END : PT_MOVE_FAIL, live[i] & 7),
 			    live[i] & ~UINT64_C(7), size, stack);
 	} else if (live[i]) {
-		ring_memory(r, pt_memory_op(PT_FREE, live[i] & 7), live[i] & ~UINT64_C(7), 0, stack);
+		ring_memory(r, pt_memory_op(PT_FREE, live[i] & 7), live[i] & ~UINT64_C(7), ring_below(r, 9), stack);
 		live[i] = 0;
 	} else {
 		live[i] = 0x7f0000000000 + 64 * ring_below(r, 4096) + layer;

@@ -32,7 +32,8 @@ LAYERS = 'mmap malloc raw mem object arena file reserve heap 9 10 11 12 13 14 mo
 NAMES = dict(zip(range(128, 148), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch figure snapshot gc-begin gc-end gc-set reuse retire'.split()))
 RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK, SWITCH = 128, 129, 130, 133, 134, 139, 140
 META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
-THREAD_NAME, MODULE, NATIVE, JOIN, TASK = 198, 199, 200, 201, 202
+THREAD_NAME, MODULE, NATIVE, JOIN, TASK, TYPE = 198, 199, 200, 201, 202, 203
+FREE_OBJECT = 20
 EXACT, EVAL, CUT = 1, 2, 4
 M64, M48, M32 = (1 << 64) - 1, (1 << 48) - 1, (1 << 32) - 1
 
@@ -135,7 +136,7 @@ class Model:
         self.made = []
 
     def entry(self):
-        return self.contexts.setdefault(self.context, [0, 0, 0])  # next_stack, distance, size
+        return self.contexts.setdefault(self.context, [0, 0, 0, 0])  # next_stack, distance, size, type
 
     def enter(self, op, detail):
         key = self.stack * 0x9e3779b1 & M32 ^ (op + detail * 131) * 0x85ebca6b & M32
@@ -200,8 +201,10 @@ class Model:
                 self.n[c] += 1
         if op >> 4 == 2:
             self.moved = addr
+        if op == FREE_OBJECT and how & 32:
+            x[3] = col[7].varint()
         self.enter(op, min(16, distance))
-        return addr, 0, stack
+        return addr, x[3] if op == FREE_OBJECT else 0, stack
 
     def range(self, op, col):
         x = self.entry()
@@ -213,7 +216,7 @@ class Model:
 
 
 def decode_events(payload, n, shapes):
-    """[(op, address or a, size or b, stack)]"""
+    """[(op, address or a, size or b, stack)]; of a free of layer object the type instead of the size"""
     head = Cursor(payload)
     n_columns = struct.unpack('<I', head.take(4))[0]
     if not 7 <= n_columns <= 256:
@@ -223,6 +226,8 @@ def decode_events(payload, n, shapes):
     for size in sizes:
         col.append(Cursor(payload, head.at, head.at + size))
         head.take(size)
+    if n_columns == 7:
+        col.append(Cursor(payload, head.at, head.at))
     model, pairs, out = Model(), {}, []
     for _ in range(n):
         op = col[0].u8()
@@ -239,7 +244,7 @@ def decode_events(payload, n, shapes):
             out.append((op, a, b, 0))
         else:
             raise Bad('op %d is no event' % op)
-    for i, c in enumerate(col[:7]):
+    for i, c in enumerate(col[:8]):
         if c.at != c.end:
             raise Bad('column %d has %d bytes too many' % (i, c.end - c.at))
     return out
@@ -341,6 +346,12 @@ class Module:
         self.path = data[32 + build_id_bytes:][:path_bytes].decode('utf-8', 'surrogateescape')
 
 
+class Type:
+    def __init__(self, data):
+        self.flags, self.basic_bytes, self.item_bytes, self.before_bytes = struct.unpack_from('<4I', data)
+        self.name = data[16:].decode('utf-8', 'surrogatepass')
+
+
 class Code:
     def __init__(self, data):
         (self.first_line, self.table_bytes, file_bytes, name_bytes, self.linetable) = struct.unpack_from('<IIHHB', data)
@@ -377,7 +388,7 @@ class TraceFile:
             self.data = f.read()
         self.strict = strict  # else definitions may be missing, as in a copy of a damaged trace
         self.shapes, self.meta, self.code, self.frames, self.strings = dict(SHAPES), {}, {}, {}, {}
-        self.modules, self.natives, self.joins, self.tasks = {}, {}, {}, {}
+        self.modules, self.natives, self.joins, self.tasks, self.types = {}, {}, {}, {}, {}
         self.names, self.schemas, self.holes, self.n_defs = dict(NAMES), 0, [], 0
         self.read_front()
         self.read_blocks()
@@ -490,7 +501,7 @@ class TraceFile:
             if i - 1 >= skip:
                 size = value & M32
                 events.append((op, a, value, 0) if shape == 'PAIR' else
-                              (op, a, 0 if shape == 'FREE' else big if size == M32 and big else size, value >> 32))
+                              (op, a, (value & M32 if op == FREE_OBJECT else 0) if shape == 'FREE' else big if size == M32 and big else size, value >> 32))
             big = 0
         return ring['x_thread'], run, ns, events, defs
 
@@ -559,6 +570,8 @@ class TraceFile:
             self.joins[id] = (python, native)
         elif op == TASK:
             self.tasks[id] = data
+        elif op == TYPE:
+            self.types[id] = Type(data)
 
     def read_events(self):
         """self.runs: {run: (thread, [(op, a, b, stack, time)])}"""
@@ -577,6 +590,8 @@ class TraceFile:
                     raise Bad('run %d comes twice' % run)
             elif op == TIME:
                 ns = b
+            if self.strict and op == FREE_OBJECT and b and b not in self.types:
+                raise Bad('type %d is not defined' % b)
             owner, out = self.runs.setdefault(run, (thread, []))
             if owner != thread:
                 raise Bad('run %d has two threads, %d and %d' % (run, owner, thread))
