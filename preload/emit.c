@@ -68,10 +68,15 @@ bool emit_slow(struct thread *t)
 
 void emit_size64(struct thread *t, uint64_t size) { emit_pair_slot(t, PT_OP_SIZE64, 0, size); }
 
-/* These events are rare, and their moment matters: the clock is looked at. */
+/* These events are rare, and their moment matters: the clock is looked at, and its answer told exactly. */
 void emit_pair(struct thread *t, uint8_t op, uint64_t a, uint64_t b)
 {
 	t->look_at = 0;
-	if (emit_room(t))
-		emit_pair_slot(t, op, a, b);
+	if (!emit_room(t))
+		return;
+	if (t->clock_ns > t->last_ns) {
+		t->last_ns = t->clock_ns;
+		emit_pair_slot(t, PT_OP_TIME, 0, t->last_ns);
+	}
+	emit_pair_slot(t, op, a, b);
 }

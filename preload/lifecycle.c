@@ -23,6 +23,7 @@
 #include "preload/options.h"
 #include "preload/os.h"
 #include "preload/program.h"
+#include "preload/py/collector.h"
 #include "preload/sink.h"
 
 #include <pthread.h>
@@ -49,11 +50,12 @@ static void tick(struct thread *t)
 {
 	comm_tick(t);
 	figures_tick(t);
-	if (init_seen || !py_initialized())
-		return;
-	init_seen = true;
-	facts_define_python(t);
-	emit_pair(t, PT_OP_PY_INIT, py_info()->hexversion, 0);
+	if (!init_seen && py_initialized()) {
+		init_seen = true;
+		facts_define_python(t);
+		emit_pair(t, PT_OP_PY_INIT, py_info()->hexversion, 0);
+	}
+	collector_tick(t, init_seen);
 }
 
 void lifecycle_fini_changed(struct thread *t)
@@ -66,6 +68,7 @@ void lifecycle_fini_changed(struct thread *t)
 		figures_take(t);
 		emit_pair(t, PT_OP_PY_FINI, 0, 0);
 		init_seen = false; /* Py_Initialize may come again */
+		collector_fini();
 	}
 	thread_depth(t, DEPTH_REAL);
 }
@@ -73,8 +76,10 @@ void lifecycle_fini_changed(struct thread *t)
 /* Before it is initialised, so nothing of its is missed. The facts follow with PY_INIT. */
 void lifecycle_look_at(void *handle)
 {
-	if (!py_info()->implementation && py_start(handle))
+	if (!py_info()->implementation && py_start(handle)) {
 		py_install(&pymem_hooks);
+		collector_start(NULL);
+	}
 }
 
 /* ---- start ---- */
@@ -213,6 +218,7 @@ static bool begin(int argc, char **argv)
 	on_exit(exit_handler, NULL);
 	at_quick_exit(quick_exit_handler);
 	py_install(&pymem_hooks);
+	collector_start(NULL);
 	started = true;
 	return true;
 }
@@ -281,6 +287,7 @@ static void forget_parent(void)
 	intern_after_fork();
 	figures_after_fork();
 	py_after_fork();
+	collector_after_fork();
 	native_after_fork();
 	atomic_store(&order.run, 1);
 	atomic_store(&order.now_ns, 0);

@@ -47,8 +47,13 @@ static const struct {
 	{ "pypy_main_startup", offsetof(struct py_symbols, pypy) },
 };
 
+static void *searched; /* where the interpreter is; NULL is RTLD_DEFAULT */
+
+void *py_symbol(const char *name) { return dlsym(searched, name); }
+
 static void find_symbols(void *handle)
 {
+	searched = handle;
 	for (unsigned i = 0; i < sizeof wanted / sizeof *wanted; i++) {
 		void *p = dlsym(handle, wanted[i].name);
 

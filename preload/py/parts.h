@@ -30,6 +30,8 @@ struct py_symbols {
 	const void *pypy;
 };
 extern struct py_symbols py_symbols __attribute__((visibility("hidden")));
+/* Another one, by its name: a look through the tables of the linker. NULL: it has none. */
+void *py_symbol(const char *name);
 
 /* The interpreter's thread-local variables, where every thread has them at one distance from its thread pointer
  * (objects loaded at start-up). bytes 0: nowhere certain. */
