@@ -2,6 +2,9 @@
 /*
  * arena: bump allocation from pieces. The whole state is one word, the next free address: pieces lie at multiples of
  * their size, so the address alone says how much is left, and taking some is one compare-and-swap.
+ *
+ * Mappings are noted in a table, so that they can be told from the program's (arena_each). It lies in .bss, of which
+ * only what is used takes memory.
  */
 #include "preload/arena.h"
 #include "preload/os.h"
@@ -9,11 +12,78 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { PIECE = 256 << 10, ALIGN = 64, HUGE = 2 << 20 };
+enum { PIECE = 256 << 10, ALIGN = 64, HUGE = 2 << 20, NOTES_MAX = 16 << 10 };
+
+struct note {
+	_Atomic(uintptr_t) start; /* 0: free; NOTE_TAKEN: being written */
+	size_t bytes;
+};
+#define NOTE_TAKEN ((uintptr_t)1)
 
 static _Atomic(uintptr_t) next_free; /* at a multiple of PIECE: none yet, or the piece is full */
 
-void *arena_map(size_t bytes) { return os_map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
+static struct note notes[NOTES_MAX];
+static _Atomic(unsigned) n_notes; /* none is used beyond */
+
+/* ---- what is mapped ---- */
+
+static bool take_note(struct note *n, uintptr_t start, size_t bytes)
+{
+	uintptr_t none = 0;
+
+	if (!atomic_compare_exchange_strong(&n->start, &none, NOTE_TAKEN))
+		return false;
+	n->bytes = bytes;
+	atomic_store(&n->start, start);
+	return true;
+}
+
+static void note(void *p, size_t bytes)
+{
+	unsigned i = 0, n = atomic_load(&n_notes);
+
+	while (i < NOTES_MAX && !take_note(&notes[i], (uintptr_t)p, bytes))
+		i++;
+	while (i < NOTES_MAX && n <= i && !atomic_compare_exchange_weak(&n_notes, &n, i + 1))
+		;
+}
+
+static void forget(const void *p)
+{
+	unsigned n = atomic_load(&n_notes);
+
+	for (unsigned i = 0; i < n; i++) {
+		uintptr_t start = (uintptr_t)p;
+
+		if (atomic_compare_exchange_strong(&notes[i].start, &start, 0))
+			return;
+	}
+}
+
+void arena_each(void (*each)(void *self, uintptr_t start, size_t bytes), void *self)
+{
+	unsigned n = atomic_load(&n_notes);
+
+	for (unsigned i = 0; i < n; i++) {
+		uintptr_t start = atomic_load(&notes[i].start);
+
+		if (start > NOTE_TAKEN)
+			each(self, start, notes[i].bytes);
+	}
+}
+
+/* ---- mapping ---- */
+
+static void *map(size_t bytes) { return os_map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
+
+void *arena_map(size_t bytes)
+{
+	void *p = map(bytes);
+
+	if (p)
+		note(p, bytes);
+	return p;
+}
 
 void *arena_map_large(size_t bytes)
 {
@@ -24,12 +94,16 @@ void *arena_map_large(size_t bytes)
 	return p;
 }
 
-void arena_unmap(void *p, size_t bytes) { os_unmap(p, bytes); }
+void arena_unmap(void *p, size_t bytes)
+{
+	forget(p);
+	os_unmap(p, bytes);
+}
 
 /* A piece at a multiple of its size, cut out of a mapping twice as large. */
 static uintptr_t new_piece(void)
 {
-	char *p = arena_map(2 * PIECE);
+	char *p = map(2 * PIECE);
 	uintptr_t start = ((uintptr_t)p + PIECE - 1) & ~(uintptr_t)(PIECE - 1);
 
 	if (!p)
@@ -37,6 +111,7 @@ static uintptr_t new_piece(void)
 	if (start > (uintptr_t)p)
 		os_unmap(p, start - (uintptr_t)p);
 	os_unmap((void *)(start + PIECE), (uintptr_t)p + PIECE - start);
+	note((void *)start, PIECE);
 	return start;
 }
 

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 /* Zeroed memory aligned to 64 bytes, for the life of the process; NULL when the kernel has none. */
 void *arena_alloc(size_t bytes);
@@ -16,3 +17,7 @@ void *arena_map(size_t bytes);
 /* The same for memory that is read here and there: in huge pages, where the kernel has some. */
 void *arena_map_large(size_t bytes);
 void arena_unmap(void *p, size_t bytes);
+
+/* Calls `each` for every mapping that is there now: what a report on the program's memory must not hold against the
+ * program. Some may be missing when there are very many. */
+void arena_each(void (*each)(void *self, uintptr_t start, size_t bytes), void *self);
