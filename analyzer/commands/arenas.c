@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* arenas: where the resident memory is: what allocators took from the system, what of it is used, what is free */
-#include "analyzer/commands/report.h"
+#include "analyzer/commands/memory.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define ROWS_TEXT 10
@@ -9,16 +10,32 @@
 extern const struct command command_arenas;
 
 struct arenas_options {
-	uint64_t top;
+	uint64_t top, snapshot;
+};
+
+/* What is known of each trace, in the order in which they were opened. */
+struct arenas {
+	ARRAY(struct memory *) at;
+	uint64_t snapshot;
 };
 
 /* One allocator, or one kind of mapping. */
 struct holding {
 	const char *name, *what;
-	uint64_t mapped, live; /* bytes */
-	bool mapped_is_known;  /* libc's heaps are not: then mapped is 0 */
+	uint64_t mapped, live, pinned; /* bytes; pinned: free, and can't go back to the system */
+	bool mapped_is_known;          /* libc's heaps are not without a snapshot: then mapped is 0 */
+	bool pinned_is_known;
 };
-enum { HOLDING_ARENA, HOLDING_OBJECT, HOLDING_MALLOC, HOLDING_MMAP, HOLDING_FILE, HOLDING_RESERVE, HOLDINGS };
+enum {
+	HOLDING_ARENA,
+	HOLDING_FRAMES,
+	HOLDING_OBJECT,
+	HOLDING_MALLOC,
+	HOLDING_MMAP,
+	HOLDING_FILE,
+	HOLDING_RESERVE,
+	HOLDINGS
+};
 
 /* A row of an allocator's own figures. */
 struct figure_row {
@@ -83,70 +100,90 @@ static int by_free(const void *a, const void *b)
 
 /* ---- holdings ---- */
 
-/* What the allocator itself says that it has mapped, or failing that the ranges that it was seen to map. */
-static bool heap_mapped(const struct areas *a, uint64_t *ret)
+/* What the allocator itself says that it has mapped, or failing that the ranges that it was seen to map. Libc's heaps
+ * are in the kernel's list, which a snapshot has. */
+static bool heap_mapped(const struct memory *m, uint64_t *ret)
 {
+	const struct areas *a = &m->areas;
+
 	if (areas_figure(a, "jemalloc/mapped", ret) || areas_figure(a, "tcmalloc/mapped", ret))
 		return true;
 	*ret = a->heaps.mapped_bytes;
-	return a->heaps.at.n > 0;
+	if (a->heaps.at.n || !m->resident.exact)
+		return a->heaps.at.n > 0;
+	*ret = m->resident.mapped[RESIDENT_HEAP] + m->resident.mapped[RESIDENT_LARGE];
+	return *ret > 0;
 }
 
 /* Free-threaded builds have mimalloc for objects, which has no arenas that are told of. */
-static uint64_t in_mimalloc(const struct report_trace *t)
+static uint64_t in_mimalloc(const struct memory *m)
 {
-	if (!defs_meta_is_true(&t->trace.defs, "python.free_threaded"))
+	if (!defs_meta_is_true(&m->t->trace.defs, "python.free_threaded"))
 		return 0;
-	return t->areas.other_bytes[PT_LAYER_MEM] + t->areas.other_bytes[PT_LAYER_OBJECT];
+	return m->areas.other_bytes[PT_LAYER_MEM] + m->areas.other_bytes[PT_LAYER_OBJECT];
 }
 
-static void find_holdings(struct holding all[HOLDINGS], const struct report_trace *t)
+static struct holding mapping(const char *name, const char *what, uint64_t bytes)
 {
-	const struct areas *a = &t->areas;
-	struct holding *heap = &all[HOLDING_MALLOC];
+	return (struct holding){ name, what, bytes, bytes, 0, true, true };
+}
 
-	all[HOLDING_ARENA] = (struct holding){ "arena", "arenas of Python's object allocator", a->arenas.mapped_bytes,
-					       a->arenas.live_bytes, true };
-	all[HOLDING_OBJECT] = (struct holding){ "object", "Python's mimalloc", 0, in_mimalloc(t), false };
-	*heap = (struct holding){ "malloc", report_allocator(&t->trace), 0, a->heaps.live_bytes - in_mimalloc(t),
-				  false };
+static void find_malloc(struct holding *heap, const struct memory *m)
+{
+	const struct areas *a = &m->areas;
+
+	*heap = (struct holding){
+		"malloc", report_allocator(&m->t->trace), 0, a->heaps.live_bytes - in_mimalloc(m), 0, false, false
+	};
 	for (int layer = 0; layer < PT_LAYERS; layer++)
 		heap->live += a->other_bytes[layer];
-	heap->mapped_is_known = heap_mapped(a, &heap->mapped);
-	all[HOLDING_MMAP] = (struct holding){ "mmap", "anonymous mappings", a->mapping_bytes[PT_LAYER_MMAP],
-					      a->mapping_bytes[PT_LAYER_MMAP], true };
-	all[HOLDING_FILE] = (struct holding){ "file", "mappings of files", a->mapping_bytes[PT_LAYER_FILE],
-					      a->mapping_bytes[PT_LAYER_FILE], true };
-	all[HOLDING_RESERVE] =
-		(struct holding){ "reserve", "address space without access", a->mapping_bytes[PT_LAYER_RESERVE],
-				  a->mapping_bytes[PT_LAYER_RESERVE], true };
+	heap->mapped_is_known = heap_mapped(m, &heap->mapped);
+	if (!strcmp(heap->what, "libc") && m->resident.exact) {
+		heap->pinned = memory_spans_pinned(m);
+		heap->pinned_is_known = !in_mimalloc(m);
+	}
 }
 
-/* Resident memory that no block and no allocator explains: code, stacks, the tracer, and what libc keeps. */
-static uint64_t unexplained(const struct areas *a, const struct holding all[HOLDINGS])
+static void find_holdings(struct holding all[HOLDINGS], const struct memory *m)
 {
-	uint64_t known = all[HOLDING_ARENA].mapped + all[HOLDING_OBJECT].live + all[HOLDING_MMAP].mapped, heap;
+	const struct areas *a = &m->areas;
+	const struct pools *p = &m->pools;
+	uint64_t mimalloc = m->resident.exact ? m->resident.mapped[RESIDENT_MIMALLOC] : 0;
 
-	if (!areas_figure(a, "jemalloc/resident", &heap))
-		heap = all[HOLDING_MALLOC].mapped_is_known ? all[HOLDING_MALLOC].mapped : all[HOLDING_MALLOC].live;
-	return less(a->rss_bytes, known + heap);
+	all[HOLDING_ARENA] = (struct holding){
+		"arena", "arenas of Python's object allocator", p->arena_bytes, p->live_bytes, p->pinned_bytes, true,
+		true
+	};
+	all[HOLDING_FRAMES] = mapping("frames", "frames of Python functions", p->chunk_bytes);
+	all[HOLDING_OBJECT] =
+		(struct holding){ "object", "Python's mimalloc", mimalloc, in_mimalloc(m), 0, mimalloc > 0, false };
+	find_malloc(&all[HOLDING_MALLOC], m);
+	all[HOLDING_MMAP] = mapping("mmap", "anonymous mappings", a->mapping_bytes[PT_LAYER_MMAP]);
+	all[HOLDING_FILE] = mapping("file", "mappings of files", a->mapping_bytes[PT_LAYER_FILE]);
+	all[HOLDING_RESERVE] = mapping("reserve", "address space without access", a->mapping_bytes[PT_LAYER_RESERVE]);
 }
 
 /* ---- JSON ---- */
 
-static json_t *arena_rows_json(const struct area_list *list)
+static json_t *arena_rows_json(const struct pools *p, bool chunks)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < list->at.n; i++) {
-		const struct area *area = &list->at.at[i];
-		json_t *o = json_object();
+	for (size_t i = 0; i < p->arenas.n; i++) {
+		const struct pools_arena *arena = &p->arenas.at[i];
+		json_t *o;
 
-		json_put(o, "address", json_bytes(area->start));
-		json_put(o, "mapped_bytes", json_bytes(area->end - area->start));
-		json_put(o, "live_bytes", json_bytes(area->live_bytes));
-		json_put(o, "live_blocks", json_bytes(area->live_blocks));
-		json_put(o, "free_bytes", json_bytes(less(area->end - area->start, area->live_bytes)));
+		if (arena->is_chunk != chunks)
+			continue;
+		o = json_object();
+		json_put(o, "address", json_bytes(arena->start));
+		json_put(o, "mapped_bytes", json_bytes(arena->end - arena->start));
+		json_put(o, "live_bytes", json_bytes(arena->live_bytes));
+		json_put(o, "live_blocks", json_bytes(arena->live_blocks));
+		json_put(o, "free_bytes", json_bytes(less(arena->end - arena->start, arena->live_bytes)));
+		json_put(o, "used_pools", json_integer(arena->used));
+		json_put(o, "empty_pools", json_integer(arena->empty));
+		json_put(o, "unused_pools", json_integer(arena->unused));
 		json_add(rows, o);
 	}
 	return rows;
@@ -192,39 +229,71 @@ static json_t *totals_json(const struct areas *a)
 	return o;
 }
 
-static json_t *holding_json(const struct holding *p, const struct areas *a)
+static json_t *rows_json(int which, const struct memory *m)
 {
-	bool is_arena = !strcmp(p->name, "arena"), is_malloc = !strcmp(p->name, "malloc");
+	if (which == HOLDING_ARENA || which == HOLDING_FRAMES)
+		return arena_rows_json(&m->pools, which == HOLDING_FRAMES);
+	if (which == HOLDING_MALLOC && m->areas.figures.n)
+		return figure_rows_json(&m->areas);
+	if (which == (in_mimalloc(m) ? HOLDING_OBJECT : HOLDING_MALLOC))
+		return memory_spans_json(m);
+	return json_array();
+}
+
+static json_t *holding_json(const struct holding *p, int which, const struct memory *m)
+{
 	json_t *o = json_object();
 
 	json_put(o, "name", json_text(p->name));
 	json_put(o, "mapped_bytes", p->mapped_is_known ? json_bytes(p->mapped) : json_null());
 	json_put(o, "live_bytes", json_bytes(p->live));
 	json_put(o, "free_bytes", p->mapped_is_known ? json_bytes(less(p->mapped, p->live)) : json_null());
-	json_put(o, "pinned_bytes", json_null());
-	json_put(o, "rows", is_arena ? arena_rows_json(&a->arenas) : is_malloc ? figure_rows_json(a) : json_array());
-	if (is_malloc) {
+	json_put(o, "pinned_bytes", p->pinned_is_known ? json_bytes(p->pinned) : json_null());
+	json_put(o, "rows", rows_json(which, m));
+	if (which == HOLDING_MALLOC) {
 		json_put(o, "allocator", json_text(p->what));
-		json_put(o, "figures", totals_json(a));
+		json_put(o, "figures", totals_json(&m->areas));
 	}
 	return o;
 }
 
-static void put_trace(json_t *o, const struct report_trace *t)
+static void put_trace(json_t *o, const struct memory *m)
 {
 	struct holding all[HOLDINGS];
 	json_t *layers = json_array();
-	uint64_t rss = t->areas.rss_bytes;
 
-	find_holdings(all, t);
+	find_holdings(all, m);
 	for (int i = 0; i < HOLDINGS; i++)
-		if (i != HOLDING_OBJECT || all[i].live)
-			json_add(layers, holding_json(&all[i], &t->areas));
-	json_put(o, "pid", json_bytes(t->trace.front.pid));
+		if (all[i].live || (i != HOLDING_OBJECT && i != HOLDING_FRAMES))
+			json_add(layers, holding_json(&all[i], i, m));
+	json_put(o, "pid", json_bytes(m->t->trace.front.pid));
 	json_put(o, "layers", layers);
-	json_put(o, "rss_bytes", rss ? json_bytes(rss) : json_null());
-	json_put(o, "unexplained_bytes", rss ? json_bytes(unexplained(&t->areas, all)) : json_null());
-	json_put(o, "pins", json_null());
+	memory_put_rss(m, o);
+	memory_put_pools(m, o);
+	memory_put_pins(m, o);
+}
+
+static struct memory *memory_of(const struct arenas *a, const struct report_trace *t)
+{
+	for (size_t i = 0; i < a->at.n; i++)
+		if (a->at.at[i]->t == t)
+			return a->at.at[i];
+	return NULL;
+}
+
+/* As `info` does: the keys are those of the first process, "processes" has them all. */
+static void write_json(struct report *r, const struct arenas *a)
+{
+	json_t *list = json_array();
+
+	put_trace(r->json, memory_of(a, r->traces[0]));
+	for (size_t i = 0; i < r->n_traces; i++) {
+		json_t *o = json_object();
+
+		put_trace(o, memory_of(a, r->traces[i]));
+		json_add(list, o);
+	}
+	json_put(r->json, "processes", list);
 }
 
 /* ---- text ---- */
@@ -235,6 +304,7 @@ static void print_holdings(struct report *r, const struct holding all[HOLDINGS])
 		{ .title = "mapped", .right = true },
 		{ .title = "live", .right = true, .style = STYLE_STRONG },
 		{ .title = "free", .right = true },
+		{ .title = "pinned", .right = true },
 		{ .title = "layer" },
 		{ .title = "of", .elastic = true, .style = STYLE_FAINT },
 	};
@@ -249,33 +319,15 @@ static void print_holdings(struct report *r, const struct holding all[HOLDINGS])
 		table_cell(&t, "%s", p->mapped_is_known ? format_bytes(p->mapped).text : "?");
 		table_cell(&t, "%s", format_bytes(p->live).text);
 		table_cell(&t, "%s", p->mapped_is_known ? format_bytes(less(p->mapped, p->live)).text : "?");
+		if (p->pinned_is_known)
+			table_bytes(&t, p->pinned);
+		else
+			table_cell(&t, "%s", "?");
 		table_cell(&t, "%s", p->name);
 		table_cell(&t, "%s", p->what);
 	}
 	table_print(&t, &r->out, 0);
 	table_free(&t);
-}
-
-static void print_arenas(struct report *r, const struct area_list *list)
-{
-	size_t n = 0;
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < list->at.n; i++) {
-		const struct area *a = &list->at.at[i];
-
-		if (a->live_bytes >= (a->end - a->start) / 2)
-			continue;
-		n++;
-		bytes += less(a->end - a->start, a->live_bytes);
-	}
-	if (list->at.n)
-		fprintf(r->out.file, "\nPython's object allocator has %s; %s less than half full, with %s free.\n",
-			format_plural(list->at.n, "arena", "arenas").text,
-			n == 1 ? "1 of them is"
-			: n    ? format_plural(n, "", "of them are").text
-			       : "none of them is",
-			format_bytes(bytes).text);
 }
 
 static void print_totals(struct report *r, const struct areas *a)
@@ -326,70 +378,119 @@ static void print_rows(struct report *r, const struct areas *a, uint64_t top)
 	array_free(&rows.at);
 }
 
-static void print_trace(struct report *r, const struct report_trace *t, uint64_t top)
+static void print_trace(struct report *r, const struct memory *m, uint64_t top)
 {
-	const struct areas *a = &t->areas;
 	struct holding all[HOLDINGS];
 
-	find_holdings(all, t);
-	report_heading(r, t);
+	find_holdings(all, m);
+	report_heading(r, m->t);
 	fputc('\n', r->out.file);
-	if (a->rss_bytes)
-		fprintf(r->out.file,
-			"%sResident at the end: %s%s. %s of it is code, stacks, the tracer, and what "
-			"allocators keep unseen.\n\n",
-			output_style(&r->out, STYLE_TITLE), format_bytes(a->rss_bytes).text,
-			output_style(&r->out, STYLE_PLAIN), format_bytes(unexplained(a, all)).text);
+	memory_print_rss(m, &r->out);
+	fprintf(r->out.file, "\n%sBy allocator%s, resident or not:\n\n", output_style(&r->out, STYLE_TITLE),
+		output_style(&r->out, STYLE_PLAIN));
 	print_holdings(r, all);
-	print_arenas(r, &a->arenas);
-	print_totals(r, a);
-	print_rows(r, a, top);
+	memory_print_pools(m, &r->out, top);
+	memory_print_pins(m, &r->out, top);
+	print_totals(r, &m->areas);
+	print_rows(r, &m->areas, top);
+}
+
+static size_t listen(void *self, struct report_trace *t, struct model **models, size_t cap)
+{
+	struct arenas *a = self;
+	struct memory *m;
+
+	if (cap < 2)
+		return 0;
+	m = *array_push(&a->at) = mem_zero(1, sizeof *m);
+	memory_listen(m, t, a->snapshot, models);
+	if (m->not_found)
+		fprintf(stderr, "pytrace: %s: there is no snapshot %" PRIu64 "\n", t->trace.file, a->snapshot);
+	return 2;
+}
+
+static void print_all(struct report *r, const struct arenas *a, uint64_t top)
+{
+	for (size_t i = 0; i < r->n_traces; i++) {
+		if (i)
+			fputc('\n', r->out.file);
+		print_trace(r, memory_of(a, r->traces[i]), top);
+	}
+}
+
+static void close_all(struct arenas *a)
+{
+	for (size_t i = 0; i < a->at.n; i++) {
+		memory_free(a->at.at[i]);
+		free(a->at.at[i]);
+	}
+	array_free(&a->at);
 }
 
 static int run(int argc, char **argv)
 {
 	struct arenas_options own = { .top = ROWS_TEXT };
+	struct arenas all = { 0 };
 	struct report r;
-	int code = report_begin(&r, &command_arenas, &own, REPORT_ACCOUNT | REPORT_AREAS, argc, argv);
+	int code = report_parse(&r, &command_arenas, &own, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;
-	if (r.json)
-		report_put_processes(&r, put_trace);
-	for (size_t i = 0; i < r.n_traces && !r.json; i++) {
-		if (i)
-			fputc('\n', r.out.file);
-		print_trace(&r, r.traces[i], own.top);
+	all.snapshot = own.snapshot;
+	r.listener = (struct report_listener){ listen, &all };
+	code = report_open(&r, REPORT_ACCOUNT);
+	if (code == REPORT_GO) {
+		for (size_t i = 0; i < all.at.n; i++) {
+			memory_finish(all.at.at[i]);
+			r.unreadable |= all.at.at[i]->not_found;
+		}
+		if (r.json)
+			write_json(&r, &all);
+		else
+			print_all(&r, &all, own.top);
+		code = report_end(&r);
 	}
-	return report_end(&r);
+	close_all(&all);
+	return code;
 }
 
 static const struct option_row rows[] = {
 	{ 'n', "top", OPTION_NUMBER, offsetof(struct arenas_options, top), "N",
-	  "rows of the allocator's size classes and arenas to print (10), 0 for all" },
+	  "rows of size classes, pins and arenas to print (10), 0 for all" },
+	{ 's', "snapshot", OPTION_NUMBER, offsetof(struct arenas_options, snapshot), "N",
+	  "the moment of snapshot N ('pytrace info' lists them); without it the end" },
 	{ 0 },
 };
 
 static const struct option_example examples[] = {
-	{ "arenas app.71.pytrace", "what is mapped, what of it is used, what is free" },
-	{ "arenas --json app.71.pytrace", "each arena and each size class" },
+	{ "arenas app.71.pytrace",
+	  "what the resident memory is, what of it is free, and who keeps it from going back" },
+	{ "arenas --snapshot 2 app.71.pytrace", "the same when snapshot 2 was taken" },
+	{ "arenas --json app.71.pytrace", "each arena, each size class, each line that pins memory" },
 	{ 0 },
 };
 
 const struct command command_arenas = {
 	.page = {
 		.name = "arenas",
-		.summary = "where the memory is: mapped, used and free, by allocator",
+		.summary = "what resident memory is, page by page: used, free, pinned by whom",
 		.operands = "TRACE...",
-		.details = "What allocators took from the system is compared with the blocks in it that were alive at the "
-			   "end. Much that is free while little is alive is fragmentation: an area goes back to the "
-			   "system only when its last block does.\n\n"
+		.details = "Every resident page is counted for who has it: arenas of Python's object allocator, heaps of "
+			   "malloc, mappings, stacks, files, the tracer itself. What is left is printed as unexplained. Pages "
+			   "are known from the snapshot that is taken at the end (PYTRACE_SNAPSHOT); without it, sizes of "
+			   "mappings stand in for them.\n\n"
+			   "Live bytes are those that the program asked for and holds, objects on a type's free list among "
+			   "them. Much that is free while little is alive is fragmentation. An arena goes back to the system "
+			   "when nothing is alive in it; a heap of malloc only above its last block, pages in its middle when "
+			   "malloc_trim() is called. So a few blocks can keep much: pinned memory. A pin is a line without "
+			   "whose blocks it could go back, and nothing else in the program would have to change for that; "
+			   "what several lines hold together is in the column `together`.\n\n"
 			   "jemalloc and tcmalloc, as the backend (PYTRACE_BACKEND=jemalloc) or brought by the program, are "
-			   "asked for their own figures; a row of jemalloc's is a size class or one of its arenas. How much "
-			   "libc's malloc keeps is not known.",
+			   "asked for their own figures; a row of jemalloc's is a size class or one of its arenas. What they "
+			   "pin is not known.",
 		.rows = rows,
 		.examples = examples,
-		.groups = OPTIONS_REPORT,
+		.groups = OPTIONS_REPORT | OPTIONS_SYMBOLS,
 	},
 	.run = run,
 };

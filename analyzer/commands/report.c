@@ -32,9 +32,9 @@ static void replay(struct report_trace *t, unsigned needs, struct model **more, 
 		curves_init(&t->curves, &t->trace);
 		more[options.n_more++] = &t->curves.model;
 	}
-	if (needs & REPORT_AREAS) {
-		areas_init(&t->areas, &t->trace);
-		more[options.n_more++] = &t->areas.model;
+	if (needs & REPORT_TYPES) {
+		types_init(&t->types, &t->trace, true);
+		more[options.n_more++] = &t->types.model;
 	}
 	progress_start(&progress, "reading");
 	account_run(&t->account, &t->trace, &options);
@@ -74,7 +74,8 @@ void report_unload(struct report_trace *t)
 	growth_free(&t->growth);
 	if (t->has & REPORT_GROWTH)
 		curves_free(&t->curves);
-	areas_free(&t->areas);
+	if (t->has & REPORT_TYPES)
+		types_free(&t->types);
 	if (t->has)
 		account_free(&t->account);
 	place_table_free(&t->places);

@@ -12,8 +12,8 @@
 #include "analyzer/command.h"
 #include "analyzer/commands/place.h"
 #include "analyzer/models/account.h"
-#include "analyzer/models/areas.h"
 #include "analyzer/models/growth.h"
+#include "analyzer/models/types.h"
 #include "analyzer/out/format.h"
 #include "analyzer/out/json.h"
 #include "analyzer/out/output.h"
@@ -25,8 +25,8 @@ enum {
 	REPORT_GROWTH = 1 << 1,  /* .account and .growth */
 	REPORT_THREADS = 1 << 2, /* rows of .account are split by thread */
 	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
-	REPORT_AREAS = 1 << 5,   /* .account and .areas */
 	REPORT_RAW = 1 << 4,     /* definitions of stacks as they stand in the file */
+	REPORT_TYPES = 1 << 5,   /* .account and .types; loads the last snapshot */
 };
 
 struct report_trace {
@@ -34,7 +34,7 @@ struct report_trace {
 	struct account account;
 	struct curves curves;
 	struct growth growth;
-	struct areas areas;
+	struct types types;
 	struct symbols *symbols; /* of its native frames */
 	struct place_table places;
 	unsigned has; /* REPORT_*: which of them are there */

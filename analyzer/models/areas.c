@@ -127,9 +127,13 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 	case PT_OP_RSS: a->rss_now = ev->size; break;
 	case PT_OP_PY_INIT: a->ended = false; break;
 	case PT_OP_PY_FINI:
-		if (!a->ended)
+		if (!a->ended && !a->snapshot)
 			look(a, r);
 		a->ended = true;
+		break;
+	case PT_OP_SNAPSHOT:
+		if (a->snapshot && ev->addr == a->snapshot)
+			look(a, r);
 		break;
 	}
 }
@@ -139,15 +143,17 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 	struct areas *a = self;
 
 	(void)now;
-	if (!a->ended)
+	if (!a->ended && !a->snapshot)
 		look(a, r);
 }
 
 /* ---- outside ---- */
 
-void areas_init(struct areas *a, struct trace *t)
+void areas_init(struct areas *a, struct trace *t, uint64_t snapshot)
 {
-	*a = (struct areas){ .trace = t, .model = { .self = a, .event = on_event, .finish = on_finish } };
+	*a = (struct areas){ .trace = t,
+			     .snapshot = snapshot,
+			     .model = { .self = a, .event = on_event, .finish = on_finish } };
 }
 
 void areas_free(struct areas *a)

@@ -6,7 +6,7 @@
  * than libc (layers arena and heap). A block belongs to the area that its address lies in; the others are libc's.
  *        Beside it the figures that allocators gave of themselves (FIGURE events) and the resident memory.
  * When:  at the end that matters, as models/account.h has it: before the interpreter takes itself down, else the end of
- *        the trace. Blocks are looked at there only, so this costs nothing per event.
+ *        the trace; or at the moment of a snapshot. Blocks are looked at there only, so this costs nothing per event.
  */
 #pragma once
 #include "analyzer/replay/replay.h"
@@ -37,11 +37,12 @@ struct areas {
 	uint64_t rss_bytes;                /* 0: not known */
 	ARRAY(struct figure) now;          /* private: the last ones */
 	uint64_t rss_now;
-	bool ended; /* private: a py-fini was seen, and no py-init since */
+	uint64_t snapshot; /* private: whose moment it is; 0: the end */
+	bool ended;        /* private: a py-fini was seen, and no py-init since */
 };
 
-/* The trace must be open. */
-void areas_init(struct areas *a, struct trace *t);
+/* The trace must be open. `snapshot`: the number of one, or 0: the end. */
+void areas_init(struct areas *a, struct trace *t, uint64_t snapshot);
 void areas_free(struct areas *a);
 
 /* A figure by its whole name; false when the trace has none. */
