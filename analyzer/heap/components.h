@@ -30,9 +30,9 @@ struct group {
 	uint8_t state;     /* GARBAGE_COLLECTABLE, GARBAGE_UNCOLLECTABLE; GARBAGE_HELD: a group of living objects */
 	uint8_t why;       /* enum group_why */
 	uint64_t bytes;    /* of the members */
-	uint64_t below, below_bytes; /* objects outside that would be freed with it, by their counts */
+	uint64_t below, below_bytes; /* objects in no group that would be freed with it, by their counts */
 	struct group_edge closing; /* the edge whose cut frees the most, named, the last added; from: HEAP_NONE: none */
-	uint64_t cut_objects, cut_bytes; /* that would be freed if it were cut; all of the group and below, usually */
+	uint64_t cut_objects, cut_bytes; /* that would be freed if it were cut, and nothing else held the group */
 	uint64_t shape;                  /* equal for groups of one shape */
 };
 
@@ -46,11 +46,15 @@ struct group_row {
 	uint64_t cut_bytes;
 };
 
+struct heap_part;
+
 struct groups {
 	ARRAY(struct group) at;       /* by lowest address of a member */
 	ARRAY(object_id) members;     /* of one group: by birth, or by address where that is unknown */
 	ARRAY(struct group_row) rows; /* most bytes first */
 	uint32_t *next_same; /* by group: the next of the same shape; UINT32_MAX: the last one. Starts at row.example */
+	struct heap_part *part; /* private: group_edges() */
+	uint32_t *group_of;     /* private: by vertex of the part; UINT32_MAX: of none */
 };
 
 /* The groups among garbage. join: NULL when there is none (all births and sites unknown, bytes of the objects). */
@@ -59,11 +63,13 @@ void groups_of_garbage(struct groups *g, const struct heap *h, const struct garb
 void groups_of_living(struct groups *g, const struct heap *h, const struct garbage *garbage, const struct join *join);
 void groups_free(struct groups *g);
 
-/* The edges within a group, in the order of its members, for each who still wants one. Pushes to *ret. */
 struct group_edges {
 	ARRAY(struct group_edge) at;
 };
-void group_edges(const struct groups *g, const struct heap *h, const struct group *group, struct group_edges *ret);
+/* The edges within a group, in the order of its members. The caller gives an empty list and array_free()s it. */
+void group_edges(const struct groups *g, const struct group *group, struct group_edges *ret);
+/* The group that an object is in; UINT32_MAX: in none. */
+uint32_t group_of(const struct groups *g, object_id o);
 
 /* ---- for heap/ and tests: any graph ---- */
 

@@ -23,6 +23,7 @@ enum garbage_state {
 
 struct garbage {
 	uint8_t *state;          /* by object: enum garbage_state */
+	int32_t *surplus;        /* by object: as garbage_surplus() makes it */
 	uint64_t n[4], bytes[4]; /* by state */
 };
 

@@ -6,7 +6,7 @@
  * the one that starts at its address less its type's before_bytes. A raw pointer that leads to the start of a live
  *        block which is no object, and that only one object claims, makes that block the object's: a list's items, a
  *        dict's table. Chains of these are not followed.
- * Size:  28 bytes an object.
+ * Size:  28 bytes an object, 32 a buffer.
  *
  *     join_init(&j, &heap);
  *     replay_run(t, &options, (struct model *const[]){ &j.model }, 1, &counts);
@@ -14,6 +14,13 @@
 #pragma once
 #include "analyzer/heap/heap.h"
 #include "analyzer/replay/replay.h"
+
+/* A block that is an object's buffer. */
+struct join_buffer {
+	object_id owner;
+	node_id node;
+	uint64_t address, bytes, born_ns;
+};
 
 struct join {
 	struct heap *heap; /* its `reason` is set from the event */
@@ -30,9 +37,9 @@ struct join {
 	uint64_t n_joined,
 		joined_bytes; /* objects with a block; bytes of all blocks and buffers that belong to objects */
 	uint64_t n_buffers, buffer_bytes;
-	uint64_t n_other, other_bytes; /* live blocks (no mappings) that are no object's */
+	uint64_t n_other, other_bytes;     /* live blocks (no mappings) that are no object's */
+	ARRAY(struct join_buffer) buffers; /* by owner */
 
-	uint32_t *claims; /* private */
 	struct map claimed;
 	uint64_t befores[16]; /* private: distances between block and object */
 	unsigned n_befores;
@@ -42,3 +49,5 @@ struct join {
  * event, the columns say that no block was found. */
 void join_init(struct join *j, struct heap *h);
 void join_free(struct join *j);
+/* The buffers of an object, in join.buffers; *ret_n: how many. */
+const struct join_buffer *join_buffers(const struct join *j, object_id o, size_t *ret_n);

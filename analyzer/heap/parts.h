@@ -40,3 +40,45 @@ void heap_sort(void *at, size_t n, size_t each, size_t offset);
 static inline uint64_t *bits_new(uint64_t n) { return mem_zero(n / 64 + 1, sizeof(uint64_t)); }
 static inline bool bits_has(const uint64_t *b, uint32_t i) { return b[i / 64] >> i % 64 & 1; }
 static inline void bits_add(uint64_t *b, uint32_t i) { b[i / 64] |= UINT64_C(1) << i % 64; }
+
+/*
+ * A part of a heap as a graph of its own: the objects of a set, numbered densely in their order, and the edges among
+ * them that hold. `edge` says which of the heap's edges each is; HEAP_NONE: a raw pointer.
+ */
+struct heap_part {
+	uint32_t n;
+	object_id *objects;
+	uint32_t *first, *to, *edge;
+	uint64_t *set;  /* of the objects; owned */
+	uint32_t *rank; /* by 64 objects: how many of the set are before */
+};
+
+/* surplus: raw pointers to objects whose surplus is above 0 are edges, too; NULL: none are. */
+void heap_part_make(struct heap_part *p, const struct heap *h, uint64_t *set, const int32_t *surplus);
+void heap_part_free(struct heap_part *p);
+/* The vertex of an object; UINT32_MAX when it is not in the part. */
+static inline uint32_t heap_part_vertex(const struct heap_part *p, object_id o)
+{
+	if (!bits_has(p->set, o))
+		return UINT32_MAX;
+	return p->rank[o / 64] + (uint32_t)__builtin_popcountll(p->set[o / 64] & ((UINT64_C(1) << o % 64) - 1));
+}
+
+/* Whether the raw pointer counts as a reference: its target has a count that nothing else explains. */
+static inline bool heap_raw_counts(const struct heap_raw *r, const int32_t *surplus)
+{
+	return surplus && r->target != HEAP_NONE && r->target != r->object && surplus[r->target] > 0;
+}
+
+/* Objects still to be looked at, each at most once: room for all from the start, touched as far as needed. */
+struct heap_queue {
+	object_id *at;
+	size_t n, bytes;
+};
+static inline struct heap_queue heap_queue_new(const struct heap *h)
+{
+	size_t bytes = ((size_t)h->n + 1) * sizeof(object_id);
+
+	return (struct heap_queue){ mem_map(bytes), 0, bytes };
+}
+static inline void heap_queue_free(struct heap_queue *q) { mem_unmap(q->at, q->bytes); }

@@ -33,12 +33,13 @@ struct path {
 	ARRAY(struct path_step) steps; /* from the start to the target, which is included */
 };
 
+struct paths_flow;
+
 struct paths {
 	const struct heap *heap;
-	uint32_t *by;                /* private: the edge that found the object, or how it starts */
-	uint8_t *kind;               /* private */
-	uint32_t *back_first, *back; /* private: the graph reversed, made when it is needed */
-	uint32_t *state;
+	uint32_t *by;            /* private: the edge, or root edge, that found the object */
+	uint8_t *how;            /* private: what `by` is */
+	struct paths_flow *flow; /* private: the graph reversed, made when it is needed */
 };
 
 /* surplus: from garbage_surplus(). One search over the heap. */
