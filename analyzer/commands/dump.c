@@ -91,11 +91,32 @@ static void json_pair(FILE *f, const struct pt_event *ev)
 	fputs("}}", f);
 }
 
+/* What a release says of the block's type; "" when it says nothing. */
+static const char *type_of(const struct dump *d, const struct pt_event *ev)
+{
+	const struct defs *defs = &d->t->trace.defs;
+	uint32_t type = pt_op_has_type(ev->op) ? typedefs_find(&defs->types, ev->size) : TYPEDEF_UNKNOWN;
+
+	return strings_text(&defs->strings, defs->types.at.at[type].name);
+}
+
+static void put_type(const struct dump *d, const struct pt_event *ev)
+{
+	json_t *type = json_text(type_of(d, ev));
+
+	if (json_string_length(type)) {
+		fputs(", \"type\": ", d->r->out.file);
+		json_dumpf(type, d->r->out.file, JSON_COMPACT | JSON_ENCODE_ANY);
+	}
+	json_decref(type);
+}
+
 static void text_event(struct dump *d, const struct batch *b, const struct pt_event *ev)
 {
 	const struct defs *defs = &d->t->trace.defs;
 	FILE *f = d->r->out.file;
 	const char *name = pt_op_name(ev->op), *layer;
+	char safe[400];
 
 	fprintf(f, "%10" PRIu64 " %4" PRIu64 ".%09" PRIu64 " %3" PRIu32 " %6" PRIu64 "  ",
 		b->first + (uint64_t)(ev - b->events) + 1, b->ns / 1000000000, b->ns % 1000000000,
@@ -109,8 +130,10 @@ static void text_event(struct dump *d, const struct batch *b, const struct pt_ev
 		return;
 	}
 	layer = pt_layer_name(pt_op_layer(ev->op));
-	fprintf(f, "%-10s %-7s %12" PRIx64 " %10" PRIu64 " #%" PRIu32, name, layer ? layer : "?", ev->addr, ev->size,
-		ev->stack);
+	fprintf(f, "%-10s %-7s %12" PRIx64 " %10" PRIu64 " #%" PRIu32, name, layer ? layer : "?", ev->addr,
+		pt_op_has_type(ev->op) ? 0 : ev->size, ev->stack);
+	if (*type_of(d, ev))
+		fprintf(f, " %s", format_printable(safe, sizeof safe, type_of(d, ev)));
 	if (d->own->stacks)
 		print_stack(d, defs_node(defs, ev->stack));
 	fputc('\n', f);
@@ -139,7 +162,8 @@ static void json_event(struct dump *d, const struct batch *b, const struct pt_ev
 	}
 	layer = pt_layer_name(pt_op_layer(ev->op));
 	fprintf(f, ", \"layer\": \"%s\", \"address\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"stack\": %" PRIu32,
-		layer ? layer : "?", ev->addr, ev->size, ev->stack);
+		layer ? layer : "?", ev->addr, pt_op_has_type(ev->op) ? 0 : ev->size, ev->stack);
+	put_type(d, ev);
 	if (d->own->stacks)
 		json_stack(d, defs_node(defs, ev->stack));
 	fputc('}', f);
@@ -214,6 +238,21 @@ static void dump_tasks(struct dump *d)
 			format_printable(safe, sizeof safe, report_task(d->t, i, text, sizeof text)));
 }
 
+static void dump_types(struct dump *d)
+{
+	const struct defs *defs = &d->t->trace.defs;
+	char safe[1000];
+
+	for (size_t i = 1; i < defs->types.at.n; i++) {
+		const struct typedef_row *t = &defs->types.at.at[i];
+
+		fprintf(d->r->out.file,
+			"type %s basic %" PRIu32 " item %" PRIu32 " before %" PRIu32 " flags %" PRIu32 "\n",
+			format_printable(safe, sizeof safe, strings_text(&defs->strings, t->name)), t->basic_bytes,
+			t->item_bytes, t->before_bytes, t->flags);
+	}
+}
+
 static void put_offset(FILE *f, const struct raw_stack *raw)
 {
 	if (raw->op == PT_OP_NATIVE)
@@ -263,6 +302,7 @@ static void dump_defs(struct dump *d)
 	}
 	dump_modules(d);
 	dump_tasks(d);
+	dump_types(d);
 	for (size_t i = 0; i < defs->stacks.raw.n; i++)
 		dump_raw_stack(d, &defs->stacks.raw.at[i]);
 }

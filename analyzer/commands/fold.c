@@ -6,14 +6,22 @@
 #include <string.h>
 
 const char *const fold_metric_names[FOLD_METRICS] = { "live", "peak", "total", "temporary" };
-const char *const fold_by_names[] = { "line", "function", "file", "stack", "layer", "thread", "task" };
+const char *const fold_by_names[] = { "line", "function", "file", "stack", "layer", "thread", "task", "type" };
 
 struct folding {
 	struct fold *f;
 	struct report *r;
 	const struct fold_options *options;
 	struct map by_key;
-	uint32_t trace; /* index of the one that is folded now */
+	struct map type_by_key; /* row and type to its part */
+	uint32_t trace;         /* index of the one that is folded now */
+};
+
+/* What is added up: a row of an account, or the part of one that is of a type. */
+struct portion {
+	struct account_row row;
+	string_id type;
+	uint64_t reused;
 };
 
 static uint64_t mix_text(uint64_t key, const char *text) { return map_mix(key ^ pt_xxh3(text, strlen(text))); }
@@ -61,13 +69,16 @@ static uint64_t key_of_site(const struct place *place, enum fold_by by)
 }
 
 /* Blocks of which nothing is known have nothing but their layer to be known by. */
-static uint64_t key_of(struct folding *p, const struct account_row *row, node_id site)
+static uint64_t key_of(struct folding *p, const struct portion *part, node_id site)
 {
+	const struct account_row *row = &part->row;
 	struct place_table *places = &p->r->traces[p->trace]->places;
 	enum fold_by by = (enum fold_by)p->options->by;
 
 	if (is_import(p, row))
 		return map_mix(UINT64_C(3) << 40);
+	if (by == FOLD_TYPE)
+		return map_mix(UINT64_C(4) << 40 | (part->type ? part->type : (uint64_t)row->layer << 32));
 	if (by == FOLD_LAYER)
 		return row->layer;
 	if (by == FOLD_THREAD)
@@ -102,24 +113,33 @@ static const struct amount *chosen_of(const struct folding *p, const struct acco
 	}
 }
 
+static bool is_chosen(const struct folding *p, const struct account_row *row)
+{
+	return chosen_of(p, row)->blocks || chosen_of(p, row)->bytes;
+}
+
 static bool is_wanted(const struct folding *p, const struct account_row *row)
 {
 	if (p->options->layer == FOLD_ALL_LAYERS ? !account_row_is_counted(row) : row->layer != p->options->layer)
 		return false;
-	return chosen_of(p, row)->blocks || chosen_of(p, row)->bytes;
+	return is_chosen(p, row);
 }
 
-static struct fold_row *row_of(struct folding *p, const struct account_row *row, node_id site)
+static uint32_t row_of(struct folding *p, const struct portion *part, node_id site)
 {
-	uint32_t *at = map_at(&p->by_key, key_of(p, row, site));
+	const struct account_row *row = &part->row;
+	uint32_t *at = map_at(&p->by_key, key_of(p, part, site));
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)p->f->rows.n;
-		*array_push(&p->f->rows) = (struct fold_row){
-			.trace = p->trace, .node = row->node, .site = site, .thread = row->thread, .task = row->task
-		};
+		*array_push(&p->f->rows) = (struct fold_row){ .trace = p->trace,
+							      .node = row->node,
+							      .site = site,
+							      .thread = row->thread,
+							      .task = row->task,
+							      .type = part->type };
 	}
-	return &p->f->rows.at[*at];
+	return *at;
 }
 
 static bool same_place(struct folding *p, const struct fold_row *to, node_id site)
@@ -130,11 +150,14 @@ static bool same_place(struct folding *p, const struct fold_row *to, node_id sit
 	return a->at.column == b->at.column && a->at.end_column == b->at.end_column && a->address == b->address;
 }
 
-static void add_row(struct folding *p, const struct account_row *row)
+/* Returns the number of the row that it was added to. */
+static uint32_t add_part(struct folding *p, const struct portion *part)
 {
+	const struct account_row *row = &part->row;
 	const struct amount *chosen = chosen_of(p, row);
 	node_id site = site_of(p, row);
-	struct fold_row *to = row_of(p, row, site);
+	uint32_t number = row_of(p, part, site);
+	struct fold_row *to = &p->f->rows.at[number];
 
 	to->many_places |= !same_place(p, to, site);
 	to->importing |= site != place_site(&p->r->traces[p->trace]->places, row->node);
@@ -154,7 +177,108 @@ static void add_row(struct folding *p, const struct account_row *row)
 	add_amount(&to->peak, &row->at[ACCOUNT_PEAK]);
 	add_amount(&to->total, &row->total);
 	add_amount(&to->temporary, &row->temporary);
+	to->reused += part->reused;
 	add_amount(&p->f->chosen, chosen);
+	return number;
+}
+
+/* ---- types ---- */
+
+static void take_amount(struct amount *from, const struct amount *a)
+{
+	from->bytes -= a->bytes < from->bytes ? a->bytes : from->bytes;
+	from->blocks -= a->blocks < from->blocks ? a->blocks : from->blocks;
+}
+
+static void take_part(struct account_row *from, const struct account_row *part)
+{
+	for (int i = 0; i < ACCOUNT_STATES; i++)
+		take_amount(&from->at[i], &part->at[i]);
+	take_amount(&from->total, &part->total);
+	take_amount(&from->temporary, &part->temporary);
+}
+
+/* The part of an account's row that is of one type. */
+static struct portion part_of(struct folding *p, const struct account_row *row, const struct types_row *typed)
+{
+	const char *name = types_name(&p->r->traces[p->trace]->types, typed->type);
+	struct portion part = { .row = *row, .reused = typed->reused };
+
+	part.type = strings_add(&p->f->type_names, name, strlen(name));
+	memcpy(part.row.at, typed->at, sizeof part.row.at);
+	part.row.total = typed->total;
+	part.row.temporary = typed->temporary;
+	return part;
+}
+
+static bool is_of(const struct types_row *typed, const struct account_row *row) { return typed->layer == row->layer; }
+
+/* By type: as many rows as there are types, and one of the rest. */
+static void add_types(struct folding *p, const struct account_row *row)
+{
+	const struct types *t = &p->r->traces[p->trace]->types;
+	struct portion rest = { .row = *row };
+
+	for (uint32_t i = t->first_of[row->node]; i; i = t->rows.at[i].next) {
+		struct portion part;
+
+		if (!is_of(&t->rows.at[i], row))
+			continue;
+		part = part_of(p, row, &t->rows.at[i]);
+		take_part(&rest.row, &part.row);
+		if (is_chosen(p, &part.row))
+			add_part(p, &part);
+	}
+	if (is_chosen(p, &rest.row))
+		add_part(p, &rest);
+}
+
+static void add_row_type(struct folding *p, uint32_t number, const struct portion *part)
+{
+	uint32_t *at = map_at(&p->type_by_key, (uint64_t)number << 32 | part->type);
+	struct fold_type *type;
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)p->f->types.n;
+		*array_push(&p->f->types) =
+			(struct fold_type){ .type = part->type, .next = p->f->rows.at[number].first_type };
+		p->f->rows.at[number].first_type = *at;
+	}
+	type = &p->f->types.at[*at];
+	add_amount(&type->chosen, chosen_of(p, &part->row));
+	add_amount(&type->live, live_of(p, &part->row));
+	add_amount(&type->total, &part->row.total);
+	type->reused += part->reused;
+}
+
+/* By anything else: what the row is made of. Rows of a thread or task are parts of what models/types.h counts. */
+static void add_row(struct folding *p, const struct account_row *row)
+{
+	const struct report_trace *trace = p->r->traces[p->trace];
+	uint32_t number = add_part(p, &(struct portion){ .row = *row });
+
+	if (!(trace->has & REPORT_TYPES) || trace->has & (REPORT_THREADS | REPORT_TASKS))
+		return;
+	for (uint32_t i = trace->types.first_of[row->node]; i; i = trace->types.rows.at[i].next) {
+		struct portion part = part_of(p, row, &trace->types.rows.at[i]);
+
+		if (is_of(&trace->types.rows.at[i], row) && (is_chosen(p, &part.row) || part.reused)) {
+			add_row_type(p, number, &part);
+			p->f->rows.at[number].reused += part.reused;
+		}
+	}
+}
+
+const char *fold_main_type(const struct fold *f, const struct fold_row *row)
+{
+	const struct fold_type *most = NULL;
+
+	if (row->type)
+		return strings_text(&f->type_names, row->type);
+	for (uint32_t i = row->first_type; i; i = f->types.at[i].next)
+		if (!most || f->types.at[i].chosen.bytes > most->chosen.bytes)
+			most = &f->types.at[i];
+	return most && most->chosen.bytes * 2 >= row->chosen.bytes ? strings_text(&f->type_names, most->type) : "";
 }
 
 static int compare(const void *left, const void *right)
@@ -175,11 +299,17 @@ void fold_run(struct fold *f, struct report *r, const struct fold_options *optio
 	struct folding p = { .f = f, .r = r, .options = options };
 
 	*f = (struct fold){ 0 };
+	strings_add(&f->type_names, "", 0);
+	*array_push(&f->types) = (struct fold_type){ 0 };
 	for (; p.trace < r->n_traces; p.trace++) {
 		const struct account *a = &r->traces[p.trace]->account;
 
 		for (size_t i = 0; i < a->rows.n; i++) {
-			if (is_wanted(&p, &a->rows.at[i]))
+			if (!is_wanted(&p, &a->rows.at[i]))
+				continue;
+			if (options->by == FOLD_TYPE)
+				add_types(&p, &a->rows.at[i]);
+			else
 				add_row(&p, &a->rows.at[i]);
 		}
 	}
@@ -190,9 +320,15 @@ void fold_run(struct fold *f, struct report *r, const struct fold_options *optio
 	if (f->rows.n)
 		qsort(f->rows.at, f->rows.n, sizeof *f->rows.at, compare);
 	map_free(&p.by_key);
+	map_free(&p.type_by_key);
 }
 
-void fold_free(struct fold *f) { array_free(&f->rows); }
+void fold_free(struct fold *f)
+{
+	array_free(&f->rows);
+	array_free(&f->types);
+	strings_free(&f->type_names);
+}
 
 struct place fold_place(struct report *r, const struct fold_row *row)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fold: the rows of an account brought together by line, function, file, stack, layer, thread or task
+ * fold: the rows of an account brought together by line, function, file, stack, layer, thread, task or type
  *
  * What:  sums over several traces and layers; only counted layers, unless one layer is asked for by name, so that no
  *        byte is in a sum twice.
@@ -8,9 +8,10 @@
  */
 #pragma once
 #include "analyzer/commands/report.h"
+#include "analyzer/base/strings.h"
 
 enum fold_metric { FOLD_LIVE, FOLD_PEAK, FOLD_TOTAL, FOLD_TEMPORARY, FOLD_METRICS };
-enum fold_by { FOLD_LINE, FOLD_FUNCTION, FOLD_FILE, FOLD_STACK, FOLD_LAYER, FOLD_THREAD, FOLD_TASK };
+enum fold_by { FOLD_LINE, FOLD_FUNCTION, FOLD_FILE, FOLD_STACK, FOLD_LAYER, FOLD_THREAD, FOLD_TASK, FOLD_TYPE };
 enum fold_end { FOLD_END_RUN, FOLD_END_TRACE };
 
 enum { FOLD_ALL_LAYERS = -1 };
@@ -59,11 +60,24 @@ struct fold_row {
 	bool many_threads, many_tasks;
 	struct amount chosen; /* by the metric */
 	struct amount live, peak, total, temporary;
+	uint64_t reused;     /* objects made in blocks off a free list */
+	string_id type;      /* by type: which, of fold.type_names; 0: none that is known */
+	uint32_t first_type; /* the parts of its blocks by type: in fold.types; 0: none */
+};
+
+/* The part of a row that is of one type. */
+struct fold_type {
+	string_id type;
+	struct amount chosen, live, total;
+	uint64_t reused;
+	uint32_t next; /* 0: the last one */
 };
 
 struct fold {
 	ARRAY(struct fold_row) rows; /* most chosen bytes first; rows without any are left out */
 	struct amount chosen;        /* the sum of all rows */
+	struct strings type_names;
+	ARRAY(struct fold_type) types; /* [0] is none; filled with REPORT_TYPES, but not by thread or task */
 };
 
 void fold_run(struct fold *f, struct report *r, const struct fold_options *options);
@@ -71,6 +85,9 @@ void fold_free(struct fold *f);
 
 /* The site of a row, without what its parts differ in. */
 struct place fold_place(struct report *r, const struct fold_row *row);
+
+/* The type of most of a row's chosen bytes, if it is of half of them at least; "" else. */
+const char *fold_main_type(const struct fold *f, const struct fold_row *row);
 
 /* The words of the options' tables, for texts and JSON: "live", "line". */
 extern const char *const fold_metric_names[FOLD_METRICS];

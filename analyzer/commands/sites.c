@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sites: who allocated it, by line, function, file, stack, layer, thread or task */
+/* sites: who allocated it, by line, function, file, stack, layer, thread, task or type */
 #include "analyzer/commands/fold.h"
 
 #include <string.h>
@@ -23,7 +23,10 @@ static const char *const metric_titles[FOLD_METRICS] = {
 
 /* ---- JSON ---- */
 
-static bool has_no_site(enum fold_by by) { return by == FOLD_LAYER || by == FOLD_THREAD || by == FOLD_TASK; }
+static bool has_no_site(enum fold_by by)
+{
+	return by == FOLD_LAYER || by == FOLD_THREAD || by == FOLD_TASK || by == FOLD_TYPE;
+}
 
 static json_t *site_json(struct report *r, const struct fold_row *row, enum fold_by by)
 {
@@ -43,6 +46,34 @@ static json_t *site_json(struct report *r, const struct fold_row *row, enum fold
 static json_t *layer_json(unsigned layers)
 {
 	return layers & (layers - 1) ? json_null() : json_text(pt_layer_name((enum pt_layer)__builtin_ctz(layers)));
+}
+
+static json_t *types_json(const struct fold *f, const struct fold_row *row)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = row->first_type; i; i = f->types.at[i].next) {
+		const struct fold_type *t = &f->types.at[i];
+		json_t *o = json_object();
+
+		json_put(o, "type", json_text(strings_text(&f->type_names, t->type)));
+		json_put(o, "bytes", json_bytes(t->chosen.bytes));
+		json_put(o, "blocks", json_bytes(t->chosen.blocks));
+		json_put(o, "live_bytes", json_bytes(t->live.bytes));
+		json_put(o, "live_blocks", json_bytes(t->live.blocks));
+		json_put(o, "total_bytes", json_bytes(t->total.bytes));
+		json_put(o, "total_blocks", json_bytes(t->total.blocks));
+		json_put(o, "reused", json_bytes(t->reused));
+		json_add(list, o);
+	}
+	return list;
+}
+
+static json_t *type_json(const struct fold *f, const struct fold_row *row)
+{
+	const char *type = fold_main_type(f, row);
+
+	return *type ? json_text(type) : json_null();
 }
 
 static void put_amounts(json_t *o, const struct fold_row *row)
@@ -68,7 +99,7 @@ static void put_amounts(json_t *o, const struct fold_row *row)
 		json_put(o, numbers[i].key, json_bytes(numbers[i].n));
 }
 
-static json_t *row_json(struct report *r, const struct fold_row *row, enum fold_by by)
+static json_t *row_json(struct report *r, const struct fold *f, const struct fold_row *row, enum fold_by by)
 {
 	struct report_trace *t = r->traces[row->trace];
 	json_t *o = json_object();
@@ -83,8 +114,12 @@ static json_t *row_json(struct report *r, const struct fold_row *row, enum fold_
 		 row->thread == ACCOUNT_MANY ? json_null()
 					     : json_text(report_thread(t, row->thread, thread, sizeof thread)));
 	json_put(o, "task", by == FOLD_TASK ? report_task_json(t, row->task) : json_null());
-	json_put(o, "type", json_null());
+	json_put(o, "type", type_json(f, row));
+	json_put(o, "types",
+		 by == FOLD_TYPE || by == FOLD_THREAD || by == FOLD_TASK ? json_null() : types_json(f, row));
+	json_put(o, "largest_site", by == FOLD_TYPE ? place_json(place_find(&t->places, row->site)) : json_null());
 	put_amounts(o, row);
+	json_put(o, "reused", json_bytes(row->reused));
 	return o;
 }
 
@@ -97,11 +132,23 @@ static void write_json(struct report *r, const struct fold *f, const struct site
 	json_put(r->json, "bytes", json_bytes(f->chosen.bytes));
 	json_put(r->json, "blocks", json_bytes(f->chosen.blocks));
 	for (size_t i = 0; i < f->rows.n && (!own->top || i < own->top); i++)
-		json_add(rows, row_json(r, &f->rows.at[i], (enum fold_by)own->fold.by));
+		json_add(rows, row_json(r, f, &f->rows.at[i], (enum fold_by)own->fold.by));
 	json_put(r->json, "rows", rows);
 }
 
 /* ---- text ---- */
+
+static void type_cell(struct table *t, const struct fold *f, const struct fold_row *row)
+{
+	char layers[100], safe[400];
+
+	if (row->type)
+		table_cell(t, "%s", format_printable(safe, sizeof safe, strings_text(&f->type_names, row->type)));
+	else if (row->layers == 1u << PT_LAYER_OBJECT)
+		table_cell(t, "%s", "(not known)");
+	else
+		table_cell(t, "(no object, layer %s)", report_layers(row->layers, layers, sizeof layers));
+}
 
 static void where_cell(struct table *t, struct report *r, const struct fold_row *row, enum fold_by by)
 {
@@ -117,7 +164,7 @@ static void where_cell(struct table *t, struct report *r, const struct fold_row 
 		table_cell(t, "%s", report_task(trace, row->task, buf, sizeof buf));
 	else if (p.origin == ORIGIN_NONE)
 		table_cell(t, "%s, layer %s", p.function, report_layers(row->layers, layers, sizeof layers));
-	else if (by == FOLD_LINE)
+	else if (by == FOLD_LINE || by == FOLD_TYPE)
 		table_cell(t, "%s", place_where(&p, r->common.full, buf, sizeof buf));
 	else if (p.module && !*p.file)
 		table_cell(t, "%s", r->common.full ? p.module_path : p.module);
@@ -151,18 +198,28 @@ static void print_table(struct report *r, const struct fold *f, const struct sit
 		{ .title = "where", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 	};
+	static const struct table_column by_type[] = {
+		{ .title = "bytes", .right = true, .style = STYLE_STRONG },
+		{ .title = "share", .right = true },
+		{ .title = "blocks", .right = true },
+		{ .title = "type", .elastic = true },
+		{ .title = "most of it made at", .elastic = true, .style = STYLE_FAINT },
+	};
 	enum fold_by by = (enum fold_by)own->fold.by;
 	struct table t;
 
-	table_init(&t, columns, sizeof columns / sizeof *columns - (by == FOLD_LAYER || by == FOLD_FILE));
+	table_init(&t, by == FOLD_TYPE ? by_type : columns,
+		   sizeof columns / sizeof *columns - (by == FOLD_LAYER || by == FOLD_FILE));
 	for (size_t i = 0; i < n; i++) {
 		const struct fold_row *row = &f->rows.at[i];
 
 		table_cell(&t, "%s", format_bytes(row->chosen.bytes).text);
 		table_cell(&t, "%s", format_percent(row->chosen.bytes, f->chosen.bytes).text);
 		table_cell(&t, "%s", format_count(row->chosen.blocks).text);
+		if (by == FOLD_TYPE)
+			type_cell(&t, f, row);
 		where_cell(&t, r, row, by);
-		if (t.n_columns == sizeof columns / sizeof *columns)
+		if (by != FOLD_TYPE && t.n_columns == sizeof columns / sizeof *columns)
 			function_cell(&t, r, row, by);
 	}
 	table_print(&t, &r->out, 0);
@@ -215,7 +272,8 @@ static int run(int argc, char **argv)
 
 	if (code == REPORT_GO)
 		code = report_open(&r, REPORT_ACCOUNT | (own.fold.by == FOLD_THREAD ? REPORT_THREADS : 0) |
-					       (own.fold.by == FOLD_TASK ? REPORT_TASKS : 0));
+					       (own.fold.by == FOLD_TASK ? REPORT_TASKS : 0) |
+					       (own.fold.by == FOLD_TYPE || r.common.json ? REPORT_TYPES : 0));
 	if (code != REPORT_GO)
 		return code;
 	if (own.top == TOP_NOT_SET)
@@ -233,7 +291,7 @@ static int run(int argc, char **argv)
 static const struct option_row rows[] = {
 	FOLD_METRIC_ROW(struct sites_options, fold),
 	{ 'b', "by", OPTION_CHOICE, offsetof(struct sites_options, fold.by),
-	  "line|function|file|stack|layer|thread|task", "what makes a row (line, the default)" },
+	  "line|function|file|stack|layer|thread|task|type", "what makes a row (line, the default)" },
 	FOLD_LAYER_ROW(struct sites_options, fold),
 	FOLD_END_ROW(struct sites_options, fold),
 	{ 'n', "top", OPTION_NUMBER, offsetof(struct sites_options, top), "N",
@@ -248,6 +306,7 @@ static const struct option_example examples[] = {
 	{ "sites --metric total --by stack --top 5 --full app.71.pytrace",
 	  "the five busiest stacks, every frame of them" },
 	{ "sites --by task app.71.pytrace", "which asyncio tasks and greenlets hold it" },
+	{ "sites --by type app.71.pytrace", "which Python types hold it, and where most of each was made" },
 	{ "sites --by layer *.pytrace", "all processes of a tree taken together, by allocator" },
 	{ 0 },
 };
@@ -256,7 +315,7 @@ const struct command command_sites = {
 	.page =
 		{
 			.name = "sites",
-			.summary = "who allocated it: by line, function, file, stack, layer, thread or task",
+			.summary = "who allocated it: by line, function, file, stack, layer, thread, task or type",
 			.operands = "TRACE...",
 			.details = "A site is the innermost frame of a block's stack that somebody can change: a "
 				   "Python frame, or a native one whose source line is known (debug information). "
@@ -272,7 +331,11 @@ const struct command command_sites = {
 				   "when the "
 				   "sum of these layers was highest. In several traces each process has its own peak "
 				   "and end.\n\n"
-				   "In JSON, native frames have their module and the address in it (of return, as "
+				   "Types are those of Python objects: of a freed block the one that lay in it then, of "
+				   "one that is alive the one that the last snapshot has there. A buffer that one object "
+				   "points to, such as the items of a list, is \"list (buffer)\". pytrace info tells the "
+				   "share of blocks whose type is known.\n\n"
+				   "In JSON, `type` is that of most of a row's bytes, `types` are all of them. Native frames have their module and the address in it (of return, as "
 				   "addr2line understands it), and `below` is the native frame below a Python site. "
 				   "Bytes and blocks are those of the metric; columns count from 0 as "
 				   "Python's do. Text "

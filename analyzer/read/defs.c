@@ -27,6 +27,7 @@ void defs_init(struct defs *d)
 		d->shapes[op] = (uint8_t)pt_op_shape((uint8_t)op);
 	strings_add(&d->strings, "", 0);
 	tasks_init(&d->tasks);
+	typedefs_init(&d->types);
 	modules_init(&d->modules);
 	stacks_init(&d->stacks);
 	*array_push(&d->codes) = (struct code){ 0 };
@@ -137,13 +138,15 @@ static bool add_module(struct defs *d, const struct pt_def *def) { return module
 
 static bool add_task(struct defs *d, const struct pt_def *def) { return tasks_add(&d->tasks, &d->strings, def); }
 
+static bool add_type(struct defs *d, const struct pt_def *def) { return typedefs_add(&d->types, &d->strings, def); }
+
 static bool (*const adders[256])(struct defs *d, const struct pt_def *def) = {
 	[PT_OP_META] = add_meta,           [PT_OP_SCHEMA] = add_schema,
 	[PT_OP_STRING] = add_string,       [PT_OP_CODE] = add_code,
 	[PT_OP_CODE_TAIL] = add_code_tail, [PT_OP_FRAME] = add_stack,
 	[PT_OP_NATIVE] = add_stack,        [PT_OP_JOIN] = add_stack,
 	[PT_OP_MODULE] = add_module,       [PT_OP_THREAD_NAME] = add_thread_name,
-	[PT_OP_TASK] = add_task,
+	[PT_OP_TASK] = add_task,           [PT_OP_TYPE] = add_type,
 };
 
 /* A definition that this version does not know, or whose op means something else in this file, is passed over. */
@@ -208,6 +211,7 @@ void defs_finish(struct defs *d)
 	d->work->canonical = codes_fold(d);
 	modules_finish(&d->modules, &d->strings);
 	stacks_finish(&d->stacks, &names);
+	typedefs_finish(&d->types);
 	d->n_bad += d->stacks.n_bad;
 	free_work(d);
 }
@@ -224,6 +228,7 @@ void defs_free(struct defs *d)
 	map_free(&d->marks);
 	map_free(&d->thread_names);
 	tasks_free(&d->tasks);
+	typedefs_free(&d->types);
 	*d = (struct defs){ 0 };
 }
 

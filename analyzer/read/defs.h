@@ -17,6 +17,7 @@
 #include "analyzer/read/modules.h"
 #include "analyzer/read/stacks.h"
 #include "analyzer/read/tasks.h"
+#include "analyzer/read/typedefs.h"
 
 struct code {
 	uint64_t id; /* in the file */
@@ -45,6 +46,7 @@ struct defs {
 	struct map marks;         /* STRING id to string_id */
 	struct map thread_names;  /* thread number to string_id */
 	struct tasks tasks;
+	struct typedefs types;
 	uint8_t shapes[256];    /* from the file's own schema */
 	bool knows[256];        /* the file means by this op what we mean */
 	uint64_t n_loaded;      /* definitions read, repetitions included */

@@ -103,7 +103,7 @@ static inline void tell_born(struct replay *r, const struct live_entry *e, bool 
 	*next_change(r) = change_of(r, e, BLOCK_BORN, moved);
 }
 
-static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
+static inline void tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type)
 {
 	struct change *c;
 
@@ -113,7 +113,13 @@ static inline void tell_died(struct replay *r, const struct live_entry *e, bool 
 	}
 	c = next_change(r);
 	*c = change_of(r, e, BLOCK_DIED, moved);
+	c->type = type;
 	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS;
+}
+
+static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
+{
+	tell_freed(r, e, moved, TYPEDEF_UNKNOWN);
 }
 
 static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kind, bool whole)
@@ -187,13 +193,14 @@ static inline void on_free(struct replay *r, const struct pt_event *ev)
 {
 	struct live *l = table_of(r, pt_op_layer(ev->op));
 	uint32_t *place = live_find(l, event_addr(ev));
+	bool typed = pt_op_has_type(ev->op) && ev->size;
 
 	r->counts.frees++;
 	if (!place || !*place) {
 		r->counts.unknown_frees++;
 		return;
 	}
-	tell_died(r, live_at(l, *place), false);
+	tell_freed(r, live_at(l, *place), false, typed ? typedefs_find(&r->t->defs.types, ev->size) : TYPEDEF_UNKNOWN);
 	live_remove(l, place);
 }
 

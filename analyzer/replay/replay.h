@@ -28,6 +28,7 @@ struct change {
 	node_id node;      /* stack that made it */
 	uint32_t thread;   /* that made it: index in trace.threads */
 	uint32_t task;     /* that ran in the thread: index in trace.defs.tasks; TASK_NONE */
+	uint32_t type;     /* DIED: of what was in it, index in trace.defs.types; TYPEDEF_UNKNOWN */
 	uint8_t kind;      /* enum change_kind */
 	uint8_t layer;     /* enum pt_layer */
 	bool moved;        /* part of a realloc */
