@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* areas: lines of /proc/PID/maps, each with its words of /proc/PID/pagemap made into runs. */
+/* areas: lines of /proc/self/maps, each with its words of /proc/PID/pagemap made into runs. */
 #include "preload/snapshot/areas.h"
 #include "preload/arena.h"
 #include "preload/os.h"
@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 enum {
-	TEXT_BYTES = 64 << 10, /* of maps at a time; a line is shorter */
-	WORDS = 32 << 10,      /* of pagemap at a time */
+	TEXT_BYTES =
+		1 << 20, /* of a list: some 10,000 mappings. It lies in .bss, of which only what is used takes memory */
+	WORDS = 32 << 10, /* of pagemap at a time */
 };
 #define PAGES_MAX  (UINT64_C(64) << 20) /* of one area: 256 GiB. What is larger is address space, not memory */
 #define PAGES_IDLE (UINT64_C(64) << 10) /* the same of an area without access rights */
@@ -26,36 +27,40 @@ enum { READ = 1, WRITE = 2, EXECUTE = 4, SHARED = 8 };
 
 struct walk {
 	struct out *o;
-	int maps, copy, program; /* descriptors: the list, the two page tables; < 0: not to be had */
-	char *text;              /* of the list, what was read and not used yet */
-	size_t n_text;
+	int copy, program; /* page tables: descriptors; < 0: not to be had */
 	uint64_t *words;   /* of a page table */
 	uint8_t *resident; /* a bit a page of this area */
 	uint64_t sink_inode;
 };
 
-/* ---- the list ---- */
+/* The list, as it was before the copy mapped anything. Its own pages are not the program's. */
+static char list[TEXT_BYTES] __attribute__((aligned(4096)));
+static size_t n_list;
 
-/* The next line, with a zero for its end; NULL at the end of the list. The one before is overwritten. */
-static char *next_line(struct walk *w, size_t *used)
+/* ---- lists ---- */
+
+static int open_of(uint32_t pid, const char *what)
 {
-	char *end;
-	long n;
+	char name[64];
 
-	w->n_text -= *used;
-	memmove(w->text, w->text + *used, w->n_text);
-	*used = 0;
-	while (!(end = memchr(w->text, '\n', w->n_text)) && w->n_text < TEXT_BYTES) {
-		n = os_read(w->maps, w->text + w->n_text, TEXT_BYTES - w->n_text);
-		if (n <= 0 && n != -EINTR)
-			return NULL;
-		w->n_text += n > 0 ? (size_t)n : 0;
-	}
-	if (!end)
-		return NULL;
-	*end = 0;
-	*used = (size_t)(end + 1 - w->text);
-	return w->text;
+	snprintf(name, sizeof name, "/proc/%u/%s", pid, what);
+	return os_open(name, O_RDONLY, 0);
+}
+
+/* What there is of a process's list, in whole lines. */
+static size_t read_list(uint32_t pid, char *text, size_t cap)
+{
+	int fd = open_of(pid, "maps");
+	size_t n = 0;
+	long got = 0;
+
+	while (fd >= 0 && n < cap && ((got = os_read(fd, text + n, cap - n)) > 0 || got == -EINTR))
+		n += got > 0 ? (size_t)got : 0;
+	if (fd >= 0)
+		os_close(fd);
+	while (n && text[n - 1] != '\n')
+		n--;
+	return n;
 }
 
 /* "7f00-7f10 rw-p 00000000 fe:00 1234      /path" */
@@ -100,6 +105,18 @@ static void note_pages(struct walk *w, int table, const struct area *a, uint64_t
 	}
 }
 
+/* The list's own pages were taken by the copy. */
+static void leave_out_list(struct walk *w, const struct area *a)
+{
+	uint64_t start = (uintptr_t)list, end = start + os_whole_pages(n_list);
+
+	for (; start < end && start >= a->start && start < a->end; start += OS_PAGE) {
+		uint64_t page = (start - a->start) / OS_PAGE;
+
+		w->resident[page / 8] &= (uint8_t) ~(1 << page % 8);
+	}
+}
+
 /* Memory of the process that was written is in both tables, as it was in the copy's; a page of a file that was only
  * read is in the program's alone. */
 static void find_pages(struct walk *w, const struct area *a, uint64_t n_pages)
@@ -111,6 +128,7 @@ static void find_pages(struct walk *w, const struct area *a, uint64_t n_pages)
 		note_pages(w, w->copy, a, n_pages);
 	if (w->program >= 0 && (is_file || w->copy < 0))
 		note_pages(w, w->program, a, n_pages);
+	leave_out_list(w, a);
 }
 
 static bool is_resident(const struct walk *w, uint64_t page) { return w->resident[page / 8] >> page % 8 & 1; }
@@ -210,32 +228,7 @@ static void write_all_own(struct walk *w)
 	arena_each(write_own, w);
 }
 
-/* The kernel's count: of the page table itself where it can tell, else the sum of counters that may lag behind. */
-static uint64_t resident_bytes(uint32_t pid)
-{
-	char name[64], text[512];
-	const char *p;
-
-	snprintf(name, sizeof name, "/proc/%u/smaps_rollup", pid);
-	os_read_text(name, text, sizeof text);
-	p = strstr(text, "\nRss:");
-	if (p)
-		return strtoull(p + 5, NULL, 10) * 1024;
-	snprintf(name, sizeof name, "/proc/%u/statm", pid);
-	os_read_text(name, text, sizeof text);
-	p = strchr(text, ' ');
-	return p ? strtoull(p, NULL, 10) * OS_PAGE : 0;
-}
-
 /* ---- outside ---- */
-
-static int open_of(uint32_t pid, const char *what)
-{
-	char name[64];
-
-	snprintf(name, sizeof name, "/proc/%u/%s", pid, what);
-	return os_open(name, O_RDONLY, 0);
-}
 
 static void open_all(struct walk *w, uint32_t pid)
 {
@@ -248,50 +241,51 @@ static void open_all(struct walk *w, uint32_t pid)
 	}
 	w->copy = open_of(os_pid(), "pagemap");
 	w->program = open_of(pid, "pagemap");
-	w->maps = open_of(pid, "maps");
-	if (w->maps < 0)
-		w->maps = open_of(os_pid(), "maps");
 }
 
-static void close_all(struct walk *w)
-{
-	const int fds[] = { w->maps, w->copy, w->program };
-
-	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-		if (fds[i] >= 0)
-			os_close(fds[i]);
-}
-
-static void write_lines(struct walk *w)
+static void write_line(struct walk *w, char *line, bool rings)
 {
 	struct area a;
-	size_t used = 0;
-	char *line;
+	bool is_ring;
 
-	while ((line = next_line(w, &used))) {
-		if (!read_line(line, &a))
-			continue;
-		write_area(w, &a);
-		if (is_sink(w, &a))
-			write_own(w, a.start, a.end - a.start);
+	if (!read_line(line, &a))
+		return;
+	is_ring = is_sink(w, &a);
+	if (is_ring != rings)
+		return;
+	write_area(w, &a);
+	if (is_ring)
+		write_own(w, a.start, a.end - a.start);
+}
+
+static void write_lines(struct walk *w, char *text, size_t n, bool rings)
+{
+	char *end;
+
+	for (char *line = text; line < text + n; line = end + 1) {
+		end = memchr(line, '\n', (size_t)(text + n - line));
+		*end = 0;
+		write_line(w, line, rings);
 	}
 }
+
+void areas_begin(void) { n_list = read_list(os_pid(), list, sizeof list); }
 
 void areas_write(struct out *o, uint32_t pid)
 {
 	struct walk w = { .o = o };
-	uint64_t rss = resident_bytes(pid);
+	char *text = out_memory(o, TEXT_BYTES);
 
-	w.text = out_memory(o, TEXT_BYTES);
 	w.words = out_memory(o, WORDS * sizeof *w.words);
 	w.resident = out_memory(o, PAGES_MAX / 8);
-	if (!w.text || !w.words || !w.resident)
+	if (!text || !w.words || !w.resident)
 		return;
 	open_all(&w, pid);
-	if (rss)
-		out_fact(o, "rss_bytes", rss);
 	write_all_own(&w);
-	if (w.maps >= 0)
-		write_lines(&w);
-	close_all(&w);
+	write_lines(&w, list, n_list, false);
+	write_lines(&w, text, read_list(pid, text, TEXT_BYTES), true);
+	if (w.copy >= 0)
+		os_close(w.copy);
+	if (w.program >= 0)
+		os_close(w.program);
 }

@@ -2,10 +2,10 @@
 /*
  * areas: the program's mappings and which of their pages are resident, for a snapshot
  *
- * What:  an AREA record for each mapping, FACTs of the resident bytes and of what of it is the tracer's own.
- * How:   the list is the program's (/proc/PID/maps), not the copy's, which maps memory of its own and lacks the rings.
- *        Private memory is looked up in the copy's page table, which shows the moment of the fork; pages of files are
- *        not in it (fork leaves them to be found again), so they are looked up in the program's.
+ * What:  an AREA record for each mapping, FACTs of what is the tracer's own memory.
+ * How:   the list is the copy's, which shows the moment of the fork, read before the copy maps memory of its own;
+ * rings, which a fork leaves out, are in the program's. Private memory is looked up in the copy's page table; pages of
+ *        files are not in it (fork leaves them to be found again), so they are looked up in the program's.
  * Who:   the forked copy, its only thread, before it writes objects.
  */
 #pragma once
@@ -13,5 +13,7 @@
 
 struct out;
 
-/* Writes the records. `pid` is the program's; what can't be read there is read of the copy itself. */
+/* Reads the list. Before the copy maps anything. */
+void areas_begin(void);
+/* Writes the records. `pid` is the program's. */
 void areas_write(struct out *o, uint32_t pid);
