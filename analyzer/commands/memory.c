@@ -22,6 +22,7 @@ void memory_listen(struct memory *m, struct report_trace *t, uint64_t number, st
 		m->snapshot = NULL;
 	areas_init(&m->areas, &t->trace, number);
 	alive_init(&m->alive, &t->trace, number);
+	m->alive.pages_of = m->snapshot ? m->snapshot->number : 0;
 	models[0] = &m->areas.model;
 	models[1] = &m->alive.model;
 }

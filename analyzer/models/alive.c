@@ -120,6 +120,8 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 		a->ended = true;
 		break;
 	case PT_OP_SNAPSHOT:
+		if (a->pages_of && ev->addr == a->pages_of)
+			a->pages_rss_bytes = a->rss_now;
 		if (a->snapshot && ev->addr == a->snapshot)
 			look(a, now->ns, r);
 		break;

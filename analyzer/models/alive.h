@@ -33,6 +33,8 @@ struct alive {
 	ARRAY(struct alive_block) blocks;
 	ARRAY(struct alive_range) ranges; /* mappings of any layer, arenas; they may overlap */
 	uint64_t rss_bytes;               /* the last one known at the moment; 0: none */
+	uint64_t pages_of;                /* set by the caller: a snapshot whose pages are shown; 0: none */
+	uint64_t pages_rss_bytes;         /* the last one known when it was taken */
 	unsigned pool_bits;               /* pools are of 1 << pool_bits bytes; 0: no arena was seen */
 	/* private */
 	uint16_t **pools; /* by gigabyte of address space: for each pool the bytes last asked for in it */

@@ -53,8 +53,6 @@ static void add_fact(struct loading *l, const struct snapshot_record *r)
 	const char *key = string_at(l, r->string);
 	uint64_t start;
 
-	if (!strcmp(key, "rss_bytes"))
-		l->m->rss_bytes = r->number & PT_ADDRESS_MASK;
 	if (strncmp(key, "tracer ", 7) != 0)
 		return;
 	start = strtoull(key + 7, NULL, 16) & PT_ADDRESS_MASK & ~UINT64_C(0xfff);

@@ -23,7 +23,6 @@ struct mapped_range {
 
 struct mapped {
 	uint64_t snapshot;                   /* its number; 0: there is none with areas */
-	uint64_t rss_bytes;                  /* as the kernel counted them; 0: not known */
 	ARRAY(struct mapped_area) areas;     /* by address */
 	ARRAY(struct mapped_range) resident; /* by address */
 	ARRAY(struct mapped_range) tracer;   /* the tracer's own memory, in no order; may overlap */

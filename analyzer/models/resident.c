@@ -491,8 +491,8 @@ void resident_count(struct resident *r, const struct alive *a, const struct pool
 	if (options->mapped && options->mapped->areas.n) {
 		w.m = options->mapped;
 		r->exact = true;
-		if (w.m->rss_bytes)
-			r->rss_bytes = w.m->rss_bytes;
+		if (a->pages_rss_bytes)
+			r->rss_bytes = a->pages_rss_bytes;
 	}
 	r->has_rss = r->rss_bytes != 0;
 	w.free_threaded = defs_meta_is_true(&a->trace->defs, "python.free_threaded");
