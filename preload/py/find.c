@@ -44,6 +44,7 @@ static const struct {
 	{ "_Py_MergeZeroLocalRefcount", offsetof(struct py_symbols, merge_refcount) },
 	{ "_Py_NegativeRefcount", offsetof(struct py_symbols, negative_refcount) },
 	{ "_PyEval_EvalFrameDefault", offsetof(struct py_symbols, eval) },
+	{ "PyUnstable_GC_VisitObjects", offsetof(struct py_symbols, gc_visit_objects) },
 	{ "pypy_main_startup", offsetof(struct py_symbols, pypy) },
 };
 

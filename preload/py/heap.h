@@ -6,10 +6,10 @@
  *        from outside the heap come from: frames, thread states, interpreters, static types.
  * How:   in a forked copy of the program, whose heap stands still. The collector's lists first, then what their objects
  *        refer to: as tp_traverse says, and beyond that what is known of CPython's own types. Memory is read as it
- *        lies; nothing of Python is called but tp_traverse and tp_is_gc, and, without a GIL, PyUnstable_GC_VisitObjects.
- * Trust: offsets are seen to hold before the first snapshot (py_heap_ready). An object that can't be read after all
- *        costs itself: whoever handles SIGSEGV and SIGBUS in the copy jumps to py_heap_fault while it is armed.
- * Who:   preload/snapshot.
+ *        lies; nothing of Python is called but tp_traverse and tp_is_gc, and, without a GIL,
+ * PyUnstable_GC_VisitObjects. Trust: offsets are seen to hold before the first snapshot (py_heap_ready). An object that
+ * can't be read after all costs itself: whoever handles SIGSEGV and SIGBUS in the copy jumps to py_heap_fault while it
+ * is armed. Who:   preload/snapshot.
  */
 #pragma once
 #include <setjmp.h>
@@ -24,9 +24,9 @@ bool py_heap_ready(void);
 /* Why not, one clause for people (static storage); NULL: it can, or was not looked at yet. */
 const char *py_heap_off(void);
 
-/* Whether the calling thread may take a copy now, as far as the interpreter's state tells: it has the GIL (is attached),
- * the interpreter is initialised, no collection is under way in it. That no object is half made is the caller's to
- * know: a moment when the collector itself might run is one. */
+/* Whether the calling thread may take a copy now, as far as the interpreter's state tells: it has the GIL (is
+ * attached), the interpreter is initialised, no collection is under way in it. That no object is half made is the
+ * caller's to know: a moment when the collector itself might run is one. */
 bool py_heap_is_consistent(void);
 
 /*

@@ -28,6 +28,8 @@ struct py_symbols {
 	const void *negative_refcount; /* only in debug builds */
 	const void *eval;              /* the function that runs frames */
 	const void *pypy;
+	/* calls visit with each object that is tracked, until it answers 0; without a GIL all threads stand still */
+	void (*gc_visit_objects)(int (*visit)(void *object, void *arg), void *arg);
 };
 extern struct py_symbols py_symbols __attribute__((visibility("hidden")));
 /* Another one, by its name: a look through the tables of the linker. NULL: it has none. */
