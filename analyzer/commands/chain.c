@@ -273,7 +273,8 @@ static bool fold(struct builder *b, object_id from, uint32_t edge, object_id to)
 	char piece[PIECE_MAX];
 	const char *variable;
 
-	if (b->inside == INSIDE_DICT && name.kind == HEAP_EDGE_KEY && is_identifier(name.text)) {
+	if (b->inside == INSIDE_DICT && (name.kind == HEAP_EDGE_KEY || name.kind == HEAP_EDGE_ATTRIBUTE) &&
+	    is_identifier(name.text)) {
 		snprintf(piece, sizeof piece, ".%s", name.text);
 		take_back(b, 1);
 	} else if (b->inside == INSIDE_CELL && !strcmp(name.text, "cell_contents")) {
@@ -295,7 +296,6 @@ static bool fold(struct builder *b, object_id from, uint32_t edge, object_id to)
 
 static enum inside inside_of(struct builder *b, object_id from, const struct heap_edge_name *name, object_id to)
 {
-	static const char *const frames[] = { "gi_frame", "cr_frame", "ag_frame" };
 	const char *type = heap_type_name(b->h, to);
 
 	if (!strcmp(name->text, "__dict__") && !strcmp(type, "dict"))
@@ -309,7 +309,7 @@ static enum inside inside_of(struct builder *b, object_id from, const struct hea
 		b->cell = name->index;
 		return INSIDE_CELL;
 	}
-	return is_one_of(name->text, frames, 3) ? INSIDE_FRAME : INSIDE_NOTHING;
+	return !strcmp(type, "frame") && has_locals(heap_type_name(b->h, from)) ? INSIDE_FRAME : INSIDE_NOTHING;
 }
 
 static void add_step(struct builder *b, object_id from, uint32_t edge, object_id to)

@@ -104,6 +104,7 @@ static void count_one(struct tally *t, uint32_t row, const struct view *v, objec
 	sum->bytes += v->join.bytes[o];
 	if (!now)
 		return;
+	t->rows.at[row].tracked += (flags & PT_OBJECT_TRACKED) != 0;
 	t->rows.at[row].interned += (flags & PT_OBJECT_INTERNED) != 0;
 	t->rows.at[row].immortal += (flags & PT_OBJECT_IMMORTAL) != 0;
 	t->rows.at[row].statics += (flags & PT_OBJECT_STATIC) != 0;
