@@ -25,6 +25,7 @@
 #include "preload/program.h"
 #include "preload/py/collector.h"
 #include "preload/sink.h"
+#include "preload/snapshot/snapshot.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -42,7 +43,8 @@ static bool init_seen;   /* PY_INIT is in the trace */
 static struct lock adopting;
 static _Atomic(uint64_t) last_fork;
 
-bool lifecycle_fini_seen;
+uint8_t lifecycle_fini_seen;
+static bool fini_seen;
 
 /* ---- the interpreter's life ---- */
 
@@ -50,6 +52,9 @@ static void tick(struct thread *t)
 {
 	comm_tick(t);
 	figures_tick(t);
+	snapshot_tick(t);
+	if (snapshot_wants_hook())
+		lifecycle_fini_seen = LIFECYCLE_LOOK;
 	if (!init_seen && py_initialized()) {
 		init_seen = true;
 		facts_define_python(t);
@@ -58,19 +63,42 @@ static void tick(struct thread *t)
 	collector_tick(t, init_seen);
 }
 
-void lifecycle_fini_changed(struct thread *t)
+/* Several threads may see it at once where no GIL keeps them apart: one tells. */
+static void fini_begins(struct thread *t)
+{
+	if (!snapshot_before_fini(t) || __atomic_exchange_n(&fini_seen, true, __ATOMIC_ACQ_REL))
+		return;
+	lifecycle_fini_seen = true;
+	figures_take(t);
+	emit_pair(t, PT_OP_PY_FINI, 0, 0);
+	init_seen = false; /* Py_Initialize may come again */
+	collector_fini();
+}
+
+void lifecycle_fini_changed(struct thread *t, bool releases)
 {
 	bool finalizing = py_finalizing();
 
 	thread_depth(t, DEPTH_OWN);
-	/* several threads may see it at once where no GIL keeps them apart: one tells */
-	if (__atomic_exchange_n(&lifecycle_fini_seen, finalizing, __ATOMIC_ACQ_REL) != finalizing && finalizing) {
-		figures_take(t);
-		emit_pair(t, PT_OP_PY_FINI, 0, 0);
-		init_seen = false; /* Py_Initialize may come again */
-		collector_fini();
+	if (finalizing && !fini_seen) {
+		fini_begins(t);
+	} else if (finalizing != fini_seen || lifecycle_fini_seen != LIFECYCLE_LOOK) {
+		lifecycle_fini_seen = fini_seen = finalizing;
+	} else if (releases) {
+		lifecycle_fini_seen = fini_seen;
+		snapshot_in_hook(t);
 	}
 	thread_depth(t, DEPTH_REAL);
+}
+
+void lifecycle_look_closely(void)
+{
+	struct thread *t = thread_enter();
+
+	if (!t)
+		return;
+	lifecycle_fini_changed(t, false);
+	thread_leave(t);
 }
 
 /* Before it is initialised, so nothing of its is missed. The facts follow with PY_INIT. */
@@ -78,7 +106,7 @@ void lifecycle_look_at(void *handle)
 {
 	if (!py_info()->implementation && py_start(handle)) {
 		py_install(&pymem_hooks);
-		collector_start(NULL);
+		collector_start(snapshot_collection_begins);
 	}
 }
 
@@ -151,6 +179,7 @@ static void exit_handler(int status, void *unused)
 	(void)unused;
 	lifecycle_end(PT_ENDED_EXIT, status & 255);
 }
+static void end_by_signal(int number) { lifecycle_end(PT_ENDED_SIGNAL, number); }
 static void quick_exit_handler(void) { lifecycle_end(PT_ENDED_EXIT, 0); }
 
 static bool decide(int argc, char **argv)
@@ -201,7 +230,8 @@ static bool begin(int argc, char **argv)
 	if (!decide(argc, argv))
 		return false;
 	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
-	upward = (struct upward){ .adopt = adopt_child, .tick = tick, .dies = comm_look };
+	upward = (struct upward){ .adopt = adopt_child, .tick = tick, .dies = comm_look, .ends = end_by_signal };
+	snapshot_start(&options.snapshot);
 	thread_start();
 	if (options.native) {
 		native_start(environ);
@@ -218,7 +248,7 @@ static bool begin(int argc, char **argv)
 	on_exit(exit_handler, NULL);
 	at_quick_exit(quick_exit_handler);
 	py_install(&pymem_hooks);
-	collector_start(NULL);
+	collector_start(snapshot_collection_begins);
 	started = true;
 	return true;
 }
@@ -287,6 +317,7 @@ static void forget_parent(void)
 	intern_after_fork();
 	figures_after_fork();
 	py_after_fork();
+	snapshot_after_fork();
 	collector_after_fork();
 	native_after_fork();
 	atomic_store(&order.run, 1);
@@ -336,10 +367,26 @@ void lifecycle_before_farewell(void)
 	thread_leave(t);
 }
 
-void lifecycle_exec_begin(void)
+/* The copy would be a stranger's child. */
+static void snapshot_before_exec(void)
 {
-	if (is_ours())
-		sink_ended(PT_ENDED_EXEC, 0, os_mono_ns() - sink_start_ns());
+	struct thread *t = thread_enter();
+
+	if (!t)
+		return;
+	thread_depth(t, DEPTH_OWN);
+	snapshot_before_end(t, PT_SNAPSHOT_EXIT, true);
+	thread_leave(t);
+	snapshot_wait();
+}
+
+void lifecycle_exec_begin(bool will_succeed)
+{
+	if (!is_ours())
+		return;
+	if (will_succeed)
+		snapshot_before_exec();
+	sink_ended(PT_ENDED_EXEC, 0, os_mono_ns() - sink_start_ns());
 }
 
 void lifecycle_exec_failed(void)
@@ -475,6 +522,8 @@ void lifecycle_end(enum pt_ended how, int status)
 	if (t) {
 		thread_depth(t, DEPTH_OWN);
 		hook_check_end();
+		snapshot_before_end(t, how == PT_ENDED_EXIT ? PT_SNAPSHOT_EXIT : PT_SNAPSHOT_FATAL,
+				    how == PT_ENDED_EXIT);
 		if (how == PT_ENDED_EXIT)
 			figures_take(t);
 		thread_each(name_other, t);
@@ -484,10 +533,12 @@ void lifecycle_end(enum pt_ended how, int status)
 		atomic_store(&tracer.state, TRACER_OFF);
 		has_barrier = has_barrier && os_barrier();
 		thread_each(pack_other, &e);
+		snapshot_wait();
 		close_trace(how, status, now_ns, e.all_packed);
 		thread_leave(t);
 		return;
 	}
 	atomic_store(&tracer.state, TRACER_OFF);
+	snapshot_wait();
 	sink_ended(how, status, now_ns);
 }

@@ -18,12 +18,23 @@ void lifecycle_end(enum pt_ended how, int status);
 void lifecycle_look_at(void *handle);
 /* Before the process gives up rights or its view of the files. */
 void lifecycle_before_farewell(void);
-/* Around an exec. */
-void lifecycle_exec_begin(void);
+/* Around an exec. `will_succeed`: as far as one can see. */
+void lifecycle_exec_begin(bool will_succeed);
 void lifecycle_exec_failed(void);
 /* After fork() in the parent. */
 void lifecycle_forked(int child_pid);
-/* Whether an interpreter was seen taking itself down; compared with py_finalizing() by the hooks of Python's domains.
- */
-extern bool lifecycle_fini_seen __attribute__((visibility("hidden")));
-void lifecycle_fini_changed(struct thread *t);
+/* What the hooks of Python's domains compare with py_finalizing(): whether an interpreter was seen taking itself down;
+ * or LIFECYCLE_LOOK, which makes them call as well, because a snapshot waits for the release of an object. */
+enum { LIFECYCLE_LOOK = 2 };
+extern uint8_t lifecycle_fini_seen __attribute__((visibility("hidden")));
+/* `releases`: the calling thread has the GIL and is about to give an object back. Depth REAL before and after. */
+void lifecycle_fini_changed(struct thread *t, bool releases);
+/* From other hooks, which are called now and then while an interpreter ends. */
+static inline void lifecycle_look_for_fini(void);
+void lifecycle_look_closely(void);
+
+static inline void lifecycle_look_for_fini(void)
+{
+	if (unlikely(py_finalizing() && !lifecycle_fini_seen))
+		lifecycle_look_closely();
+}

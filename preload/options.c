@@ -3,6 +3,7 @@
 #include "preload/options.h"
 #include "preload/os.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +120,103 @@ static bool read_SIZE(const char *text, void *field)
 		text++;
 	*out = v;
 	return !*text || !strcmp(text, "B") || !strcmp(text, "iB");
+}
+
+/* A number, and one of the units behind it, NULL-terminated: the value in the unit that counts 1. 0 when it can't be
+ * read. */
+struct unit {
+	const char *name;
+	uint64_t factor;
+};
+
+static uint64_t read_amount(const char *text, size_t len, const struct unit *units)
+{
+	uint64_t v = 0;
+	size_t i = 0;
+
+	for (; i < len && text[i] >= '0' && text[i] <= '9'; i++)
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, text[i] - '0', &v))
+			return 0;
+	for (; i && units->name; units++)
+		if (strlen(units->name) == len - i && !memcmp(units->name, text + i, len - i))
+			return __builtin_mul_overflow(v, units->factor, &v) ? 0 : v;
+	return 0;
+}
+
+static bool read_every(const char *text, size_t len, struct options_snapshot *s)
+{
+	static const struct unit units[] = {
+		{ "ms", UINT64_C(1000000) },    { "s", UINT64_C(1000000000) },    { "", UINT64_C(1000000000) },
+		{ "m", UINT64_C(60000000000) }, { "h", UINT64_C(3600000000000) }, { 0 },
+	};
+
+	return (s->every_ns = read_amount(text, len, units));
+}
+
+static bool read_growth(const char *text, size_t len, struct options_snapshot *s)
+{
+	static const struct unit units[] = { { "%", 1 }, { "", 1 }, { 0 } };
+
+	return (s->growth = read_amount(text, len, units)) && s->growth <= 1000000;
+}
+
+/* Those that a program can do without: not the ones that say that it is broken, or can't be caught. */
+static bool read_signal(const char *text, size_t len, struct options_snapshot *s)
+{
+	static const struct word names[] = {
+		{ "HUP", SIGHUP },     { "INT", SIGINT },   { "QUIT", SIGQUIT },     { "USR1", SIGUSR1 },
+		{ "USR2", SIGUSR2 },   { "PIPE", SIGPIPE }, { "ALRM", SIGALRM },     { "TERM", SIGTERM },
+		{ "CONT", SIGCONT },   { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },     { "TTOU", SIGTTOU },
+		{ "URG", SIGURG },     { "XCPU", SIGXCPU }, { "VTALRM", SIGVTALRM }, { "PROF", SIGPROF },
+		{ "WINCH", SIGWINCH }, { "IO", SIGIO },     { "PWR", SIGPWR },       { 0 },
+	};
+	static const struct unit plain[] = { { "", 1 }, { 0 } };
+	enum { LAST_OF_LIBC = 33, LAST = 64 }; /* 32 and 33 are libc's own */
+
+	s->signal = read_amount(text, len, plain);
+	for (const struct word *w = names; w->name && s->signal; w++)
+		if (w->value == s->signal)
+			return true;
+	if (s->signal)
+		return s->signal > LAST_OF_LIBC && s->signal <= LAST;
+	if (len > 3 && !memcmp(text, "SIG", 3))
+		text += 3, len -= 3;
+	return read_word(text, len, names, &s->signal);
+}
+
+static bool read_moment(const char *text, size_t len, struct options_snapshot *s)
+{
+	static const struct word words[] = { { "exit", OPTIONS_SNAPSHOT_EXIT }, { "gc", OPTIONS_SNAPSHOT_GC }, { 0 } };
+	static const struct {
+		const char *name;
+		bool (*read)(const char *text, size_t len, struct options_snapshot *s);
+	} valued[] = { { "every=", read_every }, { "growth=", read_growth }, { "signal=", read_signal } };
+
+	for (unsigned i = 0; i < sizeof valued / sizeof *valued; i++) {
+		size_t n = strlen(valued[i].name);
+
+		if (len > n && !memcmp(text, valued[i].name, n))
+			return valued[i].read(text + n, len - n, s);
+	}
+	return read_word(text, len, words, &s->when);
+}
+
+static bool read_SNAPSHOT(const char *text, void *field)
+{
+	struct options_snapshot *s = field;
+
+	*s = (struct options_snapshot){ 0 };
+	if (!strcmp(text, "off"))
+		return true;
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		if (!read_moment(text, len, s))
+			return false;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
 }
 
 static const struct option_row {

@@ -11,12 +11,22 @@
 enum options_mode { OPTIONS_MODE_FULL, OPTIONS_MODE_OFF };
 enum { OPTIONS_FOLLOW_FORK = 1, OPTIONS_FOLLOW_EXEC = 2 };
 enum options_backend { OPTIONS_BACKEND_LIBC, OPTIONS_BACKEND_JEMALLOC };
+enum { OPTIONS_SNAPSHOT_EXIT = 1, OPTIONS_SNAPSHOT_GC = 2 };
 enum { OPTIONS_LOG_CHECK = 1, OPTIONS_LOG_UNWIND = 2 };
+
+/* 0: not asked for. */
+struct options_snapshot {
+	uint64_t when; /* OPTIONS_SNAPSHOT_… */
+	uint64_t every_ns;
+	uint64_t growth; /* percent */
+	uint64_t signal;
+};
 
 struct options {
 	const char *output, *programs;
 	uint64_t mode; /* enum options_mode */
 	uint64_t native;
+	struct options_snapshot snapshot;
 	uint64_t follow;   /* OPTIONS_FOLLOW_… */
 	uint64_t max_size; /* bytes; UINT64_MAX: no limit */
 	uint64_t backend;  /* enum options_backend */

@@ -95,6 +95,7 @@ static inline bool os_is_file(const char *path)
 
 	return !os_call(SYS_newfstatat, AT_FDCWD, path, &st, 0) && S_ISREG(st.st_mode);
 }
+static inline bool os_is_executable(const char *path) { return !os_call(SYS_faccessat, AT_FDCWD, path, X_OK); }
 /* Threads of this process; 1 when the system does not tell. */
 static inline unsigned os_threads(void)
 {

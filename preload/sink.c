@@ -377,6 +377,20 @@ void sink_close(const struct sink_gap *gaps, unsigned n)
 	sink.kept_fd = -1;
 }
 
+int sink_copy_keeps(void) { return is_ours(sink.kept_fd) ? sink.kept_fd : -1; }
+
+bool sink_copy_opens(int *ret_fd, struct pt_front **ret_front, uint64_t *ret_max_bytes)
+{
+	int lowest;
+
+	*ret_fd = is_ours(sink.kept_fd) ? sink.kept_fd : open_again(&lowest);
+	if (*ret_fd < 0)
+		return false;
+	*ret_front = os_map(PT_FRONT_BYTES, MAP_SHARED, *ret_fd, 0);
+	*ret_max_bytes = sink.max_bytes;
+	return *ret_front;
+}
+
 void sink_after_fork(void)
 {
 	if (is_ours(sink.kept_fd))

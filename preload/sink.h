@@ -59,4 +59,8 @@ void sink_ended(enum pt_ended how, int status, uint64_t now_ns);
  * place by a rename, so that at any moment the name leads to a whole trace; in large ones they do not matter. */
 void sink_close(const struct sink_gap *gaps, unsigned n);
 /* Forgets the file, which is the parent's. */
+/* In a forked copy of the process, which is to write into the same file: the descriptor that it has already, -1: none;
+ * then the file, and its front page mapped anew. False when it can't be had. */
+int sink_copy_keeps(void);
+bool sink_copy_opens(int *ret_fd, struct pt_front **ret_front, uint64_t *ret_max_bytes);
 void sink_after_fork(void);

@@ -53,6 +53,8 @@ struct upward {
 	void (*tick)(struct thread *t);
 	/* A thread is about to have its last event. Depth DEPTH_OWN. */
 	void (*dies)(struct thread *t);
+	/* A signal is about to end the process. Depth DEPTH_OUTSIDE, or REAL in a handler. */
+	void (*ends)(int signal);
 };
 extern struct upward upward;
 

@@ -10,6 +10,7 @@
  * Who:   every hook, any thread, also before constructors, also from inside an allocator that starts.
  */
 #pragma once
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -35,3 +35,27 @@ static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_R
 	r[CPU_SP] = sp;
 	r[CPU_RA] = pc;
 }
+
+static inline long cpu_clone(unsigned long flags, void *stack_end, int (*f)(void *), void *arg)
+{
+	register long x0 __asm__("x0") = (long)flags;
+	register void *x1 __asm__("x1") = stack_end;
+	register long x2 __asm__("x2") = 0;
+	register long x3 __asm__("x3") = 0;
+	register long x4 __asm__("x4") = 0;
+	register long x8 __asm__("x8") = 220;
+	register int (*function)(void *) __asm__("x19") = f;
+	register void *argument __asm__("x20") = arg;
+
+	__asm__ volatile("svc #0\n\t"
+			 "cbnz x0, 1f\n\t"
+			 "mov x0, x20\n\t"
+			 "blr x19\n\t"
+			 "mov x8, #94\n\t" /* exit_group */
+			 "svc #0\n"
+			 "1:"
+			 : "+r"(x0)
+			 : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8), "r"(function), "r"(argument)
+			 : "x30", "memory");
+	return x0;
+}

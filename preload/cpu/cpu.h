@@ -28,5 +28,7 @@ struct cpu_context {
  *   CPU_SAVED          bit set of the registers that a function gives back as it found them
  *   CPU_FRAME()        in a function: what cpu_caller() wants, to be used while that function runs
  *   cpu_caller(frame)  the context to which that function will return
- *   cpu_registers(r)   this function's own registers, valid for CPU_SAVED, CPU_SP and CPU_RA; always inlined
+ *   cpu_clone(flags, stack, f, arg)   clone(2): the new process runs f(arg) on its stack, whose end is given, and ends
+ * with what f returns; no handler of libc's fork runs. Returns its pid or -errno cpu_registers(r)   this function's own
+ * registers, valid for CPU_SAVED, CPU_SP and CPU_RA; always inlined
  */

@@ -31,3 +31,27 @@ static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_R
 	__asm__("movq %%r15, %0" : "=m"(r[15]));
 	r[CPU_RA] = pc;
 }
+
+static inline long cpu_clone(unsigned long flags, void *stack_end, int (*f)(void *), void *arg)
+{
+	register long child_tid __asm__("r10") = 0;
+	register long thread_pointer __asm__("r8") = 0;
+	register int (*function)(void *) __asm__("r12") = f;
+	register void *argument __asm__("r13") = arg;
+	long ret = 56;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "mov %%r13, %%rdi\n\t"
+			 "call *%%r12\n\t"
+			 "mov %%eax, %%edi\n\t"
+			 "mov $231, %%eax\n\t" /* exit_group */
+			 "syscall\n"
+			 "1:"
+			 : "+a"(ret)
+			 : "D"(flags), "S"(stack_end), "d"(0), "r"(child_tid), "r"(thread_pointer), "r"(function),
+			   "r"(argument)
+			 : "rcx", "r11", "memory");
+	return ret;
+}

@@ -21,29 +21,38 @@ HOOK pid_t fork(void)
 	return pid;
 }
 
-#define EXEC(call)                       \
-	({                               \
-		int ret_;                \
-		lifecycle_exec_begin();  \
-		ret_ = (call);           \
-		lifecycle_exec_failed(); \
-		ret_;                    \
+/* Programs try the folders of PATH one by one. */
+static bool is_program(const char *path) { return path && os_is_executable(path); }
+
+#define EXEC(good, call)                    \
+	({                                  \
+		int ret_;                   \
+		lifecycle_exec_begin(good); \
+		ret_ = (call);              \
+		lifecycle_exec_failed();    \
+		ret_;                       \
 	})
 
-HOOK int execve(const char *path, char *const argv[], char *const env[]) { return EXEC(real.execve(path, argv, env)); }
-HOOK int execv(const char *path, char *const argv[]) { return EXEC(real.execve(path, argv, environ)); }
-HOOK int execvp(const char *file, char *const argv[]) { return EXEC(real.execvpe(file, argv, environ)); }
+HOOK int execve(const char *path, char *const argv[], char *const env[])
+{
+	return EXEC(is_program(path), real.execve(path, argv, env));
+}
+HOOK int execv(const char *path, char *const argv[])
+{
+	return EXEC(is_program(path), real.execve(path, argv, environ));
+}
+HOOK int execvp(const char *file, char *const argv[]) { return EXEC(true, real.execvpe(file, argv, environ)); }
 HOOK int execvpe(const char *file, char *const argv[], char *const env[])
 {
-	return EXEC(real.execvpe(file, argv, env));
+	return EXEC(true, real.execvpe(file, argv, env));
 }
-HOOK int fexecve(int fd, char *const argv[], char *const env[]) { return EXEC(real.fexecve(fd, argv, env)); }
+HOOK int fexecve(int fd, char *const argv[], char *const env[]) { return EXEC(true, real.fexecve(fd, argv, env)); }
 
 HOOK int execveat(int fd, const char *path, char *const argv[], char *const env[], int flags)
 {
 	if (!real.execveat) /* glibc before 2.34 */
-		return EXEC((int)syscall(SYS_execveat, fd, path, argv, env, flags));
-	return EXEC(real.execveat(fd, path, argv, env, flags));
+		return EXEC(true, (int)syscall(SYS_execveat, fd, path, argv, env, flags));
+	return EXEC(true, real.execveat(fd, path, argv, env, flags));
 }
 
 /* The variadic ones: arguments to an array on the stack, as libc does. */
@@ -71,19 +80,19 @@ static size_t count_arguments(va_list args)
 HOOK int execl(const char *path, const char *arg, ...)
 {
 	GATHER(argv, arg, );
-	return EXEC(real.execve(path, argv, environ));
+	return EXEC(is_program(path), real.execve(path, argv, environ));
 }
 
 HOOK int execlp(const char *file, const char *arg, ...)
 {
 	GATHER(argv, arg, );
-	return EXEC(real.execvpe(file, argv, environ));
+	return EXEC(true, real.execvpe(file, argv, environ));
 }
 
 HOOK int execle(const char *path, const char *arg, ...)
 {
 	GATHER(argv, arg, char *const *env = va_arg(args_, char *const *););
-	return EXEC(real.execve(path, argv, env));
+	return EXEC(is_program(path), real.execve(path, argv, env));
 }
 
 /* After these the trace file may be out of reach. */

@@ -14,7 +14,17 @@ static inline struct thread *enter(void)
 	struct thread *t = thread_enter();
 
 	if (t && unlikely(py_finalizing() != lifecycle_fini_seen))
-		lifecycle_fini_changed(t);
+		lifecycle_fini_changed(t, false);
+	return t;
+}
+
+/* The same for the release of an object: everything is whole but that one, and nobody reaches that any more. */
+static inline struct thread *enter_release(void)
+{
+	struct thread *t = thread_enter();
+
+	if (t && unlikely(py_finalizing() != lifecycle_fini_seen))
+		lifecycle_fini_changed(t, true);
 	return t;
 }
 
@@ -124,7 +134,7 @@ static void obj_free(void *ctx, void *p)
 	if (!p)
 		return;
 	py_block_dies(p);
-	t = enter();
+	t = enter_release();
 	if (t)
 		hook_free_object(t, p);
 	below->free(below->ctx, p);

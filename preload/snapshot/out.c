@@ -25,7 +25,7 @@ struct string {
 
 struct out {
 	struct out_file file;
-	uint64_t now_ns;
+	uint64_t now_ns, progress;
 	uint32_t number, n_pieces, n_records;
 	bool failed;
 	uint8_t *piece, *record; /* its start; the next record's */
@@ -139,7 +139,6 @@ static void finish_piece(struct out *o)
 	o->record = o->piece;
 	o->n_records = 0;
 	memset(o->last, 0, sizeof o->last);
-	atomic_fetch_add_explicit(o->file.progress, 1, memory_order_relaxed);
 }
 
 /* ---- records ---- */
@@ -150,6 +149,7 @@ uint8_t *out_room(struct out *o, size_t bytes)
 
 	if (used >= PIECE || used + bytes > o->cap)
 		finish_piece(o);
+	atomic_store_explicit(o->file.progress, ++o->progress, memory_order_relaxed);
 	return o->record;
 }
 

@@ -53,7 +53,7 @@ struct out_file {
 	int fd;
 	struct pt_front *front;      /* mapped shared: where the file ends */
 	uint64_t max_bytes;          /* that the file may have */
-	_Atomic(uint64_t) *progress; /* goes up with each piece, in memory that the program sees */
+	_Atomic(uint64_t) *progress; /* goes up with each record, in memory that the program sees */
 };
 /* Opens the stream of snapshot `number`, of the moment now_ns since the start of the trace. NULL: no memory. */
 struct out *out_begin(const struct out_file *file, uint32_t number, uint64_t now_ns);
