@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A str, a time: some types make objects that are smaller than their basic size says. */
+/* A str, a time: some types make objects that are smaller than their basic size says; none that the collector tracks.
+ */
 enum { SMALLER_BY = 48, TYPE_TEXT_MAX = 4096 };
 
 /* ---- rows ---- */
@@ -81,7 +82,8 @@ static string_id type_of_free(struct types *t, const struct change *c)
 {
 	const struct typedef_row *row = &t->trace->defs.types.at.at[c->type];
 
-	if (!c->type || (uint64_t)row->basic_bytes + row->before_bytes > c->bytes + SMALLER_BY)
+	if (!c->type ||
+	    (uint64_t)row->basic_bytes + row->before_bytes > c->bytes + (row->before_bytes ? 0 : SMALLER_BY))
 		return 0;
 	return name_of(t, c->type);
 }

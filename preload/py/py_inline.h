@@ -147,14 +147,24 @@ static inline bool py_is_at_edge(const void *block)
 	return ((uintptr_t)block & (PY_PAGE_BYTES - 1)) > PY_PAGE_BYTES - PY_EDGE_BYTES;
 }
 
+/* Whether a word is an address of the program, as far as its bits go. */
+static inline bool py_may_be_type(const char *type_word)
+{
+	uint64_t word = *(const uint64_t *)type_word;
+
+	return word - PY_LEAST_ADDRESS < PY_ADDRESS_END - PY_LEAST_ADDRESS && !(word & 7);
+}
+
 /* What lies at one of the places where the object may begin. */
 static inline uint32_t py_type_before(const char *type_word, uint32_t before)
 {
-	uint32_t id = py_type_known(py_type_key(*(const uint64_t *)(type_word + before), before));
+	uint32_t id = (uint32_t)py_type_known(py_type_key(*(const uint64_t *)(type_word + before), before));
 
 	return id && py_count_is_over(type_word + before) ? id : 0;
 }
 
+/* The nearest place that holds a type counts: behind it may lie what is left of a block that was here before. So a
+ * further one is only looked at when the word at the nearer one can be no type. */
 static inline uint32_t py_block_type(struct thread *t, const void *block)
 {
 	const char *type_word = (const char *)block + py_state.block_type;
@@ -165,9 +175,9 @@ static inline uint32_t py_block_type(struct thread *t, const void *block)
 	id = py_type_before(type_word, 0);
 	if (id)
 		return id;
-	if (!py_is_at_edge(block)) {
+	if (!py_may_be_type(type_word) && !py_is_at_edge(block)) {
 		id = py_type_before(type_word, PY_BEFORE_STEP);
-		if (!id && py_state.before_max > PY_BEFORE_STEP)
+		if (!id && !py_may_be_type(type_word + PY_BEFORE_STEP) && py_state.before_max > PY_BEFORE_STEP)
 			id = py_type_before(type_word, PY_BEFORE_MAX);
 	}
 	return id ? id : py_block_type_slow(t, block);

@@ -58,7 +58,7 @@ static struct lock lock;
 
 /* ---- tables by address ---- */
 
-static void entry_put(struct py_type_entry *e, uint64_t key, uint32_t id)
+static void entry_put(struct py_type_entry *e, uint64_t key, uint64_t id)
 {
 	__atomic_store_n(&e->key, PY_TYPE_NO_KEY, __ATOMIC_RELEASE);
 	__atomic_store_n(&e->id, id, __ATOMIC_RELEASE);
@@ -68,18 +68,18 @@ static void entry_put(struct py_type_entry *e, uint64_t key, uint32_t id)
 static struct py_type_entry *set_of(uint64_t key) { return further[(key >> 4) * UINT64_C(0xd6e8feb86659fd93) >> 53]; }
 _Static_assert(SETS == 1 << (64 - 53), "the hash is as wide as the table");
 
-static uint32_t find_further(uint64_t key)
+static uint64_t find_further(uint64_t key)
 {
 	struct py_type_entry *set = set_of(key);
 
 	for (int i = 0; i < WAYS; i++)
 		if (__atomic_load_n(&set[i].key, __ATOMIC_ACQUIRE) == key)
-			return (uint32_t)__atomic_load_n(&set[i].id, __ATOMIC_ACQUIRE);
+			return __atomic_load_n(&set[i].id, __ATOMIC_ACQUIRE);
 	return 0;
 }
 
 /* With the lock. The oldest of a full set goes. */
-static void put_further(uint64_t key, uint32_t id)
+static void put_further(uint64_t key, uint64_t id)
 {
 	struct py_type_entry *set = set_of(key);
 	int free = WAYS - 1;
@@ -88,7 +88,7 @@ static void put_further(uint64_t key, uint32_t id)
 		if (!set[i].key || set[i].key == PY_TYPE_NO_KEY || set[i].key == key)
 			free = i;
 	for (int i = free; i > 0; i--) /* the newest comes first */
-		entry_put(&set[i], set[i - 1].key, (uint32_t)set[i - 1].id);
+		entry_put(&set[i], set[i - 1].key, set[i - 1].id);
 	entry_put(&set[0], key, id);
 }
 
@@ -257,6 +257,7 @@ static const struct {
 	{ "tuple_iterator", 14, 99 },
 	{ "range", 14, 99 },
 	{ "range_iterator", 14, 99 },
+	{ "complex", 15, 99 },
 };
 
 static bool has_free_list(const char *name, size_t bytes)
@@ -357,13 +358,20 @@ static uint32_t define(struct thread *t, const struct pt_type *head, const char 
 	return n->id;
 }
 
+static void remember(uint64_t key, uint64_t id)
+{
+	lock_take(&lock);
+	entry_put(&py_type_entries[py_type_place(key)], key, id);
+	lock_drop(&lock);
+}
+
 /* Looks at what could be a type; 0: it is none, or its objects do not begin so far from the start of their block. */
-static uint32_t examine(struct thread *t, const char *type, uint32_t before)
+static uint64_t examine(struct thread *t, const char *type, uint32_t before)
 {
 	char name[NAME_MAX_BYTES];
 	struct pt_type head;
 	size_t bytes;
-	uint32_t id;
+	uint64_t id;
 
 	if (!is_type(type) || before_of(PY_AT(uint64_t, type, py_layout.type_flags)) != before)
 		return 0;
@@ -373,6 +381,8 @@ static uint32_t examine(struct thread *t, const char *type, uint32_t before)
 	head = py_type_describe(type, name, bytes);
 	lock_take(&lock);
 	id = define(t, &head, name, bytes);
+	if (id && head.flags & PT_TYPE_FREE_LIST)
+		id |= PY_TYPE_FREE_LIST;
 	if (id)
 		put_further(py_type_key((uintptr_t)type, before), id);
 	lock_drop(&lock);
@@ -381,14 +391,28 @@ static uint32_t examine(struct thread *t, const char *type, uint32_t before)
 
 /* ---- blocks ---- */
 
-/* What the hot path does not take for over: immortal objects, which die with the interpreter. */
-static bool count_is_over(const char *type_word)
+/*
+ * Immortal objects die with the interpreter. Their count has bit 31 set since 3.12; it is a word of which the upper
+ * half is 0 up to 3.13, and half a word of which the upper bits are never all set since. What must not pass is the
+ * index of a dict's table, of which most bytes are 0xff, and whose first hash may be an address: tp_subclasses is such
+ * a dict.
+ */
+static bool is_immortal(const char *type_word)
 {
-	if (py_count_is_over(type_word))
-		return true;
+	uint64_t count = PY_AT(uint64_t, type_word, -8);
+
 	if (py_layout.free_threaded)
 		return PY_AT(uint32_t, type_word, -12) == UINT32_MAX;
-	return py_layout.minor >= 12 && PY_AT(int32_t, type_word, -8) < 0;
+	if (py_layout.minor <= 13)
+		return py_layout.minor >= 12 && count >> 31 == 1;
+	return count >> 31 & 1 && (count >> 28 & 15) != 15;
+}
+
+/* What waits in a free list has a link where its count was, since 3.14. Free-threaded objects have it elsewhere. */
+static bool may_be_link(const char *type_word)
+{
+	return py_layout.minor >= 14 && !py_layout.free_threaded &&
+	       (!PY_AT(uint64_t, type_word, -8) || py_may_be_type(type_word - 8));
 }
 
 /* Whether the kernel finds eight bytes there now: what was there once may be gone. */
@@ -399,23 +423,20 @@ static bool is_there(const char *p)
 
 static uint32_t type_at(struct thread *t, const char *type_word, uint32_t before)
 {
-	uint64_t type = PY_AT(uint64_t, type_word, 0), key = py_type_key(type, before);
-	uint32_t id;
+	uint64_t type = PY_AT(uint64_t, type_word, 0), key = py_type_key(type, before), id;
+	bool dead = py_count_is_over(type_word) || is_immortal(type_word);
 
-	if (!may_be_pointer(type) || !count_is_over(type_word))
+	if (!py_may_be_type(type_word) || !(dead || may_be_link(type_word)))
 		return 0;
 	id = py_type_known(key);
-	if (id)
-		return id;
-	id = find_further(key);
-	if (!id)
-		id = examine(t, (const char *)(uintptr_t)type, before);
-	if (id) {
-		lock_take(&lock);
-		entry_put(&py_type_entries[py_type_place(key)], key, id);
-		lock_drop(&lock);
+	if (!id) {
+		id = find_further(key);
+		if (!id)
+			id = examine(t, (const char *)(uintptr_t)type, before);
+		if (id)
+			remember(key, id);
 	}
-	return id;
+	return dead || id & PY_TYPE_FREE_LIST ? (uint32_t)id : 0;
 }
 
 uint32_t py_block_type_slow(struct thread *t, const char *block)

@@ -23,8 +23,10 @@ struct thread;
 /* One known type. A reader sees the same key before and after the number, or the entry is being replaced. */
 struct py_type_entry {
 	uint64_t key; /* the type's address, and how far its objects are from the start of their block */
-	uint64_t id;  /* 0: empty */
+	uint64_t id;  /* 0: empty; with PY_TYPE_FREE_LIST */
 };
+/* This version keeps dead objects of exactly this type. */
+#define PY_TYPE_FREE_LIST (UINT64_C(1) << 32)
 /* The key of an entry that was wiped or is being written: no word of a block makes it, as words that are 0 would 0. */
 #define PY_TYPE_NO_KEY (UINT64_C(1) << 63)
 enum { PY_TYPE_ENTRIES = 512, PY_TYPE_ENTRY_BITS = 9 };
@@ -35,8 +37,11 @@ enum {
 	PY_BEFORE_MAX = 32,
 	PY_TYPE_LEAST_BYTES = 800, /* of a type made at run time */
 	PY_PAGE_BYTES = 4096,
+	PY_LEAST_ADDRESS = 1 << 16,
 	PY_EDGE_BYTES = 64, /* so near to the end of a page nothing is read unasked that may lie behind the block */
 };
+
+#define PY_ADDRESS_END (UINT64_C(1) << 47)
 
 /* The number of a type that the small table does not have; 0: there is none in the block. */
 uint32_t py_block_type_slow(struct thread *t, const char *block);
@@ -59,12 +64,12 @@ static inline uint32_t py_type_place(uint64_t key)
 	return (uint32_t)((key >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PY_TYPE_ENTRY_BITS));
 }
 
-static inline uint32_t py_type_known(uint64_t key)
+static inline uint64_t py_type_known(uint64_t key)
 {
 	struct py_type_entry *e = &py_type_entries[py_type_place(key)];
 	uint64_t seen = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE), id = __atomic_load_n(&e->id, __ATOMIC_ACQUIRE);
 
 	if (seen != key || __atomic_load_n(&e->key, __ATOMIC_RELAXED) != key)
 		return 0;
-	return (uint32_t)id;
+	return id;
 }
