@@ -196,10 +196,8 @@ void heap_frames_generator(const char *generator)
 
 	heap_named_put(heap_word(generator, py_layout.gen_name), heap_text_string("__name__"), 0, NULL);
 	heap_named_put(heap_word(generator, py_layout.gen_qualname), heap_text_string("__qualname__"), 0, NULL);
-	if (py_layout.minor <= 10) {
-		heap_named_put(heap_word(generator, py_layout.gen_frame), heap_text_string("frame"), 0, NULL);
-		return;
-	}
+	if (py_layout.minor <= 10)
+		return; /* gi_frame is a member */
 	code = py_frame_target(frame, &py_layout);
 	if (PY_AT(int8_t, generator, py_layout.gen_state) < STATE_CLEARED && is_code(code))
 		name_inner(frame, code, !words_of_inner(frame, code).runs, 0);

@@ -15,7 +15,9 @@ enum {
 	HEAD_BYTES = 1 + 6 * PT_VARINT_MAX, /* of a record, the number of its edges included */
 	EDGE_BYTES = 8,                     /* what an edge takes: addresses have 47 bits */
 	RAW_MAX = 16,
-	WIDE = 1 << 12,           /* edges beyond which pointers are not looked for among them */
+	WIDE = 1 << 12, /* edges beyond which pointers are not looked for among them */
+	INTERNED_LEAST = 500,
+	INTERNED_LOOKED_AT = 64,
 	FROZEN_COUNT = 900000000, /* static objects of 3.11 start a little higher */
 };
 
@@ -360,6 +362,33 @@ static void write_attributes(const char *object, const struct heap_type *t, cons
 		heap_meet(heap.named.at[i].target);
 }
 
+/* The dict of interned strings, which 3.14 and later show to the collector: each is key and value, and neither is
+ * counted. */
+static bool is_interned(const struct heap_table *table)
+{
+	unsigned seen = 0;
+
+	for (uint64_t i = 0; i < table->n && seen < INTERNED_LOOKED_AT; i++) {
+		const char *key = heap_table_key(table, i), *value = heap_table_value(table, i);
+
+		if (!key || !value)
+			continue;
+		if (key != value || heap_word(key, py_layout.object_type) != py_symbols.str_type ||
+		    !(PY_AT(uint32_t, key, py_layout.str_state) & ((1u << py_layout.str_kind) - 1)))
+			return false;
+		seen++;
+	}
+	return seen == INTERNED_LOOKED_AT;
+}
+
+static void write_interned(const char *object, const struct heap_type *t, const struct heap_table *table)
+{
+	heap.named.n = 0;
+	for (uint64_t i = 0; i < table->n; i++)
+		heap_named_put(heap_table_key(table, i), 0, PT_EDGE_UNCOUNTED, NULL);
+	write_named(object, t, flags_of(object, t));
+}
+
 static void write_dict(const char *object, const struct heap_type *t)
 {
 	struct heap_table table;
@@ -371,6 +400,10 @@ static void write_dict(const char *object, const struct heap_type *t)
 	}
 	if (t->exact && table.split) {
 		write_attributes(object, t, &table);
+		return;
+	}
+	if (t->exact && table.n > INTERNED_LEAST && is_interned(&table)) {
+		write_interned(object, t, &table);
 		return;
 	}
 	heap.named.n = 0;
