@@ -12,17 +12,22 @@
 #include "analyzer/heap/components.h"
 #include "analyzer/heap/parts.h"
 
+struct numbers {
+	uint32_t from, to;
+};
+
 struct snca {
 	struct graph g;
-	uint32_t n;             /* numbers given, the root's included */
-	uint32_t *number;       /* by vertex; 0: not found yet */
-	uint32_t *vertex;       /* by number */
-	uint32_t *parent;       /* by number: in the tree; compressed later */
-	uint32_t *idom;         /* by number */
-	uint32_t *semi, *low;   /* by number: the semidominator; the smallest one on the compressed way */
-	uint32_t *first, *from; /* by number: where the other edges to it come from */
-	uint64_t *is_start;     /* by vertex: the root refers to it */
-	uint32_t *edge;         /* by depth: the next edge; room for all */
+	uint32_t n;                   /* numbers given, the root's included */
+	uint32_t *number;             /* by vertex; 0: not found yet */
+	uint32_t *vertex;             /* by number */
+	uint32_t *parent;             /* by number: in the tree; compressed later */
+	uint32_t *idom;               /* by number */
+	uint32_t *semi, *low;         /* by number: the semidominator; the smallest one on the compressed way */
+	uint32_t *first, *from;       /* by number: where the other edges to it come from */
+	ARRAY(struct numbers) others; /* edges that are no tree edges, as the search met them */
+	uint64_t *is_start;           /* by vertex: the root refers to it */
+	uint32_t *edge;               /* by depth: the next edge; room for all */
 	size_t edge_bytes;
 };
 
@@ -49,6 +54,7 @@ static void snca_free(struct snca *s)
 	free(s->low);
 	free(s->first);
 	free(s->from);
+	array_free(&s->others);
 	free(s->is_start);
 	mem_unmap(s->edge, s->edge_bytes);
 }
@@ -69,6 +75,14 @@ static uint32_t discover(struct snca *s, uint32_t v, uint32_t parent)
 	return i;
 }
 
+/* An edge from i to j. False: that was not found yet (0), and this will be a tree edge. */
+static bool note_other(struct snca *s, uint32_t i, uint32_t j)
+{
+	if (j && j != i)
+		*array_push(&s->others) = (struct numbers){ i, j };
+	return j;
+}
+
 static void search(struct snca *s, uint32_t start)
 {
 	const struct graph *g = &s->g;
@@ -78,7 +92,7 @@ static void search(struct snca *s, uint32_t start)
 	while (i) {
 		uint32_t end = g->first[s->vertex[i] + 1], e = s->edge[depth];
 
-		while (e < end && (g->to[e] >= g->n || s->number[g->to[e]]))
+		while (e < end && (g->to[e] >= g->n || note_other(s, i, s->number[g->to[e]])))
 			e++;
 		s->edge[depth] = e + 1;
 		if (e == end) {
@@ -101,34 +115,14 @@ static void snca_start(struct snca *s, uint32_t v)
 
 /* ---- the other edges ---- */
 
-/* Counts edges that are no tree edges by their ends, while there is no room; then places them. */
-static void place_edges(struct snca *s)
-{
-	const struct graph *g = &s->g;
-
-	for (uint32_t i = 1; i < s->n; i++) {
-		uint32_t v = s->vertex[i];
-
-		for (uint32_t e = g->first[v]; e < g->first[v + 1]; e++) {
-			uint32_t j = g->to[e] < g->n ? s->number[g->to[e]] : 0;
-
-			if (!j || j == i || s->parent[j] == i)
-				continue;
-			if (s->from)
-				s->from[s->first[j]++] = i;
-			else
-				s->first[j]++;
-		}
-	}
-}
-
-/* Afterwards the edges to i come from `from` between first[i - 1] and first[i]. */
+/* Sorts them by where they lead: afterwards those to i come from `from` between first[i - 1] and first[i]. */
 static void turn_edges(struct snca *s)
 {
 	uint32_t at = 0;
 
 	s->first = mem_zero((size_t)s->n + 1, sizeof *s->first);
-	place_edges(s);
+	for (size_t i = 0; i < s->others.n; i++)
+		s->first[s->others.at[i].to]++;
 	for (uint32_t i = 0; i < s->n; i++) {
 		uint32_t n = s->first[i];
 
@@ -136,7 +130,9 @@ static void turn_edges(struct snca *s)
 		at += n;
 	}
 	s->from = mem_alloc(at * sizeof *s->from);
-	place_edges(s);
+	for (size_t i = 0; i < s->others.n; i++)
+		s->from[s->first[s->others.at[i].to]++] = s->others.at[i].from;
+	array_free(&s->others);
 }
 
 /* ---- semidominators ---- */
@@ -187,9 +183,11 @@ static void snca_finish(struct snca *s)
 {
 	size_t bytes = s->n * sizeof(uint32_t);
 
-	turn_edges(s);
 	free(s->number);
 	s->number = NULL;
+	mem_unmap(s->edge, s->edge_bytes);
+	s->edge = NULL;
+	turn_edges(s);
 	s->idom = mem_alloc(bytes);
 	s->semi = mem_zero(1, bytes);
 	s->low = mem_zero(1, bytes);

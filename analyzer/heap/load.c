@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 4 };
+enum { MAX_WORKERS = 4, BATCH = 64 };
 #define MAX_OBJECTS ((UINT32_C(1) << 31) - 2)
 #define MAX_EDGES   (UINT32_MAX - 1)
 #define MAX_BYTES   (UINT64_C(1) << HEAP_ADDRESS_BITS)
@@ -259,8 +259,10 @@ static void number_objects(struct load *l)
 	for (size_t i = 0; i < l->addresses.n; i++) {
 		object_id o = l->addresses.at[i] ? heap_find(h, l->addresses.at[i]) : HEAP_NONE;
 
-		if (o != HEAP_NONE)
+		if (o != HEAP_NONE) {
 			h->first[o] = l->n_edges.at[i];
+			h->address[o] = l->addresses.at[i];
+		}
 		l->n_edges.at[i] = o;
 	}
 	array_free(&l->addresses);
@@ -271,9 +273,8 @@ static void number_objects(struct load *l)
 		at += n;
 	}
 	h->target = mem_alloc(h->n_edges * sizeof *h->target);
-	h->label = mem_alloc(h->n_edges * sizeof *h->label);
+	h->label = mem_zero(h->n_edges, sizeof *h->label);
 	memset(h->target, 0xff, h->n_edges * sizeof *h->target); /* HEAP_NONE, should a piece change under us */
-	memset(h->label, 0, h->n_edges * sizeof *h->label);
 }
 
 /* Resolves an edge. */
@@ -316,18 +317,44 @@ static void place_texts(struct load *l)
 
 /* ---- the second time ---- */
 
-static void place_edges(struct load *l, const struct snapshot_record *r, object_id o, uint64_t *n_unknown)
+/* Edges whose targets are still to be found: looked up some at a time, so that the misses overlap. */
+struct batch {
+	struct load *l;
+	uint32_t n, edge[BATCH];
+	uint64_t address[BATCH];
+	bool weak[BATCH];
+	uint64_t n_unknown;
+};
+
+static void resolve(struct batch *b)
 {
-	struct heap *h = l->h;
+	struct heap *h = b->l->h;
+	uint32_t found[BATCH];
+
+	heap_find_all(h, b->n, b->address, found);
+	for (uint32_t i = 0; i < b->n; i++) {
+		h->target[b->edge[i]] = found[i] != HEAP_NONE && b->weak[i] ? found[i] | HEAP_WEAK : found[i];
+		b->n_unknown += found[i] == HEAP_NONE && !b->weak[i];
+	}
+	b->n = 0;
+}
+
+static void place_edges(struct batch *b, const struct snapshot_record *r, object_id o)
+{
+	struct heap *h = b->l->h;
 	enum pt_edges shape = (enum pt_edges)(r->flags & PT_OBJECT_SHAPE);
 	struct pt_reader at = r->at_edges;
 
 	for (uint32_t e = h->first[o]; e < h->first[o + 1]; e++) {
 		struct snapshot_edge edge = snapshot_edge(&at, r->address, shape);
 
-		h->target[e] = target_of(h, &edge);
-		h->label[e] = known_label(h, edge.name);
-		*n_unknown += h->target[e] == HEAP_NONE && !(edge.name & PT_EDGE_UNCOUNTED);
+		if (edge.name)
+			h->label[e] = known_label(h, edge.name);
+		b->edge[b->n] = e;
+		b->weak[b->n] = edge.name & PT_EDGE_UNCOUNTED;
+		b->address[b->n] = edge.address;
+		if (++b->n == BATCH)
+			resolve(b);
 	}
 }
 
@@ -346,7 +373,6 @@ static void place_object(struct load *l, const struct snapshot_record *r, object
 {
 	struct heap *h = l->h;
 
-	h->address[o] = r->address;
 	h->bytes[o] = at_most(r->bytes, MAX_BYTES);
 	h->type[o] = r->type < h->types.n ? (uint32_t)r->type : 0;
 	h->refcount[o] = r->flags & PT_OBJECT_IMMORTAL ? 0 : (uint32_t)at_most(r->refcount, UINT32_MAX);
@@ -358,7 +384,7 @@ static bool is_same(const struct load *l, const struct snapshot_record *r, objec
 {
 	const struct heap *h = l->h;
 
-	return heap_find(h, r->address) == o && r->n_edges == h->first[o + 1] - h->first[o] && r->n_raws <= raws_left;
+	return h->address[o] == r->address && r->n_edges == h->first[o + 1] - h->first[o] && r->n_raws <= raws_left;
 }
 
 static void read_second(struct load *l, struct unpacker *u, size_t piece)
@@ -366,9 +392,12 @@ static void read_second(struct load *l, struct unpacker *u, size_t piece)
 	struct snapshot_cursor c = { 0 };
 	struct snapshot_record r = { 0 };
 	struct share at = l->shares.at[piece], end = l->shares.at[piece + 1];
-	uint64_t n_unknown = 0;
+	struct batch batch;
 	size_t len;
 
+	batch.l = l;
+	batch.n = 0;
+	batch.n_unknown = 0;
 	if (at.object == end.object || unpack_payload(u, l->t, l->s->pieces[piece], &c.r.at, &len))
 		return;
 	c.r.end = c.r.at + len;
@@ -383,11 +412,12 @@ static void read_second(struct load *l, struct unpacker *u, size_t piece)
 		if (!is_same(l, &r, o, end.raw - at.raw))
 			break;
 		place_object(l, &r, o);
-		place_edges(l, &r, o, &n_unknown);
+		place_edges(&batch, &r, o);
 		place_raws(l, &r, o, at.raw);
 		at.raw += r.n_raws;
 	}
-	l->n_unknown += n_unknown;
+	resolve(&batch);
+	l->n_unknown += batch.n_unknown;
 }
 
 static void *work(void *self)

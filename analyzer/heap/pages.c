@@ -85,24 +85,47 @@ void heap_pages_free(struct heap_pages *p)
 	free(p->table);
 }
 
-object_id heap_find(const struct heap *h, uint64_t address)
+/* The object at a place of a page. */
+static object_id find_in(const struct heap_page *page, uint64_t address)
 {
-	const struct heap_page *page;
 	unsigned place = (unsigned)(address >> 3) % (64 * HEAP_WORDS);
-	uint64_t word;
-	uint32_t index;
+	uint64_t word = page->places[place / 64];
 
-	if (address % 8 || !h->n_pages)
-		return HEAP_NONE;
-	index = h->page_table[slot_of(h->pages, h->page_table, h->page_mask, address >> HEAP_PAGE_BITS)];
-	if (!index)
-		return HEAP_NONE;
-	page = &h->pages[index - 1];
-	word = page->places[place / 64];
-	if (!(word >> place % 64 & 1))
+	if (address % 8 || !(word >> place % 64 & 1))
 		return HEAP_NONE;
 	word &= (UINT64_C(1) << place % 64) - 1;
 	return page->base + page->before[place / 64] + (uint32_t)__builtin_popcountll(word);
+}
+
+static uint32_t page_of(const struct heap *h, uint64_t address)
+{
+	return h->page_table[slot_of(h->pages, h->page_table, h->page_mask, address >> HEAP_PAGE_BITS)];
+}
+
+object_id heap_find(const struct heap *h, uint64_t address)
+{
+	uint32_t index = h->n_pages ? page_of(h, address) : 0;
+
+	return index ? find_in(&h->pages[index - 1], address) : HEAP_NONE;
+}
+
+void heap_find_all(const struct heap *h, uint32_t n, const uint64_t *address, object_id *ret)
+{
+	if (!h->n_pages)
+		memset(ret, 0xff, n * sizeof *ret);
+	if (!h->n_pages)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		__builtin_prefetch(&h->page_table[(uint32_t)map_mix(address[i] >> HEAP_PAGE_BITS) & h->page_mask]);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t index = h->page_table[(uint32_t)map_mix(address[i] >> HEAP_PAGE_BITS) & h->page_mask];
+		const struct heap_page *page = &h->pages[index ? index - 1 : 0];
+
+		__builtin_prefetch(page);
+		__builtin_prefetch(&page->before);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = heap_find(h, address[i]);
 }
 
 /* ---- sorting ---- */

@@ -33,6 +33,9 @@ bool heap_pages_add(struct heap_pages *p, uint64_t address);
 uint32_t heap_pages_finish(struct heap_pages *p, struct heap *h);
 void heap_pages_free(struct heap_pages *p);
 
+/* heap_find() for several addresses, at most 64. */
+void heap_find_all(const struct heap *h, uint32_t n, const uint64_t *address, object_id *ret);
+
 /* Sorts n elements of `each` bytes by the 32-bit number at `offset` in each; equal ones stay in their order. Linear. */
 void heap_sort(void *at, size_t n, size_t each, size_t offset);
 
