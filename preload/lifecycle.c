@@ -75,7 +75,7 @@ static void fini_begins(struct thread *t)
 	collector_fini();
 }
 
-void lifecycle_fini_changed(struct thread *t, bool releases)
+void lifecycle_fini_changed(struct thread *t, enum lifecycle_place place)
 {
 	bool finalizing = py_finalizing();
 
@@ -84,9 +84,8 @@ void lifecycle_fini_changed(struct thread *t, bool releases)
 		fini_begins(t);
 	} else if (finalizing != fini_seen || lifecycle_fini_seen != LIFECYCLE_LOOK) {
 		lifecycle_fini_seen = fini_seen = finalizing;
-	} else if (releases) {
+	} else if (place != LIFECYCLE_ANYWHERE && snapshot_in_hook(t, place == LIFECYCLE_RELEASES)) {
 		lifecycle_fini_seen = fini_seen;
-		snapshot_in_hook(t);
 	}
 	thread_depth(t, DEPTH_REAL);
 }
@@ -97,7 +96,7 @@ void lifecycle_look_closely(void)
 
 	if (!t)
 		return;
-	lifecycle_fini_changed(t, false);
+	lifecycle_fini_changed(t, LIFECYCLE_ANYWHERE);
 	thread_leave(t);
 }
 

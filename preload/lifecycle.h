@@ -27,8 +27,10 @@ void lifecycle_forked(int child_pid);
  * or LIFECYCLE_LOOK, which makes them call as well, because a snapshot waits for the release of an object. */
 enum { LIFECYCLE_LOOK = 2 };
 extern uint8_t lifecycle_fini_seen __attribute__((visibility("hidden")));
-/* `releases`: the calling thread has the GIL and is about to give an object back. Depth REAL before and after. */
-void lifecycle_fini_changed(struct thread *t, bool releases);
+/* What the calling thread does: it may have the GIL or not; it has; and it is about to give an object back. */
+enum lifecycle_place { LIFECYCLE_ANYWHERE, LIFECYCLE_HAS_GIL, LIFECYCLE_RELEASES };
+/* Depth REAL before and after. */
+void lifecycle_fini_changed(struct thread *t, enum lifecycle_place place);
 /* From other hooks, which are called now and then while an interpreter ends. */
 static inline void lifecycle_look_for_fini(void);
 void lifecycle_look_closely(void);

@@ -9,12 +9,12 @@
 #include "preload/hooks/pymem.h"
 #include "preload/hooks/hook.h"
 
-static inline struct thread *enter(void)
+static inline struct thread *enter(bool has_gil)
 {
 	struct thread *t = thread_enter();
 
 	if (t && unlikely(py_finalizing() != lifecycle_fini_seen))
-		lifecycle_fini_changed(t, false);
+		lifecycle_fini_changed(t, has_gil ? LIFECYCLE_HAS_GIL : LIFECYCLE_ANYWHERE);
 	return t;
 }
 
@@ -24,14 +24,14 @@ static inline struct thread *enter_release(void)
 	struct thread *t = thread_enter();
 
 	if (t && unlikely(py_finalizing() != lifecycle_fini_seen))
-		lifecycle_fini_changed(t, true);
+		lifecycle_fini_changed(t, LIFECYCLE_RELEASES);
 	return t;
 }
 
 static inline __attribute__((always_inline)) void *do_malloc(const struct py_allocator *below, size_t size,
 							     enum pt_layer layer, bool has_gil)
 {
-	struct thread *t = enter();
+	struct thread *t = enter(has_gil);
 	void *p = below->malloc(below->ctx, size);
 
 	if (t) {
@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) void *do_malloc(const struct py_all
 static inline __attribute__((always_inline)) void *do_calloc(const struct py_allocator *below, size_t n, size_t size,
 							     enum pt_layer layer, bool has_gil)
 {
-	struct thread *t = enter();
+	struct thread *t = enter(has_gil);
 	void *p = below->calloc(below->ctx, n, size);
 
 	if (t) {
@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void *do_calloc(const struct py_all
 static inline __attribute__((always_inline)) void *do_realloc(const struct py_allocator *below, void *p, size_t size,
 							      enum pt_layer layer, bool has_gil)
 {
-	struct thread *t = enter();
+	struct thread *t = enter(has_gil);
 	uint32_t stack;
 	void *q;
 
@@ -81,7 +81,7 @@ static inline void do_free(const struct py_allocator *below, void *p, enum pt_la
 
 	if (!p)
 		return;
-	t = enter();
+	t = enter(has_gil);
 	if (t)
 		hook_free(t, layer, p, has_gil);
 	below->free(below->ctx, p);

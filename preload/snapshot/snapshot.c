@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MILLISECONDS UINT64_C(1000000)
-#define PATIENCE_NS  (1000 * MILLISECONDS) /* of those who wait for the main thread */
-#define LOOK_NS      (50 * MILLISECONDS)   /* between two looks at what is not urgent */
-#define GROWTH_LEAST (UINT64_C(1) << 20)
+#define MILLISECONDS      UINT64_C(1000000)
+#define PATIENCE_NS       (1000 * MILLISECONDS) /* of those who wait for the main thread */
+#define PATIENCE_FATAL_NS (200 * MILLISECONDS)
+#define LOOK_NS           (50 * MILLISECONDS) /* between two looks at what is not urgent */
+#define GROWTH_LEAST      (UINT64_C(1) << 20)
 /* The program stands still for one in so many nanoseconds at most for snapshots before collections that it did not ask
  * for: young ones, others. */
 enum { PAUSE_SHARE_YOUNG = 20, PAUSE_SHARE = 5 };
@@ -126,10 +127,10 @@ static bool try_to_take(struct thread *t, enum pt_snapshot_reason reason, bool i
 		copy_wait();
 		works = false;
 	}
-	if (!works && copy_prepare()) {
-		atomic_fetch_and(&snap.wanted, ~(1U << reason));
+	if (!works && copy_prepare())
 		take(t, reason, in_hook, may_stop_world);
-	}
+	if (!works) /* only now: who waits for it may end the process */
+		atomic_fetch_and(&snap.wanted, ~(1U << reason));
 	lock_drop(&snap.taking);
 	return !works;
 }
@@ -184,16 +185,24 @@ static void ask(uint64_t now)
 		snap.asked_ns = now;
 }
 
-bool snapshot_wants_hook(void)
+/* For how long the main thread has not come by although it was asked. */
+static uint64_t waiting_ns(void)
 {
-	return snap.on && atomic_load(&snap.wanted) &&
-	       (!snap.asked_ns || os_mono_ns() - sink_start_ns() > snap.asked_ns + PATIENCE_NS);
+	return snap.asked_ns ? os_mono_ns() - sink_start_ns() - snap.asked_ns : PATIENCE_NS;
 }
 
-void snapshot_in_hook(struct thread *t)
+static uint64_t patience_ns(void) { return snapshot_is_wanted(PT_SNAPSHOT_FATAL) ? PATIENCE_FATAL_NS : PATIENCE_NS; }
+
+bool snapshot_wants_hook(void) { return snap.on && atomic_load(&snap.wanted) && waiting_ns() >= patience_ns(); }
+
+bool snapshot_in_hook(struct thread *t, bool releases)
 {
-	if (atomic_load(&snap.wanted) && py_gil() == PY_GIL_MINE && !py_collecting())
-		take_wanted(t, true);
+	if (!atomic_load(&snap.wanted))
+		return true;
+	if ((!releases && waiting_ns() < 2 * patience_ns()) || py_gil() != PY_GIL_MINE || py_collecting())
+		return false;
+	take_wanted(t, true);
+	return true;
 }
 
 /* ---- when the clock was read ---- */

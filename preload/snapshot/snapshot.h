@@ -24,8 +24,9 @@ void snapshot_after_fork(void);
 void snapshot_tick(struct thread *t);
 /* Whether somebody has waited long enough for a better moment to take snapshot_in_hook(). */
 bool snapshot_wants_hook(void);
-/* In the hook of a release of an object, by a thread with the GIL. */
-void snapshot_in_hook(struct thread *t);
+/* In a hook of a thread with the GIL. `releases`: an object is about to be given back, so that everything else is
+ * whole; it does elsewhere after a while. Whether nobody waits for a hook any more. */
+bool snapshot_in_hook(struct thread *t, bool releases);
 
 /* A collection is about to begin: the calling thread has the GIL, all objects are whole. */
 void snapshot_collection_begins(struct thread *t, unsigned generation, enum pt_gc_trigger trigger);
