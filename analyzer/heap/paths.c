@@ -91,8 +91,8 @@ void paths_find(struct paths *p, const struct heap *h, const int32_t *surplus)
 	p->by = mem_alloc(h->n * sizeof *p->by);
 	p->how = mem_zero(h->n, sizeof *p->how);
 	s.queue = heap_queue_new(h);
-	find_by_roots(&s, 1 << PT_ROOT_FRAME);
 	find_modules(&s);
+	find_by_roots(&s, 1 << PT_ROOT_FRAME);
 	find_by_roots(&s, ~last);
 	spread(&s);
 	find_by_roots(&s, last);
