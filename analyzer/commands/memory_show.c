@@ -294,6 +294,7 @@ void memory_put_pins(const struct memory *m, json_t *o)
 		json_put(pin, "site", place_json(&site));
 		json_put(pin, "blocks", json_bytes(row->blocks));
 		json_put(pin, "bytes", json_bytes(row->bytes));
+		json_put(pin, "held_bytes", json_bytes(row->held_bytes));
 		json_put(pin, "pinned_bytes", json_bytes(row->pinned_bytes));
 		json_put(pin, "arena_bytes", json_bytes(row->arena_bytes));
 		json_put(pin, "page_bytes", json_bytes(row->page_bytes));
@@ -310,8 +311,7 @@ static void print_pin(const struct memory *m, const struct pins_row *row, struct
 	char where[4096], function[1000];
 
 	table_bytes(t, row->pinned_bytes);
-	table_bytes(t, row->bytes);
-	table_count(t, row->blocks);
+	table_bytes(t, row->held_bytes);
 	table_bytes(t, row->together_bytes);
 	if (p.origin == ORIGIN_NONE) {
 		table_cell(t, "%s", p.function);
@@ -326,8 +326,7 @@ void memory_print_pins(const struct memory *m, const struct output *o, uint64_t 
 {
 	static const struct table_column columns[] = {
 		{ .title = "pinned", .right = true, .style = STYLE_STRONG },
-		{ .title = "by bytes", .right = true },
-		{ .title = "in blocks", .right = true },
+		{ .title = "by", .right = true },
 		{ .title = "together", .right = true },
 		{ .title = "where they are made", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },

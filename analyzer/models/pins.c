@@ -10,6 +10,13 @@
 enum { NOBODY = 0, MANY = UINT32_MAX }; /* else a number + 1 */
 enum kind { ARENA, UNIT, TOP };
 
+/* Units one after the other that have the same owner. */
+struct run {
+	uint64_t first, n;
+	uint64_t bytes, last_bytes; /* alive in them, and in the last of them */
+	uint32_t owner;
+};
+
 struct work {
 	struct pins *p;
 	const struct alive *a;
@@ -18,7 +25,7 @@ struct work {
 	ARRAY(struct pins_row) sites;
 	ARRAY(uint32_t) rank;   /* by site: its place in the order + 1 */
 	ARRAY(uint64_t) gains;  /* by rank */
-	ARRAY(uint32_t) owners; /* of the units of a span */
+	ARRAY(struct run) runs; /* units of a span with something in them, in order */
 	uint32_t *site_of;      /* by node: + 1; 0: not asked yet */
 };
 
@@ -58,7 +65,7 @@ static uint32_t join(const struct work *w, uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-static void gain(struct work *w, uint32_t owner, enum kind kind, uint64_t bytes)
+static void gain(struct work *w, uint32_t owner, enum kind kind, uint64_t bytes, uint64_t held)
 {
 	struct pins_row *row;
 
@@ -70,6 +77,7 @@ static void gain(struct work *w, uint32_t owner, enum kind kind, uint64_t bytes)
 	}
 	row = &w->sites.at[owner - 1];
 	row->pinned_bytes += bytes;
+	row->held_bytes += held;
 	*(kind == ARENA ? &row->arena_bytes : kind == UNIT ? &row->page_bytes : &row->top_bytes) += bytes;
 }
 
@@ -97,42 +105,93 @@ static void walk_arena(struct work *w, const struct pools_arena *arena)
 		count_block(w, &w->a->blocks.at[i]);
 		owner = join(w, owner, owner_of(w, &w->a->blocks.at[i]));
 	}
-	gain(w, owner, ARENA, arena->end - arena->start);
+	gain(w, owner, ARENA, arena->end - arena->start, arena->live_bytes);
 }
 
-static void own_units(struct work *w, const struct resident_span *s, size_t n)
+/* In the last unit of the run before, as far as it goes. */
+static void share_unit(struct work *w, struct run *before, uint32_t owner, uint64_t bytes)
+{
+	uint32_t both = join(w, before->owner, owner);
+	struct run unit = { before->first + before->n - 1, 1, before->last_bytes + bytes, before->last_bytes + bytes,
+			    both };
+
+	if (both != before->owner && before->n > 1) {
+		before->n--;
+		before->bytes -= before->last_bytes;
+		*array_push(&w->runs) = unit;
+		return;
+	}
+	before->owner = both;
+	before->bytes += bytes;
+	before->last_bytes += bytes;
+}
+
+/* Units that nobody was in so far. */
+static void add_units(struct work *w, const struct run *units)
+{
+	struct run *before = w->runs.n ? &w->runs.at[w->runs.n - 1] : NULL;
+
+	if (!before || before->owner != units->owner || before->first + before->n != units->first) {
+		*array_push(&w->runs) = *units;
+		return;
+	}
+	before->n += units->n;
+	before->bytes += units->bytes;
+	before->last_bytes = units->last_bytes;
+}
+
+static void add_block(struct work *w, const struct resident_span *s, uint64_t n_units, const struct alive_block *b)
+{
+	uint64_t start = b->addr > s->start ? b->addr - s->start : 0;
+	uint64_t end = b->addr + (b->bytes ? b->bytes : 1) - s->start, unit = s->unit_bytes;
+	struct run *before = w->runs.n ? &w->runs.at[w->runs.n - 1] : NULL;
+	uint64_t fresh = before ? (before->first + before->n) * unit : 0; /* nothing was there from here on */
+	uint32_t owner = owner_of(w, b);
+	struct run units = { .owner = owner };
+
+	end = end < n_units * unit ? end : n_units * unit;
+	if (before && start < fresh)
+		share_unit(w, before, owner, (end < fresh ? end : fresh) - start);
+	start = start > fresh ? start : fresh;
+	if (start >= end)
+		return;
+	units.first = start / unit;
+	units.n = (end - 1) / unit + 1 - units.first;
+	units.bytes = end - start;
+	units.last_bytes = units.n > 1 ? end - (units.first + units.n - 1) * unit : units.bytes;
+	add_units(w, &units);
+}
+
+static void own_units(struct work *w, const struct resident_span *s, uint64_t n)
 {
 	size_t i = alive_first_beyond(w->a, s->start);
 
-	w->owners.n = 0;
-	array_reserve(&w->owners, n);
-	for (size_t k = 0; k < n; k++)
-		*array_push(&w->owners) = NOBODY;
+	w->runs.n = 0;
 	for (; i < w->a->blocks.n && w->a->blocks.at[i].addr < s->end; i++) {
-		const struct alive_block *b = &w->a->blocks.at[i];
-		uint64_t first = b->addr > s->start ? (b->addr - s->start) / s->unit_bytes : 0;
-		uint64_t last = (b->addr + (b->bytes ? b->bytes : 1) - 1 - s->start) / s->unit_bytes;
-		uint32_t owner = owner_of(w, b);
-
-		count_block(w, b);
-		for (; first <= last && first < n; first++)
-			w->owners.at[first] = join(w, w->owners.at[first], owner);
+		count_block(w, &w->a->blocks.at[i]);
+		add_block(w, s, n, &w->a->blocks.at[i]);
 	}
 }
 
 static void walk_span(struct work *w, const struct resident_span *s)
 {
-	size_t n = (size_t)((s->end - s->start) / s->unit_bytes);
+	uint64_t end = (s->end - s->start) / s->unit_bytes; /* of the units not looked at yet, from the top down */
 	uint32_t above = NOBODY;
 
-	own_units(w, s, n);
-	while (n-- > 0) {
-		if (w->owners.at[n] != NOBODY)
-			gain(w, w->owners.at[n], UNIT, s->unit_bytes);
-		else if (s->has_top)
-			gain(w, above, TOP, s->unit_bytes);
-		above = join(w, above, w->owners.at[n]);
+	if (!end)
+		return;
+	own_units(w, s, end);
+	for (size_t i = w->runs.n; i-- > 0;) {
+		const struct run *r = &w->runs.at[i];
+
+		if (s->has_top)
+			gain(w, above, TOP, (end - r->first - r->n) * s->unit_bytes, 0);
+		gain(w, r->owner, UNIT, r->n * s->unit_bytes, r->bytes);
+		above = join(w, above, r->owner);
+		end = r->first;
 	}
+	if (s->has_top)
+		gain(w, above, TOP, end * s->unit_bytes, 0);
 }
 
 static void walk_all(struct work *w, const struct pools *pools, const struct resident *r)
@@ -148,7 +207,7 @@ static void walk_all(struct work *w, const struct pools *pools, const struct res
 
 static uint64_t excess(const struct pins_row *row)
 {
-	return row->pinned_bytes > row->bytes ? row->pinned_bytes - row->bytes : 0;
+	return row->pinned_bytes > row->held_bytes ? row->pinned_bytes - row->held_bytes : 0;
 }
 
 static int by_excess(const void *left, const void *right)
@@ -201,7 +260,7 @@ void pins_count(struct pins *p, const struct alive *a, const struct pools *pools
 	array_free(&w.sites);
 	array_free(&w.rank);
 	array_free(&w.gains);
-	array_free(&w.owners);
+	array_free(&w.runs);
 	free(w.site_of);
 }
 

@@ -17,7 +17,8 @@ struct pins_row {
 	uint32_t site;           /* as pins_options.site_of has it */
 	node_id node;            /* a stack of it: that of its first block by address */
 	uint64_t blocks, bytes;  /* alive in memory that could be pinned */
-	uint64_t pinned_bytes;   /* the sum of: */
+	uint64_t held_bytes;     /* of these blocks, in the memory that they pin: by so little ... */
+	uint64_t pinned_bytes;   /* ... so much is pinned; the sum of: */
 	uint64_t arena_bytes;    /* whole arenas */
 	uint64_t page_bytes;     /* pages of libc's heaps, slices of mimalloc, in which nothing else is */
 	uint64_t top_bytes;      /* free pages of libc's heaps, above which nothing else is */
@@ -25,7 +26,7 @@ struct pins_row {
 };
 
 struct pins {
-	ARRAY(struct pins_row) rows; /* most pinned beyond its own bytes first; sites that pin nothing are left out */
+	ARRAY(struct pins_row) rows; /* most pinned beyond held_bytes first; sites that pin nothing are left out */
 };
 
 struct pins_options {

@@ -6,6 +6,7 @@
 
 enum { DEBUG_BEFORE = 16, DEBUG_EXTRA = 24, PROBE = 4096 };
 #define SMALL_ARENA (256 << 10)
+#define ARENA_MAX   (64 << 20) /* more is none, whatever a file says */
 
 /* ---- what is an arena ---- */
 
@@ -21,6 +22,8 @@ static bool is_chunk(const struct alive *a, uint64_t bytes)
 {
 	unsigned version = version_of(a->trace);
 
+	if (bytes > ARENA_MAX)
+		return true;
 	if (version && version < 0x030b)
 		return false;
 	if (!version)
@@ -48,6 +51,7 @@ static void add_pool(struct pools *p, struct pools_arena *arena, const struct al
 	unsigned asked = alive_asked(a, pool->start), size = size_of(p, asked ? asked : 1);
 	struct pools_class *class = &p->classes[size / POOLS_ALIGN - 1];
 	uint64_t slots = (p->pool_bytes - POOLS_HEADER) / size;
+	uint64_t asked_for = pool->asked + pool->blocks * p->extra_bytes;
 
 	if (!pool->blocks) {
 		arena->empty += asked != 0;
@@ -62,7 +66,7 @@ static void add_pool(struct pools *p, struct pools_arena *arena, const struct al
 	p->header_bytes += POOLS_HEADER;
 	p->tail_bytes += (p->pool_bytes - POOLS_HEADER) % size;
 	p->free_bytes += slots > pool->blocks ? (slots - pool->blocks) * size : 0;
-	p->rounding_bytes += pool->blocks * size > pool->asked ? pool->blocks * size - pool->asked : 0;
+	p->rounding_bytes += pool->blocks * size > asked_for ? pool->blocks * size - asked_for : 0;
 }
 
 /* ---- arenas ---- */

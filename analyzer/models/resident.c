@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define PAGE         UINT64_C(4096)
-#define HEAP_ALIGN   (UINT64_C(64) << 20)  /* of libc's further heaps, each at most that large */
+#define HEAP_ALIGN   (UINT64_C(64) << 20) /* of libc's further heaps, each at most that large */
+#define HEAP_REACH   (UINT64_C(4) << 40)
 #define LARGE_MIN    (UINT64_C(128) << 10) /* M_MMAP_THRESHOLD, to begin with */
 #define SEGMENT      (UINT64_C(32) << 20)  /* of mimalloc, in ... */
 #define SLICE        (UINT64_C(64) << 10)
@@ -171,7 +172,8 @@ static void claim_areas(struct work *w)
 
 /* ---- what blocks tell by their addresses ---- */
 
-/* Without the kernel's list: libc's main heap lies between the program and the first library. */
+/* Without the kernel's list: libc's main heap lies behind the program, at a distance of a gigabyte at most; memory that
+ * is mapped lies far away. */
 static void find_heap_bounds(const struct work *w, uint64_t *start, uint64_t *end)
 {
 	const struct modules *m = &w->a->trace->defs.modules;
@@ -181,18 +183,15 @@ static void find_heap_bounds(const struct work *w, uint64_t *start, uint64_t *en
 	for (size_t i = 0; i < m->at.n; i++)
 		if (m->at.at[i].flags & PT_MODULE_MAIN)
 			*start = m->at.at[i].end;
-	for (size_t i = 0; i < m->at.n; i++)
-		if (m->at.at[i].start > *start && (!*end || m->at.at[i].start < *end))
-			*end = m->at.at[i].start;
-	if (!*start || !*end)
-		*start = *end = 0;
+	*end = *start ? *start + HEAP_REACH : 0;
 }
 
 static bool is_large(const struct work *w, const struct alive_block *b)
 {
 	const struct mapped_area *area;
+	uint64_t offset = b->addr % PAGE - (b->layer == PT_LAYER_MALLOC ? 0 : w->p->extra_bytes / 16 * 16);
 
-	if (!w->libc || b->addr % PAGE != CHUNK_BEFORE || b->bytes + PAGE < LARGE_MIN)
+	if (!w->libc || offset != CHUNK_BEFORE || b->bytes + PAGE < LARGE_MIN)
 		return false;
 	area = w->m ? mapped_find(w->m, b->addr) : NULL;
 	return !area || !*area->file;

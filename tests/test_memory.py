@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pytrace arenas` down to the page: pools and size classes, resident pages, and who keeps memory from going back."""
+import glob
+import os
+import struct
+import subprocess
+import time
+
+import harness
+
+POOLS = '''
+import os
+head = bytes(0).__sizeof__()
+kept = []
+for size in range(head + 7, 513, 8):
+    kept += [bytes(size - head) for i in range(2000)]
+    del kept[-1000::3]
+kept.append([bytearray(n) for n in range(480, 20, -1)])
+for b in kept[-1]:
+    del b[len(b) // 2 + 1:]  # shrinks, in its place where it can
+os.write(1, b'x')
+os.read(0, 1)
+'''
+
+
+def script(tmp, text):
+    path = os.path.join(tmp, 'script.py')
+    with open(path, 'w') as f:
+        f.write(text)
+    return path
+
+
+def run_script(python, tmp, text, env=None):
+    return harness.run_traced([python.path, '-B', '-S', script(tmp, text)], tmp, env).check()
+
+
+def pools_in_memory(pid, arenas, pool_bytes):
+    """{size of blocks: [pools, blocks alive]} as the headers of all pools in a process's memory say."""
+    classes, n_empty = {}, 0
+    with open('/proc/%d/mem' % pid, 'rb', 0) as mem:
+        for start, end in arenas:
+            for pool in range(-(-start // pool_bytes) * pool_bytes, end - pool_bytes + 1, pool_bytes):
+                mem.seek(pool)
+                count, size_index = struct.unpack('<I32xI8x', mem.read(48))
+                if count:
+                    row = classes.setdefault(16 * (size_index + 1), [0, 0])
+                    row[0] += 1
+                    row[1] += count
+                n_empty += not count
+    return classes, n_empty
+
+
+def stop_in_the_middle(python, tmp, text, env):
+    """A program that has written a byte and waits for one, so that nothing moves any more."""
+    p = subprocess.Popen([python.path, '-B', '-S', script(tmp, text)], env=harness.trace_env(tmp, **env),
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert p.stdout.read(1) == b'x'
+
+    def waits():
+        with open('/proc/%d/stat' % p.pid) as f:
+            return f.read().rpartition(')')[2].split()[0] == 'S'
+    for _ in range(3):  # it may sleep for a moment where it writes
+        assert harness.wait_for(waits, 10 * harness.patience())
+        time.sleep(0.02)
+    return p, glob.glob(os.path.join(tmp, '*.%d.pytrace' % p.pid))[0]
+
+
+@harness.cases('', 'debug')
+def test_pools_are_what_they_are(python, tmp, case):
+    """Size classes, pools, blocks alive and arenas: exactly what the headers of all pools say in the memory of the program."""
+    if python.free_threaded:
+        raise harness.Skip('free-threaded builds have no pools')
+    p, trace = stop_in_the_middle(python, tmp, POOLS, {'PYTHONMALLOC': case} if case else {})
+    try:
+        doc = harness.report('arenas', trace)
+        pools, arena = doc['pools'], [x for x in doc['layers'] if x['name'] == 'arena'][0]
+        arenas = [(r['address'], r['address'] + r['mapped_bytes']) for r in arena['rows']]
+        truth, n_empty = pools_in_memory(p.pid, arenas, pools['pool_bytes'])
+    finally:
+        p.kill()
+        p.communicate()
+    got = {c['size']: [c['pools'], c['blocks']] for c in doc['classes']}
+    assert len(truth) >= 29 and got == truth, [(s, got.get(s), truth.get(s)) for s in set(got) | set(truth) if got.get(s) != truth.get(s)]
+    assert pools['empty'] + pools['unused'] == n_empty, (pools, n_empty)
+    assert pools['pool_bytes'] == (16384 if python.minor >= (3, 10) else 4096) and len(arenas) == pools['arenas']
+    n_pools = pools['used'] + pools['empty'] + pools['unused']
+    assert n_pools * pools['pool_bytes'] + pools['lost_bytes'] == arena['mapped_bytes'], (pools, arena)
+    inside = arena['live_bytes'] + sum(pools[k + '_bytes'] for k in ('header', 'tail', 'rounding', 'free', 'debug'))
+    assert inside == pools['used'] * pools['pool_bytes'], (inside, pools, arena['live_bytes'])
+
+
+KEEPS_FEW = '''
+def build():
+    many = [bytes(i % 60 + 200) for i in range(60000)]  # the line
+    return many[::100]
+few = build()
+'''
+
+KEEPS_FEW_IN_C = '''
+import ctypes
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+blocks = (ctypes.c_void_p * 20000)()
+def build():
+    for i in range(len(blocks)):
+        blocks[i] = libc.malloc(1000)  # the line
+build()
+for i in range(len(blocks)):
+    if i % 200:
+        libc.free(blocks[i])
+'''
+
+
+def line_of(text):
+    return [n for n, line in enumerate(text.splitlines(), 1) if line.endswith('# the line')][0]
+
+
+def check_rows(doc):
+    """Rows and the unexplained rest are the resident bytes, exactly, and the rest is small."""
+    assert doc['rss_exact'] and doc['snapshot'] == 1, doc['rss']
+    assert sum(r['bytes'] for r in doc['rss']) + doc['unexplained_bytes'] == doc['rss_bytes']
+    assert all(r['bytes'] % 4096 == 0 and r['bytes'] >= (r['live_bytes'] or 0) for r in doc['rss']), doc['rss']
+    assert abs(doc['unexplained_bytes']) < doc['rss_bytes'] * .05, (doc['unexplained_bytes'], doc['rss'])
+    return {(r['holder'], r['part']): r['bytes'] for r in doc['rss']}
+
+
+def pin_of(doc, text):
+    pins = [p for p in doc['pins'] if p['site']['line'] == line_of(text) and p['site']['file'].endswith('script.py')]
+    assert len(pins) == 1 and pins[0] == doc['pins'][0], doc['pins'][:3]
+    return pins[0]
+
+
+def test_memory_that_does_not_go_back(python, tmp):
+    """One in a hundred is kept: the line is named, with what would be free without it."""
+    doc = harness.report('arenas', run_script(python, tmp, KEEPS_FEW).trace)
+    rows, pin = check_rows(doc), pin_of(doc, KEEPS_FEW)
+    size = 230 + bytes(0).__sizeof__() + (16 if python.free_threaded else 0)
+    assert 600 <= pin['blocks'] < 615 and abs(pin['bytes'] / 600 - size) < 30, pin  # the line has a list and the like, too
+    assert pin['pinned_bytes'] == pin['arena_bytes'] + pin['page_bytes'] + pin['top_bytes'], pin
+    assert pin['pinned_bytes'] > 12 << 20 and pin['held_bytes'] < 300000, pin
+    assert pin['together_bytes'] >= pin['pinned_bytes']
+    if not python.free_threaded:
+        arena = [x for x in doc['layers'] if x['name'] == 'arena'][0]
+        # Whole arenas: those in which nothing but the line's blocks is alive.
+        assert pin['arena_bytes'] % arena['rows'][0]['mapped_bytes'] == 0 and pin['arena_bytes'] <= arena['mapped_bytes'], pin
+        assert pin['pinned_bytes'] <= arena['pinned_bytes'] + pin['held_bytes'], (pin, arena['pinned_bytes'])
+        assert rows['arena', 'free'] > 5 << 20, rows
+    text = harness.pytrace('arenas', glob.glob(os.path.join(tmp, '*.pytrace'))[0]).out
+    assert 'Pins' in text and 'script.py:%d ' % line_of(KEEPS_FEW) in text and 'counted page by page' in text, text
+
+
+def test_heap_of_c_that_does_not_go_back(python, tmp):
+    """The same in libc's heap: what lies below the last blocks that are kept."""
+    doc = harness.report('arenas', run_script(python, tmp, KEEPS_FEW_IN_C).trace)
+    check_rows(doc)
+    pin, malloc = pin_of(doc, KEEPS_FEW_IN_C), [x for x in doc['layers'] if x['name'] == 'malloc'][0]
+    assert 100 <= pin['blocks'] <= 102 and 100000 <= pin['bytes'] < 100500, pin
+    assert pin['held_bytes'] <= pin['bytes'] and pin['page_bytes'] >= 90 * 4096, pin
+    assert pin['top_bytes'] > 15 << 20 and pin['arena_bytes'] == 0, pin
+    assert malloc['pinned_bytes'] > 15 << 20 and malloc['mapped_bytes'] - malloc['live_bytes'] == malloc['free_bytes'], malloc
+
+
+THREADS = '''
+import ctypes, mmap, threading
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+area = mmap.mmap(-1, 8 << 20)
+area.write(b'x' * (3 << 20))
+def work():
+    for i in range(3000):
+        ctypes.memset(libc.malloc(1000), 1, 1000)
+    ready.wait()
+    done.wait()
+ready, done = threading.Barrier(4), threading.Event()
+threads = [threading.Thread(target=work) for i in range(3)]
+for t in threads:
+    t.start()
+ready.wait()
+large = libc.malloc(20 << 20)
+ctypes.memset(large, 1, 5 << 20)
+import os
+os._exit(0)
+'''
+
+
+def test_threads_and_mappings(python, tmp):
+    """Heaps of threads, a large block of which a quarter was touched, a mapping of the program: each to its own row."""
+    doc = harness.report('arenas', run_script(python, tmp, THREADS).trace)
+    rows = check_rows(doc)
+    assert 3 << 20 <= rows['mmap', 'all'] <= 4 << 20, rows
+    assert 5 << 20 <= rows['large', 'all'] <= 7 << 20, rows
+    assert 9000 * 1000 <= rows['heap', 'live'], rows
+    assert rows['stack', 'all'] >= 4 * 8192 and rows['tracer', 'all'] > 0 and rows['code', 'all'] > 0, rows
