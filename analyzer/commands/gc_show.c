@@ -11,10 +11,10 @@ static size_t shown(size_t n, uint64_t top) { return top && top < n ? (size_t)to
 static const char *where(struct report *r, struct gc_report *g, node_id node, char *buf, size_t cap)
 {
 	struct place_table *places = &g->t->places;
+	struct place p = *place_find(places, place_site(places, node));
 
-	if (node == NODE_EMPTY)
-		return "(no Python line)";
-	return place_where(place_find(places, place_site(places, node)), r->common.full, buf, cap);
+	p.at.column = -1;
+	return node == NODE_EMPTY ? "(no Python line)" : place_where(&p, r->common.full, buf, cap);
 }
 
 static const char *function(struct report *r, struct gc_report *g, node_id node, char *buf, size_t cap)

@@ -103,7 +103,7 @@ static inline void tell_born(struct replay *r, const struct live_entry *e, bool 
 	*next_change(r) = change_of(r, e, BLOCK_BORN, moved);
 }
 
-static inline void tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type)
+static inline void tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type, node_id by)
 {
 	struct change *c;
 
@@ -114,12 +114,13 @@ static inline void tell_freed(struct replay *r, const struct live_entry *e, bool
 	c = next_change(r);
 	*c = change_of(r, e, BLOCK_DIED, moved);
 	c->type = type;
+	c->freed_by = by;
 	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS;
 }
 
 static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
 {
-	tell_freed(r, e, moved, TYPEDEF_UNKNOWN);
+	tell_freed(r, e, moved, TYPEDEF_UNKNOWN, NODE_EMPTY);
 }
 
 static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kind, bool whole)
@@ -200,7 +201,8 @@ static inline void on_free(struct replay *r, const struct pt_event *ev)
 		r->counts.unknown_frees++;
 		return;
 	}
-	tell_freed(r, live_at(l, *place), false, typed ? typedefs_find(&r->t->defs.types, ev->size) : TYPEDEF_UNKNOWN);
+	tell_freed(r, live_at(l, *place), false, typed ? typedefs_find(&r->t->defs.types, ev->size) : TYPEDEF_UNKNOWN,
+		   defs_node(&r->t->defs, ev->stack));
 	live_remove(l, place);
 }
 
@@ -386,7 +388,7 @@ static void play_batch(struct replay *r, const struct batch *b)
 {
 	struct in_flight *f = &r->threads[b->thread];
 
-	if (r->now.ns != b->ns)
+	if (r->now.ns != b->ns || r->now.thread != b->thread)
 		flush(r);
 	r->now = (struct replay_now){ b->ns, b->first, b->thread };
 	if (b->after_gap && f->moving)

@@ -29,6 +29,7 @@ struct change {
 	uint32_t thread;   /* that made it: index in trace.threads */
 	uint32_t task;     /* that ran in the thread: index in trace.defs.tasks; TASK_NONE */
 	uint32_t type;     /* DIED: of what was in it, index in trace.defs.types; TYPEDEF_UNKNOWN */
+	node_id freed_by;  /* DIED: stack that gave it back; NODE_EMPTY: of a mapping, moved, or not known */
 	uint8_t kind;      /* enum change_kind */
 	uint8_t layer;     /* enum pt_layer */
 	bool moved;        /* part of a realloc */
@@ -58,7 +59,7 @@ struct replay;
 /* A listener. Any function may be NULL. */
 struct model {
 	void *self;
-	/* Births and deaths, in order, all at the time now->ns. */
+	/* Births and deaths, in order, all at the time now->ns and of the thread now->thread. */
 	void (*changes)(void *self, const struct change *c, size_t n, const struct replay_now *now);
 	/* An event of shape PAIR (marks, forks, py-init, py-fini, rss, ...), in its place among the changes. */
 	void (*event)(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r);
