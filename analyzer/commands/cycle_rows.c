@@ -58,20 +58,26 @@ static uint64_t line_key(struct report_trace *t, node_id node)
 	return pt_xxh3(where, strlen(where));
 }
 
+/* A dict of attributes may be one that was kept for reuse, whose line says nothing; so its owner's line counts alone.
+ */
+static uint64_t member_look(const struct cycle_member *m, struct report_trace *t)
+{
+	return map_mix((m->is_dict ? 0 : line_key(t, m->node)) + m->type + 1);
+}
+
+/* The same for all orders of the members: their births may differ. */
 static uint64_t look_of(const struct cycle_row *row, const struct cycles *c, struct report_trace *t)
 {
+	const struct cycle_member *members = &c->members.at[row->first_member];
 	uint64_t key = map_mix((uint64_t)row->state << 32 | row->trigger);
 
 	key = map_mix(key ^ line_key(t, row->freed)) + row->group_objects;
-	for (uint32_t i = 0; i < row->n_members; i++) {
-		const struct cycle_member *m = &c->members.at[row->first_member + i];
-
-		key = map_mix(key ^ line_key(t, m->node)) + m->type;
-	}
+	for (uint32_t i = 0; i < row->n_members; i++)
+		key += member_look(&members[i], t);
 	for (uint32_t i = 0; i < row->n_edges; i++) {
 		const struct cycle_edge *e = &c->edges.at[row->first_edge + i];
 
-		key = map_mix(key ^ ((uint64_t)e->from << 32 | e->to)) + e->name;
+		key += map_mix(member_look(&members[e->from], t) * 3 + member_look(&members[e->to], t) + e->name);
 	}
 	return key;
 }
@@ -115,7 +121,26 @@ static void add_row(struct cycle_shown *s, const struct cycle_row *row, struct r
 struct order {
 	struct cycle_shown shown;
 	uint32_t old;
+	int whose; /* 0: a line of the user's own made a member; 1: of a package's; 2: none of these */
 };
+
+static int whose(const struct cycle_row *row, const struct cycles *c, struct report_trace *t)
+{
+	int best = 2;
+
+	for (uint32_t i = 0; i < row->n_members && best; i++) {
+		node_id node = c->members.at[row->first_member + i].node;
+		enum origin origin = node == NODE_UNKNOWN
+					     ? ORIGIN_NONE
+					     : place_find(&t->places, place_site(&t->places, node))->origin;
+
+		if (origin == ORIGIN_USER)
+			best = 0;
+		else if (origin == ORIGIN_PACKAGE)
+			best = 1;
+	}
+	return best;
+}
 
 static int by_weight(const void *left, const void *right)
 {
@@ -123,19 +148,21 @@ static int by_weight(const void *left, const void *right)
 
 	if (a->shown.row->state != b->shown.row->state)
 		return a->shown.row->state < b->shown.row->state ? -1 : 1;
+	if (a->whose != b->whose)
+		return a->whose < b->whose ? -1 : 1;
 	if (a->shown.bytes != b->shown.bytes)
 		return a->shown.bytes > b->shown.bytes ? -1 : 1;
 	return a->old < b->old ? -1 : 1;
 }
 
 /* Rows of the model come sorted; folded ones must be sorted anew. */
-static void sort_shown(struct cycle_list *l)
+static void sort_shown(struct cycle_list *l, const struct cycles *c, struct report_trace *t)
 {
 	struct order *order = mem_alloc((l->at.n + 1) * sizeof *order);
 	uint32_t *place = mem_alloc((l->at.n + 1) * sizeof *place);
 
 	for (uint32_t i = 0; i < l->at.n; i++)
-		order[i] = (struct order){ l->at.at[i], i };
+		order[i] = (struct order){ l->at.at[i], i, whose(l->at.at[i].row, c, t) };
 	qsort(order, l->at.n, sizeof *order, by_weight);
 	for (uint32_t i = 0; i < l->at.n; i++) {
 		l->at.at[i] = order[i].shown;
@@ -162,7 +189,7 @@ void cycle_list_init(struct cycle_list *l, const struct cycles *c, struct report
 		add_row(&l->at.at[*at], &c->rows.at[i], t);
 		*array_push(&l->shown_of) = *at;
 	}
-	sort_shown(l);
+	sort_shown(l, c, t);
 	for (size_t i = 0; i < l->at.n; i++) {
 		if (l->at.at[i].below.n)
 			qsort(l->at.at[i].below.at, l->at.at[i].below.n, sizeof(struct cycle_below), below_by_bytes);

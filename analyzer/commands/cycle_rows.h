@@ -24,8 +24,9 @@ struct cycle_shown {
 };
 
 struct cycle_list {
-	ARRAY(struct cycle_shown) at; /* by state, most bytes first */
-	ARRAY(uint32_t) shown_of;     /* by row of the model: index in .at */
+	ARRAY(struct cycle_shown)
+	at;                       /* by state; those of the user's lines first, then of packages; most bytes first */
+	ARRAY(uint32_t) shown_of; /* by row of the model: index in .at */
 };
 
 void cycle_list_init(struct cycle_list *l, const struct cycles *c, struct report_trace *t);

@@ -130,7 +130,8 @@ static void draw_links(struct picture *p)
 			snprintf(p->links.at[i].name, sizeof l.name, "[...]");
 		p->links.at[i].n++;
 	}
-	if (p->row->closing.from != CYCLE_NO_MEMBER && p->row->closing.to != CYCLE_NO_MEMBER)
+	if (p->row->closing.from != CYCLE_NO_MEMBER && p->row->closing.to != CYCLE_NO_MEMBER &&
+	    !(member(p, p->row->closing.to)->is_dict && owner_of(p, p->row->closing.to) == p->row->closing.from))
 		p->closing = link_of(p, &p->row->closing);
 }
 

@@ -194,13 +194,18 @@ static void write_json(struct report *r, struct cycles_report *x)
 static void print_sum(struct report *r, const struct cycles_report *x, enum cycle_state state, const char *title,
 		      const char *note)
 {
-	fprintf(r->out.file, "  %-14s %s%s%s", title, output_style(&r->out, STYLE_STRONG),
-		format_plural(x->sums[state].groups, "cycle", "cycles").text, output_style(&r->out, STYLE_PLAIN));
-	if (x->sums[state].groups) {
-		fprintf(r->out.file, " of %s in all,", format_plural(x->sums[state].objects, "object", "objects").text);
-		fprintf(r->out.file, " %s", format_bytes(x->sums[state].bytes).text);
-	}
-	fprintf(r->out.file, "%s%s\n", *note ? "; " : "", note);
+	char text[600];
+	size_t used;
+
+	used = (size_t)snprintf(text, sizeof text, "%s", format_plural(x->sums[state].groups, "cycle", "cycles").text);
+	if (x->sums[state].groups)
+		used += (size_t)snprintf(text + used, sizeof text - used, " of %s in all, %s",
+					 format_plural(x->sums[state].objects, "object", "objects").text,
+					 format_bytes(x->sums[state].bytes).text);
+	if (*note)
+		snprintf(text + used, sizeof text - used, "; %s", note);
+	fprintf(r->out.file, "  %-14s ", title);
+	format_wrapped(r->out.file, text, 17, 17, r->out.width);
 }
 
 static char *now_note(const struct cycles *c, char *buf, size_t cap)

@@ -88,6 +88,7 @@ static json_t *row_json(const struct tally *t, const struct tally_row *row, bool
 	json_put(o, "site", row->from ? view_node_json(row->from, row->node) : json_null());
 	json_put(o, t->by == TALLY_TYPE ? "sites" : "types", json_integer((json_int_t)row->n_others + 1));
 	json_put(o, "tracked", json_bytes(row->tracked));
+	json_put(o, "frozen", json_bytes(row->frozen));
 	json_put(o, "interned", json_bytes(row->interned));
 	json_put(o, "immortal", json_bytes(row->immortal));
 	json_put(o, "static", json_bytes(row->statics));

@@ -105,6 +105,7 @@ static void count_one(struct tally *t, uint32_t row, const struct view *v, objec
 	if (!now)
 		return;
 	t->rows.at[row].tracked += (flags & PT_OBJECT_TRACKED) != 0;
+	t->rows.at[row].frozen += heap_is_tracked(&v->heap, o) && heap_generation(&v->heap, o) == 3;
 	t->rows.at[row].interned += (flags & PT_OBJECT_INTERNED) != 0;
 	t->rows.at[row].immortal += (flags & PT_OBJECT_IMMORTAL) != 0;
 	t->rows.at[row].statics += (flags & PT_OBJECT_STATIC) != 0;
