@@ -139,8 +139,8 @@ static void find_malloc(struct holding *heap, const struct memory *m)
 		heap->live += a->other_bytes[layer];
 	heap->mapped_is_known = heap_mapped(m, &heap->mapped);
 	if (!strcmp(heap->what, "libc") && m->resident.exact) {
-		heap->pinned = memory_spans_pinned(m);
-		heap->pinned_is_known = !in_mimalloc(m);
+		heap->pinned = memory_spans_pinned(m, false);
+		heap->pinned_is_known = true;
 	}
 }
 
@@ -155,8 +155,9 @@ static void find_holdings(struct holding all[HOLDINGS], const struct memory *m)
 		true
 	};
 	all[HOLDING_FRAMES] = mapping("frames", "frames of Python functions", p->chunk_bytes);
-	all[HOLDING_OBJECT] =
-		(struct holding){ "object", "Python's mimalloc", mimalloc, in_mimalloc(m), 0, mimalloc > 0, false };
+	all[HOLDING_OBJECT] = (struct holding){ "object",       "Python's mimalloc",          mimalloc,
+						in_mimalloc(m), memory_spans_pinned(m, true), mimalloc > 0,
+						mimalloc > 0 };
 	find_malloc(&all[HOLDING_MALLOC], m);
 	all[HOLDING_MMAP] = mapping("mmap", "anonymous mappings", a->mapping_bytes[PT_LAYER_MMAP]);
 	all[HOLDING_FILE] = mapping("file", "mappings of files", a->mapping_bytes[PT_LAYER_FILE]);
@@ -235,8 +236,8 @@ static json_t *rows_json(int which, const struct memory *m)
 		return arena_rows_json(&m->pools, which == HOLDING_FRAMES);
 	if (which == HOLDING_MALLOC && m->areas.figures.n)
 		return figure_rows_json(&m->areas);
-	if (which == (in_mimalloc(m) ? HOLDING_OBJECT : HOLDING_MALLOC))
-		return memory_spans_json(m);
+	if (which == HOLDING_OBJECT || which == HOLDING_MALLOC)
+		return memory_spans_json(m, which == HOLDING_OBJECT);
 	return json_array();
 }
 

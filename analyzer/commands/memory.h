@@ -43,7 +43,7 @@ void memory_put_pools(const struct memory *m, json_t *o);
 void memory_print_pins(const struct memory *m, const struct output *o, uint64_t top);
 void memory_put_pins(const struct memory *m, json_t *o);
 
-/* The stretches of memory that libc (or mimalloc) cuts into blocks. */
-json_t *memory_spans_json(const struct memory *m);
+/* The stretches of memory that libc (`mimalloc`: Python's own allocator) cuts into blocks. */
+json_t *memory_spans_json(const struct memory *m, bool mimalloc);
 /* Free bytes of these below something that is alive: of libc's heaps below their last block. */
-uint64_t memory_spans_pinned(const struct memory *m);
+uint64_t memory_spans_pinned(const struct memory *m, bool mimalloc);

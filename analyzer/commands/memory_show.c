@@ -352,15 +352,18 @@ void memory_print_pins(const struct memory *m, const struct output *o, uint64_t 
 
 /* ---- heaps ---- */
 
-json_t *memory_spans_json(const struct memory *m)
+json_t *memory_spans_json(const struct memory *m, bool mimalloc)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < m->resident.spans.n; i++) {
 		const struct resident_span *s = &m->resident.spans.at[i];
 		uint64_t bytes = s->end - s->start;
-		json_t *o = json_object();
+		json_t *o;
 
+		if (s->has_top == mimalloc)
+			continue;
+		o = json_object();
 		json_put(o, "address", json_bytes(s->start));
 		json_put(o, "mapped_bytes", json_bytes(bytes));
 		json_put(o, "live_bytes", json_bytes(s->live_bytes));
@@ -372,14 +375,14 @@ json_t *memory_spans_json(const struct memory *m)
 	return list;
 }
 
-uint64_t memory_spans_pinned(const struct memory *m)
+uint64_t memory_spans_pinned(const struct memory *m, bool mimalloc)
 {
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < m->resident.spans.n; i++) {
 		const struct resident_span *s = &m->resident.spans.at[i];
 
-		if (s->live_blocks && s->top - s->start > s->live_bytes)
+		if (s->has_top != mimalloc && s->live_blocks && s->top - s->start > s->live_bytes)
 			bytes += s->top - s->start - s->live_bytes;
 	}
 	return bytes;

@@ -90,15 +90,31 @@ static const struct alive_block *first_block(const struct work *w, uint64_t star
 	return i < w->a->blocks.n && w->a->blocks.at[i].addr < end ? &w->a->blocks.at[i] : NULL;
 }
 
-/* Libc makes a heap in 64 MiB of address space without access, of which it opens the first part. */
-static bool is_further_heap(const struct work *w, size_t i, uint64_t start)
+/* The first range that the replay knows and that ends beyond addr; NULL. */
+static const struct alive_range *next_range(const struct work *w, uint64_t addr)
+{
+	size_t low = 0, high = w->a->ranges.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (w->a->ranges.at[mid].end > addr)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low < w->a->ranges.n ? &w->a->ranges.at[low] : NULL;
+}
+
+/* Libc makes a heap in 64 MiB of address space without access, of which it opens the first part, up to `end`. */
+static bool is_further_heap(const struct work *w, size_t i, uint64_t start, uint64_t end)
 {
 	const struct mapped_area *a = &w->m->areas.at[i], *next = i + 1 < w->m->areas.n ? a + 1 : NULL;
-	const struct alive_block *b = first_block(w, start, a->end);
+	const struct alive_block *b = first_block(w, start, end);
 
-	if (b && (b->addr - CHUNK_BEFORE) % PAGE && b->addr < start + HEAP_ALIGN)
+	if (b && (b->addr - CHUNK_BEFORE) % PAGE)
 		return b->layer <= PT_LAYER_RAW || !w->free_threaded;
-	return !w->free_threaded && next && next->start == a->end && has_no_access(next) &&
+	return !w->free_threaded && end == a->end && next && next->start == a->end && has_no_access(next) &&
 	       next->end >= start + HEAP_ALIGN;
 }
 
@@ -117,8 +133,11 @@ static void claim_heaps(struct work *w, size_t i)
 
 	for (; w->libc && start < a->end; start += HEAP_ALIGN) {
 		uint64_t end = a->end < start + HEAP_ALIGN ? a->end : start + HEAP_ALIGN;
+		const struct alive_range *known = next_range(w, start);
 
-		if (!is_further_heap(w, i, start))
+		if (known && known->start < end)
+			end = known->start;
+		if (end <= start || !is_further_heap(w, i, start, end))
 			continue;
 		claim(w, start, end, RESIDENT_HEAP);
 		add_span(w, start, end, PAGE, true);
