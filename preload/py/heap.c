@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "preload/arena.h"
+#include "preload/os.h"
 
 enum {
 	GENERATIONS = 3,
@@ -349,6 +350,7 @@ static void write_facts(void)
 	out_fact(heap.out, "objects.unknown", heap.n_unknown);
 	out_fact(heap.out, "edges.cut", heap.n_cut);
 	out_fact(heap.out, "interpreters.running", at.n_foreign);
+	out_fact(heap.out, "walk.cpu_ns", os_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
 }
 
 static void write_end(void)
