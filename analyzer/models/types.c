@@ -97,7 +97,7 @@ static string_id type_in_snapshot(const struct types *t, uint64_t addr, uint64_t
 
 /* ---- changes ---- */
 
-static void on_died(struct types *t, const struct change *c)
+static void on_died(struct types *t, const struct change *c, uint64_t ns)
 {
 	bool object = c->layer == PT_LAYER_OBJECT;
 	string_id type = object ? type_of_free(t, c) : 0;
@@ -119,6 +119,8 @@ static void on_died(struct types *t, const struct change *c)
 	}
 	if (!type)
 		return;
+	if (t->typed)
+		t->typed(t->typed_self, type, c->bytes, c->born_ns, ns);
 	row = count(t, c->node, c->layer, type, c->bytes, c->number);
 	if (c->temporary)
 		add(&row->temporary, c->bytes);
@@ -141,7 +143,6 @@ static void types_changes(void *self, const struct change *changes, size_t n, co
 {
 	struct types *t = self;
 
-	(void)now;
 	for (const struct change *c = changes, *end = c + n; c < end; c++) {
 		if (c->kind == BLOCK_BORN)
 			t->n_made = c->number;
@@ -149,7 +150,7 @@ static void types_changes(void *self, const struct change *changes, size_t n, co
 			grow(t, c);
 			continue;
 		}
-		on_died(t, c);
+		on_died(t, c, now->ns);
 		if (pt_layer_counted((enum pt_layer)c->layer))
 			t->now.bytes -= c->bytes;
 	}
@@ -216,6 +217,8 @@ static void add_live(void *self, const struct live_block *b)
 	}
 	if (!type)
 		return;
+	if (t->typed)
+		t->typed(t->typed_self, type, b->bytes, b->born_ns, UINT64_MAX);
 	row = count(t, b->node, b->layer, type, b->bytes, b->number);
 	add(&row->at[ACCOUNT_LAST], b->bytes);
 }

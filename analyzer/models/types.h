@@ -45,6 +45,10 @@ struct types {
 	uint64_t snapshot;        /* the number of the one that was used; 0: none */
 	uint64_t reused, retired; /* all of them */
 
+	/* Called for each block of a known type, when it dies (died_ns) or at the end (UINT64_MAX). May be NULL. */
+	void (*typed)(void *self, string_id type, uint64_t bytes, uint64_t born_ns, uint64_t died_ns);
+	void *typed_self;
+
 	/* private */
 	struct map row_of;
 	string_id *name_of;       /* by index in defs.types */
