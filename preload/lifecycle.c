@@ -17,6 +17,7 @@
 #include "preload/facts.h"
 #include "preload/hooks/check.h"
 #include "preload/hooks/foreign.h"
+#include "preload/hooks/lives.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
 #include "preload/native/native.h"
@@ -61,12 +62,13 @@ static void tick(struct thread *t)
 		emit_pair(t, PT_OP_PY_INIT, py_info()->hexversion, 0);
 	}
 	collector_tick(t, init_seen);
+	lives_tick(t);
 }
 
 /* Several threads may see it at once where no GIL keeps them apart: one tells. */
-static void fini_begins(struct thread *t)
+static void fini_begins(struct thread *t, bool whole)
 {
-	if (!snapshot_before_fini(t) || __atomic_exchange_n(&fini_seen, true, __ATOMIC_ACQ_REL))
+	if (!snapshot_before_fini(t, whole) || __atomic_exchange_n(&fini_seen, true, __ATOMIC_ACQ_REL))
 		return;
 	lifecycle_fini_seen = true;
 	figures_take(t);
@@ -81,7 +83,7 @@ void lifecycle_fini_changed(struct thread *t, enum lifecycle_place place)
 
 	thread_depth(t, DEPTH_OWN);
 	if (finalizing && !fini_seen) {
-		fini_begins(t);
+		fini_begins(t, place != LIFECYCLE_ANYWHERE);
 	} else if (finalizing != fini_seen || lifecycle_fini_seen != LIFECYCLE_LOOK) {
 		lifecycle_fini_seen = fini_seen = finalizing;
 	} else if (place != LIFECYCLE_ANYWHERE && snapshot_in_hook(t, place == LIFECYCLE_RELEASES)) {
@@ -96,7 +98,7 @@ void lifecycle_look_closely(void)
 
 	if (!t)
 		return;
-	lifecycle_fini_changed(t, LIFECYCLE_ANYWHERE);
+	lifecycle_fini_changed(t, LIFECYCLE_HAS_GIL);
 	thread_leave(t);
 }
 
@@ -105,6 +107,7 @@ void lifecycle_look_at(void *handle)
 {
 	if (!py_info()->implementation && py_start(handle)) {
 		py_install(&pymem_hooks);
+		lives_start(options.lives != 0);
 		collector_start(snapshot_collection_begins);
 	}
 }
@@ -247,6 +250,7 @@ static bool begin(int argc, char **argv)
 	on_exit(exit_handler, NULL);
 	at_quick_exit(quick_exit_handler);
 	py_install(&pymem_hooks);
+	lives_start(options.lives != 0);
 	collector_start(snapshot_collection_begins);
 	started = true;
 	return true;
@@ -318,6 +322,7 @@ static void forget_parent(void)
 	py_after_fork();
 	snapshot_after_fork();
 	collector_after_fork();
+	lives_after_fork();
 	native_after_fork();
 	atomic_store(&order.run, 1);
 	atomic_store(&order.now_ns, 0);

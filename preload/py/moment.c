@@ -51,6 +51,8 @@ static enum py_gil gil_by_thread(void)
 			believe_lock();
 		return PY_GIL_MINE;
 	}
+	if (py_info()->free_threaded)
+		return PY_GIL_FREE;
 	return lock_word == LOCK_BELIEVED && !is_locked() ? PY_GIL_FREE : PY_GIL_OTHER;
 }
 

@@ -14,7 +14,8 @@ void py_moment_start(void *handle);
 
 enum py_gil {
 	PY_GIL_MINE,  /* the calling thread has it; free-threaded: it is attached */
-	PY_GIL_FREE,  /* nobody has it: no object changes */
+	PY_GIL_FREE,  /* nobody has it: no object changes; free-threaded: the calling thread is not attached, others may
+			 be */
 	PY_GIL_OTHER, /* another thread has it, or it can't be told */
 };
 /* Who has the main interpreter's GIL. Also in a signal handler. */

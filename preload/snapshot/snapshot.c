@@ -103,6 +103,8 @@ static void take(struct thread *t, enum pt_snapshot_reason reason, bool in_hook,
 	struct copy_order order = { .reason = reason, .in_hook = in_hook, .in_hurry = in_hurry, .pid = os_pid() };
 	uint64_t before_ns;
 
+	if (py_info()->free_threaded && !stop_world)
+		order.in_hook = true;
 	order.heap = heap_can_be_walked();
 	order.heap_off = order.heap ? NULL : why_not();
 	order.number = ++snap.number;
@@ -149,6 +151,8 @@ void snapshot_take(struct thread *t, enum pt_snapshot_reason reason, bool in_hoo
 
 static void take_wanted(struct thread *t, bool in_hook)
 {
+	if (snap.last || !snap.active)
+		atomic_store(&snap.wanted, 0);
 	for (int reason = PT_SNAPSHOT_FATAL; reason > 0; reason--)
 		if (snapshot_is_wanted((enum pt_snapshot_reason)reason))
 			snapshot_take(t, (enum pt_snapshot_reason)reason, in_hook);
@@ -278,12 +282,15 @@ void snapshot_collection_begins(struct thread *t, unsigned generation, enum pt_g
 
 static bool wants_exit(void) { return snap.on && snap.when.when & OPTIONS_SNAPSHOT_EXIT && snap.active; }
 
-bool snapshot_before_fini(struct thread *t)
+bool snapshot_before_fini(struct thread *t, bool whole)
 {
-	if (wants_exit() && heap_can_be_walked() && !py_i_finalize())
+	bool free_threaded = py_info()->free_threaded;
+
+	if (wants_exit() && heap_can_be_walked() && (!py_i_finalize() || (free_threaded && !whole)))
 		return false;
-	if (wants_exit() && !py_collecting())
-		snapshot_take(t, PT_SNAPSHOT_EXIT, true);
+	if (wants_exit() && !py_collecting() && !__atomic_exchange_n(&snap.last, true, __ATOMIC_ACQ_REL))
+		try_to_take(t, PT_SNAPSHOT_EXIT, true, free_threaded, true);
+	atomic_store(&snap.wanted, 0);
 	signals_off();
 	snap.active = false;
 	return true;

@@ -31,9 +31,10 @@ bool snapshot_in_hook(struct thread *t, bool releases);
 /* A collection is about to begin: the calling thread has the GIL, all objects are whole. */
 void snapshot_collection_begins(struct thread *t, unsigned generation, enum pt_gc_trigger trigger);
 
-/* The interpreter is seen taking itself down. False: by another thread than the one that does it, which is to come
- * here before anybody believes it. */
-bool snapshot_before_fini(struct thread *t);
+/* The interpreter is seen taking itself down. False: by another thread than the one that does it, or (free-threaded) at
+ * a moment when the world may stand already: somebody is to come here again before anybody believes it. `whole`: in a
+ * hook that needs a thread state. */
+bool snapshot_before_fini(struct thread *t, bool whole);
 /* The process ends, or becomes another program, in this thread, now, and not by way of Py_FinalizeEx. `gently`: the
  * caller was called by Python code or runs at its end; otherwise something is wrong. */
 void snapshot_before_end(struct thread *t, enum pt_snapshot_reason reason, bool gently);
