@@ -8,7 +8,7 @@ import harness
 import snapshots
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TRACKED, IMMORTAL, DEFERRED = 1 << 2, 1 << 4, 1 << 5
+TRACKED, IMMORTAL, DEFERRED, UNREADABLE = 1 << 2, 1 << 4, 1 << 5, 1 << 12
 PLAIN, INDEXED, PAIRS, NAMED = range(4)
 UNCOUNTED, UNTRAVERSED = 1, 2
 FRAME, THREAD, INTERPRETER, TYPE, GARBAGE = range(1, 6)
@@ -147,3 +147,14 @@ def test_frames_and_their_variables(python, tmp):
     for _, name, target in truth['said']:
         o = heap.objects[target]
         assert refs[target] <= o.count and o.count - refs[target] <= 1, (name, o.type, refs[target], o.count)
+
+
+def test_what_cannot_be_read_costs_itself(python, tmp):
+    done, heap = walked(python, tmp, 'broken', when='signal=USR2')
+    said = json.loads(done.out)
+    assert heap.end[2] >= 2 and heap.end[0] == len(heap.objects) > 2000, heap.end
+    assert heap.objects[said['queue']].flags & UNREADABLE and not heap.objects[said['queue']].edges
+    assert heap.find(said['kept'], 'attribute') == [said['attribute']]
+    assert {t for _, t in heap.named(said['attribute'])} == {said['queue'], said['items']}
+    assert [t for _, t in heap.named(said['items'])][::2][1] == said['last'] and said['last'] in heap.objects
+    assert said['odd'] not in heap.objects, heap.objects[said['odd']].type

@@ -14,6 +14,7 @@
 enum {
 	HEAD_BYTES = 1 + 6 * PT_VARINT_MAX, /* of a record, the number of its edges included */
 	EDGE_BYTES = 8,                     /* what an edge takes: addresses have 47 bits */
+	NAME_BYTES = 5,                     /* and its name */
 	RAW_MAX = 16,
 	WIDE = 1 << 12, /* edges beyond which pointers are not looked for among them */
 	INTERNED_LEAST = 500,
@@ -139,7 +140,8 @@ static unsigned flags_of(const char *object, const struct heap_type *t)
 static uint8_t *begin(const char *object, const struct heap_type *t, unsigned flags, uint64_t n, uint64_t n_raw)
 {
 	uint64_t count = count_of(object, &flags);
-	uint8_t *p = out_room(heap.out, HEAD_BYTES + EDGE_BYTES * (n + n_raw) + PT_VARINT_MAX * n);
+	uint64_t room = HEAD_BYTES + EDGE_BYTES * n_raw + n * (EDGE_BYTES + NAME_BYTES);
+	uint8_t *p = out_room(heap.out, room < out_longest(heap.out) ? room : out_longest(heap.out));
 
 	*p++ = PT_RECORD_OBJECT;
 	p = pt_put_varint(p, flags | (n_raw ? PT_OBJECT_RAW : 0));
@@ -161,6 +163,25 @@ static uint64_t fitting(uint64_t n, unsigned each)
 		return n;
 	heap.n_cut += n - most;
 	return most;
+}
+
+/* The same for many items: how many really fit. */
+static uint64_t fitting_items(const char *object, const char *const *items, uint64_t n)
+{
+	uint64_t room = out_longest(heap.out) - HEAD_BYTES - EDGE_BYTES * RAW_MAX, i;
+
+	if (n <= room / EDGE_BYTES)
+		return n;
+	for (i = 0; i < n; i++) {
+		uint64_t delta = pt_zigzag((int64_t)((uintptr_t)items[i] - (uintptr_t)object));
+		unsigned bytes = delta ? (70u - (unsigned)__builtin_clzll(delta)) / 7 : 1;
+
+		if (bytes > room)
+			break;
+		room -= bytes;
+	}
+	heap.n_cut += n - i;
+	return i;
 }
 
 static uint8_t *put(uint8_t *p, const char *object, const char *target)
@@ -214,11 +235,12 @@ static void write_items(const char *object, const struct heap_type *t, const cha
 {
 	const char *raw[] = { buffer };
 	unsigned n_raw = buffer && is_pointer_to_block(buffer);
+	uint64_t written;
 	uint8_t *p;
 
-	n = fitting(n, EDGE_BYTES);
-	p = begin(object, t, flags_of(object, t) | PT_EDGES_INDEXED, n, n_raw);
-	for (uint64_t i = 0; i < n; i++)
+	written = fitting_items(object, items, n);
+	p = begin(object, t, flags_of(object, t) | PT_EDGES_INDEXED, written, n_raw);
+	for (uint64_t i = 0; i < written; i++)
 		p = put(p, object, items[i]);
 	out_record(heap.out, put_raw(p, object, raw, n_raw));
 	for (uint64_t i = 0; i < n; i++)
@@ -329,7 +351,7 @@ static void write_named(const char *object, const struct heap_type *t, unsigned 
 {
 	const char *raw[RAW_MAX];
 	unsigned n_raw = raw_of_object(object, t, raw);
-	uint64_t n = fitting(heap.named.n, EDGE_BYTES + PT_VARINT_MAX);
+	uint64_t n = fitting(heap.named.n, EDGE_BYTES + NAME_BYTES);
 	uint8_t *p = begin(object, t, flags | PT_EDGES_NAMED, n, n_raw);
 
 	for (uint64_t i = 0; i < n; i++) {
@@ -517,8 +539,12 @@ void heap_meet_tracked(const char *object)
 	heap.object = object;
 	heap.type = NULL;
 	t = heap_type_of(object);
-	if (t && heap_mark(object, HEAP_SEEN))
+	if (!heap_mark(object, HEAP_SEEN))
+		return;
+	if (t)
 		write_object(object, t);
+	else
+		heap.n_unknown++;
 }
 
 void heap_drain(void)

@@ -17,6 +17,8 @@ enum {
 	TEXT_BYTES = 48,
 	TUPLE_ITEMS = 4,
 	DEEP = 2,
+	NAMES_MAX = 1000,
+	CODE_NESTED = 0x10, /* co_flags */
 };
 
 /* ---- strings ---- */
@@ -99,12 +101,20 @@ static void add(struct line *l, const char *text, size_t bytes)
 	l->n += bytes;
 }
 
+static void add_number(struct line *l, uint64_t value)
+{
+	char digits[20];
+	size_t n = 0;
+
+	for (; !n || value; value /= 10)
+		digits[sizeof digits - ++n] = (char)('0' + value % 10);
+	add(l, digits + sizeof digits - n, n);
+}
+
 static void add_int(struct line *l, const char *object)
 {
 	uint64_t size = PY_AT(uint64_t, object, py_layout.var_size), value;
 	bool negative = py_layout.minor >= 12 ? (size & 3) == 2 : (int64_t)size < 0;
-	char digits[20];
-	size_t n = 0;
 
 	size = py_layout.minor >= 12 ? size >> 3 : negative ? -size : size;
 	if (size > 2) {
@@ -113,11 +123,52 @@ static void add_int(struct line *l, const char *object)
 	}
 	value = size ? PY_AT(uint32_t, object, py_layout.int_digits) : 0;
 	value |= size > 1 ? (uint64_t)PY_AT(uint32_t, object, py_layout.int_digits + 4) << 30 : 0;
-	for (; !n || value; value /= 10)
-		digits[sizeof digits - ++n] = (char)('0' + value % 10);
 	if (negative)
 		add(l, "-", 1);
-	add(l, digits + sizeof digits - n, n);
+	add_number(l, value);
+}
+
+/* As repr() has them, where they are short. */
+static void add_bytes(struct line *l, const char *object)
+{
+	const char *data = object + py_layout.bytes_data;
+	uint64_t n = PY_AT(uint64_t, object, py_layout.var_size);
+
+	add(l, "b'", 2);
+	for (uint64_t i = 0; i < n && l->n < sizeof l->text; i++) {
+		static const char digits[] = "0123456789abcdef";
+		unsigned c = (unsigned char)data[i];
+
+		if (c >= ' ' && c < 127 && c != '\'' && c != '\\')
+			add(l, data + i, 1);
+		else
+			add(l, (char[]){ '\\', 'x', digits[c >> 4], digits[c & 15] }, 4);
+	}
+	add(l, "'", 1);
+}
+
+/* To six places: exact for what people use as keys. */
+static bool add_float(struct line *l, const char *object)
+{
+	double value = PY_AT(double, object, heap_head());
+	uint64_t whole, parts;
+	char digits[7] = ".";
+	unsigned n = 7;
+
+	if (!(value > -1e12 && value < 1e12))
+		return false;
+	if (value < 0)
+		add(l, "-", 1);
+	value = value < 0 ? -value : value;
+	whole = (uint64_t)(value * 1e6 + 0.5);
+	parts = whole % 1000000;
+	add_number(l, whole / 1000000);
+	for (unsigned i = 6; i > 0; i--, parts /= 10)
+		digits[i] = (char)('0' + parts % 10);
+	while (n > 2 && digits[n - 1] == '0')
+		n--;
+	add(l, digits, n);
+	return true;
 }
 
 static bool add_key(struct line *l, const char *key, bool quoted, int depth);
@@ -139,6 +190,22 @@ static bool add_tuple(struct line *l, const char *tuple, int depth)
 	return true;
 }
 
+static bool add_rare(struct line *l, const char *key, const struct heap_type *t)
+{
+	const char *type = heap_word(t->address, py_layout.type_name);
+	bool is_true;
+
+	if (!strcmp(type, "NoneType"))
+		return add(l, "None", 4), true;
+	if (!strcmp(type, "float"))
+		return add_float(l, key);
+	if (strcmp(type, "bool"))
+		return false;
+	is_true = PY_AT(uint32_t, key, py_layout.int_digits);
+	add(l, is_true ? "True" : "False", is_true ? 4 : 5);
+	return true;
+}
+
 /* Whether it is one of the things that can be told in a few characters. */
 static bool add_key(struct line *l, const char *key, bool quoted, int depth)
 {
@@ -157,7 +224,9 @@ static bool add_key(struct line *l, const char *key, bool quoted, int depth)
 	}
 	if (t->address == py_symbols.int_type)
 		return add_int(l, key), true;
-	return t->kind == KIND_TUPLE && add_tuple(l, key, depth);
+	if (t->address == py_symbols.bytes_type)
+		return add_bytes(l, key), true;
+	return t->kind == KIND_TUPLE ? add_tuple(l, key, depth) : add_rare(l, key, t);
 }
 
 /* Most are str: those are written as they lie. */
@@ -187,6 +256,16 @@ static void put_str(const char *object, const char *str)
 	put(object, text.data, text.bytes);
 }
 
+/* Names of what a nested function closes over: its cells have none. */
+static void put_closure(const char *code)
+{
+	const char *names = heap_word(code, py_layout.minor <= 10 ? py_layout.code_free : py_layout.code_locals);
+	uint64_t n = names ? PY_AT(uint64_t, names, py_layout.var_size) : 0;
+
+	for (uint64_t i = 0; i < n && i < NAMES_MAX; i++)
+		heap_text_key(heap_word(names, py_layout.tuple_items + 8 * (unsigned)i));
+}
+
 void heap_text_named(const char *object, const struct heap_type *t)
 {
 	char name[PY_TYPE_NAME_MAX];
@@ -202,6 +281,8 @@ void heap_text_named(const char *object, const struct heap_type *t)
 		put_str(object, heap_word(object, py_layout.func_qualname));
 	} else if (t->kind == KIND_CODE) {
 		put_str(object, heap_word(object, py_layout.code_name));
+		if (PY_AT(uint32_t, object, py_layout.code_flags) & CODE_NESTED)
+			put_closure(object);
 	} else if (t->kind == KIND_GENERATOR) {
 		put_str(object, heap_word(object, py_layout.gen_qualname));
 	} else if (t->kind == KIND_FRAME && py_layout.minor <= 10) {
