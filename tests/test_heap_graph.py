@@ -183,10 +183,15 @@ def check_dominators(graph, seen):
     start |= {a for a, o in graph.objects.items() if o.flags & (IMMORTAL | STATIC) or
               (graph.surplus[a] > 0 and graph.type_flags[o.type] & GC)}
     reached = graph.reach(start)
+    for a in sorted(graph.objects):
+        if a not in reached and (graph.surplus[a] > 0 or graph.objects[a].flags & DEFERRED):
+            start.add(a)
+            graph.reach([a], reached)
+    start |= graph.objects.keys() - reached
     some = [a for a in sorted(reached) if seen[a].retained > seen[a].bytes][::40][:40]
     some += [a for a in sorted(reached) if seen[a].type == '__main__.Node'][:10]
     for a in some:
-        gone = reached - graph.reach(start - {a}, avoid={a})
+        gone = graph.objects.keys() - graph.reach(start - {a}, avoid={a})
         assert seen[a].retained == sum(seen[x].bytes for x in gone), (seen[a].type, seen[a].retained, len(gone))
     assert len(some) > 20
 

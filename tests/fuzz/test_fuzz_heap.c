@@ -197,7 +197,7 @@ static void look_at_edges(const struct heap *h)
 	for (size_t i = 0; i < h->raws.n; i++)
 		assert_true(h->raws.at[i].object < h->n);
 	for (size_t i = 0; i < h->texts.n; i++)
-		assert_true(h->texts.at[i].object < h->n && *heap_text_of(h, h->texts.at[i].text) != 1);
+		assert_true(h->texts.at[i].object < h->n && strlen(heap_text_of(h, h->texts.at[i].text)) < h->chars.n);
 	for (size_t i = 0; i < h->areas.n; i++)
 		assert_true(h->areas.at[i].first_run + h->areas.at[i].n_runs <= h->runs.n);
 }
