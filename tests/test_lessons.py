@@ -8,8 +8,8 @@ import harness
 FOLDER = os.path.join(harness.HERE, 'lessons')
 
 
-def run(python, tmp, name):
-    done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, name + '.py')], tmp).check()
+def run(python, tmp, name, **env):
+    done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, name + '.py')], tmp, env).check()
     assert not done.err, done.err
     return done
 
@@ -45,6 +45,12 @@ def test_growth_is_found_at_its_line(python, tmp, case):
     finding = doc['findings'][0]
     assert finding['site']['line'] == line_of(case, 'line of the leak'), finding['site']
     assert finding['bytes'] > 2000 * 1500 and finding['blocks'] >= 2000, finding['bytes']
+    held_by, kind, entries = {'forgotten_global': ('__main__.seen', 'list', 2000),
+                              'unbounded_cache': ('__main__.Service.lookup.cache', 'dict', 2000),
+                              'weak_references': ('__main__.strong', 'dict', 2000)}[case]
+    holder = finding['holder'][-1]
+    assert (finding['held_by'], holder['type'], holder['entries']) == (held_by, kind, entries), finding['held_by']
+    assert 'Held by %s (%s, 2,000 entries)' % (held_by, kind) in harness.pytrace('leaks', done.trace).out
 
 
 def test_weak_cache_is_nothing(python, tmp):
@@ -101,8 +107,14 @@ def test_profilers_say_the_same(python, tmp):
 
 
 def test_interning_is_no_finding(python, tmp):
-    doc = harness.report('leaks', run(python, tmp, 'interning').trace)
+    done = run(python, tmp, 'interning')
+    doc = harness.report('leaks', done.trace)
     assert doc['findings'] == [], doc['findings']
+    types = {t['type']: t for t in harness.report('objects', done.trace)['types']}
+    assert types['str']['interned'] >= 300, types['str']  # names, and what sys.intern() made of them stays no longer
+    if python.minor >= (3, 12):
+        assert types['NoneType']['immortal'] == 1 and types['int']['immortal'] >= 262, types['int']
+    assert types['NoneType']['count'] == types['NoneType']['static'] == 1, types['NoneType']
 
 
 def test_collector_off(python, tmp):
@@ -110,6 +122,64 @@ def test_collector_off(python, tmp):
     nodes, data = got[line_of('collector_off', 'nodes')], got[line_of('collector_off', 'data')]
     assert nodes[1] == 200 and nodes[0] % 200 == 0, nodes
     assert data[:2] == (100 * bytes_size(python, 3000), 100), data
+
+
+def test_collector_off_is_a_finding(python, tmp):
+    done = run(python, tmp, 'collector_off')
+    live = sums(done.trace, 'collector_off.py', layer='object')
+    nodes, data = (live[line_of('collector_off', mark)] for mark in ('nodes', 'data'))
+    finding, = harness.report('leaks', done.trace)['findings']
+    assert finding['verdict'] == 'cycle-garbage' and finding['type'] == '__main__.Node', finding
+    assert finding['site']['line'] == line_of('collector_off', 'nodes'), finding['site']
+    assert (finding['bytes'], finding['blocks']) == (nodes[0] + data[0], 300), (finding['bytes'], finding['blocks'])
+    assert finding['evidence']['cycles'] == 100 and not finding['evidence']['collector_enabled'], finding['evidence']
+    assert [m['type'] for m in finding['members']] == ['__main__.Node'] * 2
+    assert {e['name'] for e in finding['edges']} == {'next'} and finding['closing_edge']['name'] == 'next'
+    assert finding['fingerprint'].startswith('cycle-garbage-') and 'the collector was off' in finding['why']
+
+
+def cycles_of(trace, state, name):
+    doc = harness.report('cycles', trace)
+    return [g for g in doc['groups'] if g['state'] == state and
+            any(m['site'] and os.path.basename(m['site']['file'] or '') == name + '.py' for m in g['members'])]
+
+
+def test_cycles_defeat_counts(python, tmp):
+    """8 groups of one list: made at the literal, closed at append, freed by the gc.collect() that counts 8."""
+    done = run(python, tmp, 'cycles_defeat', PYTRACE_SNAPSHOT='exit,gc')
+    assert done.out.split() == ['8']
+    group, = cycles_of(done.trace, 'collected', 'cycles_defeat')
+    assert (group['count'], group['objects'], group['group_objects']) == (8, 8, 1), group
+    made, closed, freed = (line_of('cycles_defeat', mark) for mark in ('made', 'closed', 'freed'))
+    assert [(m['type'], m['site']['line']) for m in group['members']] == [('list', made)], group['members']
+    assert group['closing_edge']['name'] == '[0]' and group['closing_edge']['site']['line'] == closed, group['closing_edge']
+    assert group['freed_by']['line'] == freed and group['trigger'] == 'explicit', group['freed_by']
+    assert cycles_of(done.trace, 'uncollected', 'cycles_defeat') == []
+    text = harness.pytrace('cycles', done.trace).out
+    assert '8 cycles of 1 object: 8 objects in all' in text and 'cycles_defeat.py:%d' % closed in text, text
+
+
+def test_two_nodes(python, tmp):
+    """One group of two instances, and their dicts where this version has made them; not collected, and no leak."""
+    done = run(python, tmp, 'two_nodes')
+    group, = cycles_of(done.trace, 'uncollected', 'two_nodes')
+    nodes = [m['site']['line'] for m in group['members'] if m['type'] == '__main__.Node']
+    assert nodes == [line_of('two_nodes', 'a'), line_of('two_nodes', 'b')] and group['count'] == 1, group['members']
+    assert {m['type'] for m in group['members']} <= {'__main__.Node', 'dict'} and len(group['members']) in (2, 4)
+    assert {e['name'] for e in group['edges']} - {'__dict__'} == {'next'}, group['edges']
+    assert harness.report('leaks', done.trace)['findings'] == []
+
+
+def test_finalizers_in_cycles(python, tmp):
+    """Collected all the same; nothing is uncollectable; who has finalizers is told, in the order of their birth."""
+    done = run(python, tmp, 'del_in_cycle', PYTRACE_SNAPSHOT='exit,gc')
+    counted, garbage = map(int, done.out.split()[:2])
+    group, = cycles_of(done.trace, 'collected', 'del_in_cycle')
+    assert group['count'] == 4 and garbage == 0, group
+    assert group['objects'] == counted, (group['objects'], counted)
+    finalized = [m['site']['line'] for m in group['members'] if m['finalizer']]
+    assert finalized == [line_of('del_in_cycle', 'a'), line_of('del_in_cycle', 'b')], group['members']
+    assert cycles_of(done.trace, 'uncollectable', 'del_in_cycle') == []
 
 
 def test_peak_and_after(python, tmp):

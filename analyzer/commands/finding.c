@@ -10,17 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_FINDING    UINT32_MAX
-#define JOIN_PERCENT  40 /* a companion is smaller than this share of what it joins */
-#define JOIN_MULTIPLE 16 /* blocks of the one for a block of the other, at most */
-#define JOIN_EXACT    0.02
-#define JOIN_DISTANCE 2 /* calls between a library's function and the caller that it shares with the leak */
+#define NO_FINDING     UINT32_MAX
+#define JOIN_PERCENT   40 /* a companion is smaller than this share of what it joins */
+#define JOIN_MULTIPLE  16 /* blocks of the one for a block of the other, at most */
+#define JOIN_EXACT     0.02
+#define MOSTLY_CLAIMED 80 /* percent of a group that are garbage of another finding */
+#define HOLDERS_MAX    20 /* findings for which one is looked for: each takes a search of the heap */
+#define JOIN_DISTANCE  2  /* calls between a library's function and the caller that it shares with the leak */
 
 /* ---- the list ---- */
 
 static uint64_t weight(const struct finding *f)
 {
-	return f->sum.verdict == GROWTH_FOUND ? (uint64_t)f->sum.evidence.grown_bytes : f->sum.bytes;
+	return f->sum.verdict == GROWTH_FOUND && !f->cycle ? (uint64_t)f->sum.evidence.grown_bytes : f->sum.bytes;
 }
 
 static int compare(const void *left, const void *right)
@@ -151,7 +153,8 @@ static bool same_line(const struct place *a, const struct place *b)
 	return a->at.line == b->at.line && !strcmp(a->file, b->file) && !strcmp(a->function, b->function);
 }
 
-static void add_part(struct finding_part **parts, size_t *n, const struct place *place, const struct curve *curve)
+void finding_add_part(struct finding_part **parts, size_t *n, const struct place *place, node_id node,
+		      const struct amount *live)
 {
 	size_t i = 0;
 
@@ -161,29 +164,50 @@ static void add_part(struct finding_part **parts, size_t *n, const struct place 
 		*parts = mem_resize(*parts, *n + 1, sizeof **parts);
 		(*parts)[(*n)++] = (struct finding_part){ .place = place };
 	}
-	if (curve->bytes > (*parts)[i].node_bytes) {
-		(*parts)[i].node = curve->node;
-		(*parts)[i].node_bytes = curve->bytes;
+	if (live->bytes > (*parts)[i].node_bytes) {
+		(*parts)[i].node = node;
+		(*parts)[i].node_bytes = live->bytes;
 	}
-	(*parts)[i].live.bytes += curve->bytes;
-	(*parts)[i].live.blocks += curve->blocks;
+	(*parts)[i].live.bytes += live->bytes;
+	(*parts)[i].live.blocks += live->blocks;
+}
+
+/* What of a curve is no garbage that another finding is about. */
+static struct amount unclaimed(const struct report_trace *t, size_t curve)
+{
+	const struct curve *c = &t->curves.curves.at[curve];
+	const struct amount *claimed = t->remains && t->remains->claimed ? &t->remains->claimed[curve] : NULL;
+
+	if (!claimed)
+		return (struct amount){ c->bytes, c->blocks };
+	return (struct amount){ c->bytes - claimed->bytes, c->blocks - claimed->blocks };
+}
+
+static struct finding_part *copy_of(const struct finding_part *parts, size_t n)
+{
+	struct finding_part *copy = mem_alloc((n + 1) * sizeof *copy);
+
+	memcpy(copy, parts, n * sizeof *copy);
+	return copy;
 }
 
 struct finding_part *finding_parts(const struct finding *f, size_t *ret_n)
 {
 	struct report_trace *t = f->trace;
+	struct finding_part *parts = f->own_parts ? copy_of(f->own_parts, f->n_own_parts) : NULL;
 	bool *mine = mem_zero(t->growth.groups.n + 1, sizeof *mine);
-	struct finding_part *parts = NULL;
 
-	*ret_n = 0;
+	*ret_n = f->n_own_parts;
 	for (size_t i = 0; i < f->n_groups; i++)
 		mine[f->groups[i]] = true;
-	for (size_t i = 0; i < t->curves.curves.n; i++) {
+	for (size_t i = 0; !f->own_parts && i < t->curves.curves.n; i++) {
 		const struct curve *curve = &t->curves.curves.at[i];
 		uint32_t group = t->growth.group_of[i];
+		struct amount live = unclaimed(t, i);
 
-		if (group != MAP_NONE && mine[group] && curve->bytes)
-			add_part(&parts, ret_n, place_find(&t->places, place_blame(&t->places, curve->node)), curve);
+		if (group != MAP_NONE && mine[group] && live.bytes)
+			finding_add_part(&parts, ret_n, place_find(&t->places, place_blame(&t->places, curve->node)),
+					 curve->node, &live);
 	}
 	if (*ret_n)
 		qsort(parts, *ret_n, sizeof *parts, compare_parts);
@@ -204,25 +228,78 @@ static void look_at_worst_line(struct finding *f)
 	free(parts);
 }
 
-static struct finding from_group(struct report_trace *t, uint32_t group)
+/* By group: what of it is garbage that a finding is about. */
+static struct amount *claimed_by_group(const struct report_trace *t)
+{
+	struct amount *sums = mem_zero(t->growth.groups.n + 1, sizeof *sums);
+
+	for (size_t i = 0; t->remains && t->remains->claimed && i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (group == MAP_NONE)
+			continue;
+		sums[group].bytes += t->remains->claimed[i].bytes;
+		sums[group].blocks += t->remains->claimed[i].blocks;
+	}
+	return sums;
+}
+
+static struct finding from_group(struct report_trace *t, uint32_t group, const struct amount *claimed)
 {
 	struct finding f = { .trace = t, .sum = t->growth.groups.at[group], .n_groups = 1 };
 
+	if (claimed->bytes * 100 >= f.sum.bytes * MOSTLY_CLAIMED && claimed->bytes) {
+		f.sum.verdict = GROWTH_HELD; /* what grew has its finding */
+		f.sum.doubt = GROWTH_NO_DOUBT;
+	}
+	f.sum.bytes -= claimed->bytes;
+	f.sum.blocks -= claimed->blocks;
 	f.blame = place_blame(&t->places, f.sum.node);
 	f.groups = mem_alloc(sizeof *f.groups);
 	f.groups[0] = group;
 	return f;
 }
 
-/* Fills what holds for one process. */
-static void settle(struct finding *f)
+/* Who keeps what was found to grow. */
+static void find_holder(struct finding *f)
 {
-	if (f->sum.verdict != GROWTH_HELD && (f->n_groups > 1 || f->sum.n_stacks > 1))
+	struct report_trace *t = f->trace;
+	bool *mine = mem_zero(t->trace.defs.stacks.nodes.n + 1, sizeof *mine), *groups;
+
+	groups = mem_zero(t->growth.groups.n + 1, sizeof *groups);
+	for (size_t i = 0; i < f->n_groups; i++)
+		groups[f->groups[i]] = true;
+	for (size_t i = 0; i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (group != MAP_NONE && groups[group])
+			mine[t->curves.curves.at[i].node] = true;
+	}
+	f->has_holder = holder_find(&f->holder, &t->remains->view, mine);
+	free(groups);
+	free(mine);
+}
+
+/* Fills what holds for one process. */
+static void settle(struct finding *f, size_t place)
+{
+	if (f->sum.verdict != GROWTH_HELD && !f->cycle && (f->n_groups > 1 || f->sum.n_stacks > 1))
 		look_at_worst_line(f);
 	f->all = (struct amount){ f->sum.bytes, f->sum.blocks };
 	f->all_rate = finding_rate(f);
 	f->pids = mem_alloc(sizeof *f->pids);
 	f->pids[f->n_pids++] = f->trace->trace.front.pid;
+	if (f->sum.verdict != GROWTH_HELD && !f->cycle && f->trace->remains && place < HOLDERS_MAX)
+		find_holder(f);
+}
+
+static void free_parts(struct finding *f)
+{
+	free(f->groups);
+	free(f->pids);
+	free(f->own_parts);
+	if (f->has_holder)
+		holder_free(&f->holder);
 }
 
 /* Takes in the same finding of another process. */
@@ -233,8 +310,15 @@ static void add_twin(struct finding *f, struct finding *twin)
 	f->all_rate += twin->all_rate;
 	f->pids = mem_resize(f->pids, f->n_pids + 1, sizeof *f->pids);
 	f->pids[f->n_pids++] = twin->pids[0];
-	free(twin->groups);
-	free(twin->pids);
+	f->cycles += twin->cycles;
+	f->cycle_objects += twin->cycle_objects;
+	free_parts(twin);
+}
+
+static bool are_twins(const struct finding *a, const struct finding *b)
+{
+	return a->sum.verdict == b->sum.verdict && a->trace != b->trace && a->reason == b->reason &&
+	       !a->cycle == !b->cycle && fingerprint_of(a) == fingerprint_of(b);
 }
 
 static void join_twins(struct finding_list *l)
@@ -245,8 +329,7 @@ static void join_twins(struct finding_list *l)
 		struct finding f = l->at[i];
 		size_t j = f.sum.verdict == GROWTH_HELD ? n : 0;
 
-		while (j < n && (l->at[j].sum.verdict != f.sum.verdict || l->at[j].trace == f.trace ||
-				 fingerprint_of(&l->at[j]) != fingerprint_of(&f)))
+		while (j < n && !are_twins(&l->at[j], &f))
 			j++;
 		if (j < n)
 			add_twin(&l->at[j], &f);
@@ -256,18 +339,23 @@ static void join_twins(struct finding_list *l)
 	l->n = n;
 }
 
-void finding_list_init(struct finding_list *l, const struct report *r)
+/* What stays of a trace's groups when garbage has its own findings, which go to the end of the list. */
+static void list_trace(struct finding_list *l, struct report_trace *t, struct finding *cycles, size_t *n_cycles)
 {
-	size_t n = 0;
+	struct amount *claimed;
 
-	*l = (struct finding_list){ 0 };
-	for (size_t i = 0; i < r->n_traces; i++)
-		n += r->traces[i]->growth.groups.n;
-	l->at = mem_zero(n + 1, sizeof *l->at);
-	for (size_t i = 0; i < r->n_traces; i++) {
-		for (uint32_t j = 0; j < r->traces[i]->growth.groups.n; j++)
-			l->at[l->n++] = from_group(r->traces[i], j);
+	if (t->remains)
+		finding_cycles(t, cycles, n_cycles);
+	claimed = claimed_by_group(t);
+	for (uint32_t j = 0; j < t->growth.groups.n; j++) {
+		if (claimed[j].bytes < t->growth.groups.at[j].bytes || !claimed[j].bytes)
+			l->at[l->n++] = from_group(t, j, &claimed[j]);
 	}
+	free(claimed);
+}
+
+static void join_groups(struct finding_list *l)
+{
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	join(l, is_same);
 	join(l, is_companion);
@@ -275,8 +363,30 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 		growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	join(l, is_remainder); /* last: what has no evidence must not weigh */
+}
+
+void finding_list_init(struct finding_list *l, const struct report *r)
+{
+	struct finding *cycles;
+	size_t n = 0, n_cycles = 0;
+
+	*l = (struct finding_list){ 0 };
+	for (size_t i = 0; i < r->n_traces; i++) {
+		n += r->traces[i]->growth.groups.n;
+		n_cycles += r->traces[i]->remains ? r->traces[i]->remains->list.at.n : 0;
+	}
+	l->at = mem_zero(n + n_cycles + 1, sizeof *l->at);
+	cycles = mem_zero(n_cycles + 1, sizeof *cycles);
+	n_cycles = 0;
+	for (size_t i = 0; i < r->n_traces; i++)
+		list_trace(l, r->traces[i], cycles, &n_cycles);
+	join_groups(l);
+	memcpy(l->at + l->n, cycles, n_cycles * sizeof *cycles);
+	l->n += n_cycles;
+	free(cycles);
+	qsort(l->at, l->n, sizeof *l->at, compare);
 	for (size_t i = 0; i < l->n; i++)
-		settle(&l->at[i]);
+		settle(&l->at[i], i);
 	join_twins(l);
 	for (size_t i = 0; i < l->n; i++) {
 		l->n_found += l->at[i].sum.verdict == GROWTH_FOUND;
@@ -286,10 +396,8 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 
 void finding_list_free(struct finding_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->at[i].groups);
-		free(l->at[i].pids);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		free_parts(&l->at[i]);
 	free(l->at);
 	*l = (struct finding_list){ 0 };
 }

@@ -10,7 +10,11 @@
  * Held groups stay apart.
  */
 #pragma once
+#include "analyzer/commands/holder.h"
+#include "analyzer/commands/remains.h"
 #include "analyzer/commands/report.h"
+
+struct finding_part;
 
 struct finding {
 	struct report_trace *trace; /* of several processes with this finding, the one where it is worst */
@@ -23,6 +27,17 @@ struct finding {
 	size_t n_pids;
 	struct amount all; /* alive at the end in all of them */
 	double all_rate;   /* bytes in a second, in all of them */
+
+	/* of garbage that stays */
+	const struct cycle_shown *cycle; /* the row that holds most; NULL: the verdict is on growth */
+	enum remains_reason reason;
+	uint64_t cycles, cycle_objects;
+	struct finding_part *own_parts; /* NULL: by its groups */
+	size_t n_own_parts;
+
+	/* of growth */
+	bool has_holder;
+	struct holder holder;
 };
 
 /* What of a finding was made on one line of the user's code. */
@@ -47,7 +62,15 @@ const char *finding_reservation(const struct report *r);
 /* The parts of a finding, most bytes first. free() them. */
 struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);
 
-/* "growth", "undecided", "held". */
+/* Adds to the part of this line. */
+void finding_add_part(struct finding_part **parts, size_t *n, const struct place *place, node_id node,
+		      const struct amount *live);
+
+/* Makes the findings on garbage of one trace: at most as many as there are rows of cycles, pushed to ret[0..*n). Fills
+ * t->remains->claimed. finding_cycles.c. */
+void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n);
+
+/* "growth", "cycle-garbage", "cycle-uncollectable", "undecided", "held". */
 const char *finding_verdict(const struct finding *f);
 
 /* One sentence on what the verdict rests on. Written into buf, which is returned. */

@@ -40,7 +40,12 @@ static const struct {
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };
 
-const char *finding_verdict(const struct finding *f) { return verdict_names[f->sum.verdict]; }
+const char *finding_verdict(const struct finding *f)
+{
+	if (f->cycle)
+		return f->reason == REMAINS_UNCOLLECTABLE ? "cycle-uncollectable" : "cycle-garbage";
+	return verdict_names[f->sum.verdict];
+}
 
 char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
 {
@@ -60,11 +65,44 @@ static void put_grown(char *buf, size_t cap, const struct growth_evidence *e)
 		snprintf(buf, cap, "%s", format_bytes(bytes).text);
 }
 
+/* "100 cycles that hold only themselves (300 objects): the collector was off since 20 ms". */
+static char *cycle_reason(const struct finding *f, char *buf, size_t cap)
+{
+	const struct cycles *c = &f->trace->remains->cycles;
+	char why[300];
+	int used = snprintf(buf, cap, "%s, held by nobody else: ", format_plural(f->cycles, "cycle", "cycles").text);
+
+	switch (f->reason) {
+	case REMAINS_OFF:
+		if (c->gc_enabled)
+			snprintf(buf + used, cap - (size_t)used, "no collection starts by itself (threshold 0)");
+		else
+			snprintf(buf + used, cap - (size_t)used, "the collector was off since %s",
+				 format_seconds((double)c->disabled_ns / 1e9).text);
+		break;
+	case REMAINS_FROZEN:
+		snprintf(buf + used, cap - (size_t)used,
+			 "in the permanent generation (gc.freeze), where no collection looks");
+		break;
+	case REMAINS_GROWING:
+		snprintf(buf + used, cap - (size_t)used,
+			 "the collector is on, but did not come to them, and there are more and more");
+		break;
+	default:
+		snprintf(buf + used, cap - (size_t)used, "no collection frees them, for %s",
+			 cycle_why(f->cycle->row->why, why, sizeof why));
+		break;
+	}
+	return buf;
+}
+
 char *finding_why(const struct finding *f, char *buf, size_t cap)
 {
 	const struct growth_evidence *e = &f->sum.evidence;
 	char grown[160];
 
+	if (f->cycle)
+		return cycle_reason(f, buf, cap);
 	put_grown(grown, sizeof grown, e);
 	if (f->sum.verdict == GROWTH_FOUND)
 		snprintf(buf, cap,
@@ -114,14 +152,47 @@ static json_t *evidence_json(const struct finding *f)
 	json_put(o, "first_s", json_seconds(f->sum.first_ns));
 	json_put(o, "last_s", json_seconds(f->sum.last_ns));
 	json_put(o, "stacks", json_integer(f->sum.n_stacks));
+	if (!f->cycle)
+		return o;
+	json_put(o, "cycles", json_bytes(f->cycles));
+	json_put(o, "objects", json_bytes(f->cycle_objects));
+	json_put(o, "collector_enabled", json_boolean(f->trace->remains->cycles.gc_enabled));
+	json_put(o, "snapshot", json_bytes(f->trace->remains->cycles.now));
 	return o;
+}
+
+/* Its type: of a cycle's first member that has a line; of a holder's entries it is not one. */
+static json_t *type_json(const struct finding *f)
+{
+	const struct cycles *c = f->cycle ? &f->trace->remains->cycles : NULL;
+
+	for (uint32_t i = 0; c && i < f->cycle->row->n_members; i++) {
+		const struct cycle_member *m = &c->members.at[f->cycle->row->first_member + i];
+
+		if (m->node == f->sum.node && !m->is_dict)
+			return json_text(strings_text(&c->strings, m->type));
+	}
+	return json_null();
+}
+
+static json_t *members_json(const struct finding *f)
+{
+	return f->cycle ? cycle_members_json(f->cycle->row, &f->trace->remains->cycles, f->trace) : json_null();
+}
+
+static void put_cycle(const struct finding *f, json_t *o)
+{
+	const struct cycles *c = &f->trace->remains->cycles;
+
+	json_put(o, "edges", cycle_edges_json(f->cycle->row, c));
+	json_put(o, "closing_edge", cycle_closing_json(f->cycle->row, c, f->trace));
 }
 
 static json_t *growth_json(const struct finding *f)
 {
 	json_t *o;
 
-	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT)
+	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT || (f->cycle && f->all_rate <= 0))
 		return json_null();
 	o = json_object();
 	json_put(o, "bytes_per_s", json_number(f->all_rate));
@@ -166,7 +237,7 @@ json_t *finding_json(const struct finding *f)
 	json_put(o, "verdict", json_text(finding_verdict(f)));
 	json_put(o, "bytes", json_bytes(f->all.bytes));
 	json_put(o, "blocks", json_bytes(f->all.blocks));
-	json_put(o, "type", json_null());
+	json_put(o, "type", type_json(f));
 	json_put(o, "pids", pids_json(f));
 	json_put(o, "site", place_json(finding_site(f)));
 	json_put(o, "blame", place_json(finding_place(f)));
@@ -174,8 +245,11 @@ json_t *finding_json(const struct finding *f)
 	json_put(o, "stack", place_stack_json(&f->trace->places, f->sum.node));
 	json_put(o, "layers", report_layers_json(f->sum.layers));
 	json_put(o, "growth", growth_json(f));
-	json_put(o, "holder", json_null());
-	json_put(o, "members", json_null());
+	json_put(o, "holder", f->has_holder ? chain_json(&f->holder.chain, &f->trace->remains->view) : json_null());
+	json_put(o, "held_by", f->has_holder ? json_text(f->holder.chain.expression) : json_null());
+	json_put(o, "members", members_json(f));
+	if (f->cycle)
+		put_cycle(f, o);
 	json_put(o, "evidence", evidence_json(f));
 	json_put(o, "why", json_text(finding_why(f, why, sizeof why)));
 	if (f->sum.verdict != GROWTH_HELD)
@@ -277,7 +351,7 @@ static void print_curve(const struct output *o, const struct finding *f)
 {
 	const struct growth *g = &f->trace->growth;
 
-	if (!g->n_windows)
+	if (!g->n_windows || (f->cycle && !f->sum.evidence.windows))
 		return;
 	fputs("   Alive over the run: ", o->file);
 	for (uint32_t i = 0; i < CURVE_POINTS; i++)
@@ -339,6 +413,22 @@ static void print_why(const struct output *o, const struct finding *f)
 		fprintf(o->file, "   What would decide: %s.\n", doubts[f->sum.doubt].decides);
 }
 
+static void print_holder(struct report *r, const struct finding *f)
+{
+	struct view *v;
+	char text[9000], what[600], where[4200];
+
+	if (!f->has_holder)
+		return;
+	v = &f->trace->remains->view;
+	view_where(v, f->holder.object, r->common.full, where, sizeof where);
+	snprintf(text, sizeof text, "Held by %.3000s (%s)%s%s.", f->holder.chain.expression,
+		 view_describe(v, f->holder.object, what, sizeof what), *where ? ", made at " : "", where);
+	format_printable(where, sizeof where, text);
+	fputs("   ", r->out.file);
+	format_wrapped(r->out.file, where, 3, 3, r->out.width);
+}
+
 void finding_print(struct report *r, const struct finding *f, size_t number)
 {
 	char fingerprint[64];
@@ -349,6 +439,9 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 		fprintf(r->out.file, "   The same in %zu processes; what follows is of pid %u.\n", f->n_pids,
 			f->pids[0]);
 	print_why(&r->out, f);
+	print_holder(r, f);
+	if (f->cycle)
+		cycle_print(f->cycle, &f->trace->remains->cycles, f->trace, r, 3);
 	print_curve(&r->out, f);
 	print_times(&r->out, f);
 	print_parts(r, f);

@@ -167,7 +167,7 @@ static int run(int argc, char **argv)
 	struct leaks_options own = { .top = TOP_NOT_SET };
 	struct finding_list list;
 	struct report r;
-	int code = report_begin(&r, &command_leaks, &own, REPORT_ACCOUNT | REPORT_GROWTH, argc, argv);
+	int code = report_begin(&r, &command_leaks, &own, REPORT_GROWTH | REPORT_REMAINS, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

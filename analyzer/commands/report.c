@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/commands/report.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/commands/remains.h"
 #include "analyzer/commands/symbolise.h"
 #include "analyzer/out/progress.h"
 
@@ -36,6 +37,10 @@ static void replay(struct report_trace *t, unsigned needs, struct model **more, 
 		types_init(&t->types, &t->trace, true);
 		more[options.n_more++] = &t->types.model;
 	}
+	if (needs & REPORT_REMAINS) {
+		t->remains = remains_new(t);
+		more[options.n_more++] = &t->remains->cycles.model;
+	}
 	progress_start(&progress, "reading");
 	account_run(&t->account, &t->trace, &options);
 	progress_end(&progress);
@@ -44,6 +49,8 @@ static void replay(struct report_trace *t, unsigned needs, struct model **more, 
 		curves_finish(&t->curves);
 		growth_judge(&t->growth, &t->curves, &natives);
 	}
+	if (needs & REPORT_REMAINS)
+		remains_finish(t->remains);
 }
 
 struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
@@ -71,6 +78,7 @@ void report_unload(struct report_trace *t)
 {
 	if (!t)
 		return;
+	remains_free(t->remains);
 	growth_free(&t->growth);
 	if (t->has & REPORT_GROWTH)
 		curves_free(&t->curves);

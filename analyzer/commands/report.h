@@ -27,7 +27,10 @@ enum {
 	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
 	REPORT_RAW = 1 << 4,     /* definitions of stacks as they stand in the file */
 	REPORT_TYPES = 1 << 5,   /* .account and .types; loads the last snapshot */
+	REPORT_REMAINS = 1 << 6, /* .account and .remains; loads the last snapshot that is of no collection */
 };
+
+struct remains;
 
 struct report_trace {
 	struct trace trace;
@@ -35,6 +38,7 @@ struct report_trace {
 	struct curves curves;
 	struct growth growth;
 	struct types types;
+	struct remains *remains; /* NULL: not asked for */
 	struct symbols *symbols; /* of its native frames */
 	struct place_table places;
 	unsigned has; /* REPORT_*: which of them are there */

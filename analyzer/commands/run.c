@@ -340,10 +340,11 @@ static void print_worst(const struct report *r, const struct finding_list *findi
 		return;
 	}
 	format_printable(safe, sizeof safe, place_where(finding_place(f), false, where, sizeof where));
-	fprintf(stderr, "%s, %s %s at %s by %s. Next: pytrace leaks %s\n",
-		format_plural(findings->n_found, "finding", "findings").text,
-		findings->n_found > 1 ? "the worst:" : "a", finding_verdict(f), safe, format_rate(f->all_rate).text,
-		short_path(f->trace->trace.file));
+	fprintf(stderr, "%s, %s %s at %s", format_plural(findings->n_found, "finding", "findings").text,
+		findings->n_found > 1 ? "the worst:" : "a", finding_verdict(f), safe);
+	if (f->all_rate > 0)
+		fprintf(stderr, " by %s", format_rate(f->all_rate).text);
+	fprintf(stderr, ". Next: pytrace leaks %s\n", short_path(f->trace->trace.file));
 }
 
 static void print_verdict(const struct found_list *list)
@@ -355,7 +356,7 @@ static void print_verdict(const struct found_list *list)
 	for (size_t i = 0; i < list->n; i++) {
 		struct fault fault = { 0 };
 		struct report_trace *t =
-			report_load(list->at[i].name, REPORT_ACCOUNT | REPORT_GROWTH, &r.common, NULL, &fault);
+			report_load(list->at[i].name, REPORT_GROWTH | REPORT_REMAINS, &r.common, NULL, &fault);
 
 		if (!t) {
 			fault_print(&fault, stderr);

@@ -276,8 +276,10 @@ static void print_finding(struct report *r, const struct finding *f)
 {
 	const struct output *o = &r->out;
 
-	fprintf(o->file, "  %s%s%s: %s, growing by %s", output_style(o, STYLE_BAD), finding_verdict(f),
-		output_style(o, STYLE_PLAIN), format_bytes(f->all.bytes).text, format_rate(f->all_rate).text);
+	fprintf(o->file, "  %s%s%s: %s", output_style(o, STYLE_BAD), finding_verdict(f), output_style(o, STYLE_PLAIN),
+		format_bytes(f->all.bytes).text);
+	if (f->all_rate > 0)
+		fprintf(o->file, ", growing by %s", format_rate(f->all_rate).text);
 	if (r->n_traces > 1)
 		finding_print_pids(o, f);
 	fputc('\n', o->file);
@@ -409,7 +411,7 @@ static int run(int argc, char **argv)
 {
 	struct finding_list list;
 	struct report r;
-	int code = report_begin(&r, &command_summary, NULL, REPORT_ACCOUNT | REPORT_GROWTH, argc, argv);
+	int code = report_begin(&r, &command_summary, NULL, REPORT_GROWTH | REPORT_REMAINS, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

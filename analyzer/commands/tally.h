@@ -23,7 +23,7 @@ struct tally_row {
 	uint32_t n_others;         /* by type: further lines; by site: further types */
 	struct tally_amount before, now;
 	uint64_t tracked, frozen, interned, immortal, statics; /* of those of now; tracked, frozen: by the collector */
-	uint64_t top_bytes;                            /* of the part that `node` or `type` is of */
+	uint64_t top_bytes;                                    /* of the part that `node` or `type` is of */
 };
 
 struct tally {

@@ -30,6 +30,12 @@ void view_load(struct view *v, struct report_trace *t, uint64_t number)
 	v->loaded = true;
 }
 
+void view_adopt(struct view *v, struct report_trace *t, struct cycles *from)
+{
+	*v = (struct view){ .trace = t };
+	v->loaded = cycles_take_over(from, &v->heap, &v->join);
+}
+
 /* A module's globals are a dict; whatever way leads to it, people know it by the module's name. */
 static void find_modules(struct view *v)
 {
@@ -113,6 +119,11 @@ json_t *view_node_json(struct report_trace *t, node_id node)
 
 char *view_where(struct view *v, object_id o, bool full, char *buf, size_t cap)
 {
+	node_id node = view_site(v, o);
+
+	*buf = 0;
+	if (node == NODE_UNKNOWN || place_find(&v->trace->places, node)->origin == ORIGIN_NONE)
+		return buf;
 	return view_node_where(v->trace, v->join.node[o], full, buf, cap);
 }
 

@@ -13,6 +13,7 @@
 #include "analyzer/heap/garbage.h"
 #include "analyzer/heap/join.h"
 #include "analyzer/heap/paths.h"
+#include "analyzer/models/cycles.h"
 
 enum {
 	VIEW_SURPLUS = 1 << 0,
@@ -43,6 +44,8 @@ const struct snapshot *view_choose(const struct snapshots *s, uint64_t number);
 
 /* Lists the snapshots of an opened trace, chooses and loads one. view_free() in any case. */
 void view_load(struct view *v, struct report_trace *t, uint64_t number);
+/* As a view on a heap that is loaded and joined already: takes both over. */
+void view_adopt(struct view *v, struct report_trace *t, struct cycles *from);
 /* Computes what is not there yet. After the replay. */
 void view_want(struct view *v, unsigned wants);
 void view_free(struct view *v);
@@ -51,7 +54,7 @@ void view_free(struct view *v);
 
 /* The site of the block that it lies in; NODE_UNKNOWN when it lies in none that is known. */
 node_id view_site(struct view *v, object_id o);
-/* "app.py:12"; "" when it is not known. Written into buf, which is returned. */
+/* "app.py:12"; "" when it is not known, or no Python code made it. Written into buf, which is returned. */
 char *view_where(struct view *v, object_id o, bool full, char *buf, size_t cap);
 /* The site as DESIGN 2.5 has it; null when it is not known. */
 json_t *view_site_json(struct view *v, object_id o);

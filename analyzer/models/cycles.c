@@ -9,8 +9,9 @@
 /* Following what happens: which collection runs, which snapshot belongs to it. */
 struct cycles_work {
 	struct cycles_snapshot *pending; /* of a collection that runs, or is about to; NULL */
+	struct cycles_snapshot *kept;    /* of `now`; NULL */
 	uint32_t running;                /* index in collections of the one that runs; UINT32_MAX */
-	bool enabled;
+	bool enabled, thresholds_known;
 	uint64_t thresholds[3], frozen, disabled_ns;
 };
 
@@ -51,6 +52,7 @@ static void note_now(struct cycles *c, const struct cycles_snapshot *s, const st
 	c->now_reason = s->heap.reason;
 	c->gc_enabled = c->work->enabled;
 	c->frozen = c->work->frozen;
+	c->thresholds_known = c->work->thresholds_known;
 	c->disabled_ns = c->work->disabled_ns;
 	memcpy(c->thresholds, c->work->thresholds, sizeof c->thresholds);
 }
@@ -75,7 +77,10 @@ static void on_snapshot(struct cycles *c, const struct pt_event *ev, const struc
 
 		note_now(c, taken, now);
 		cycles_rows_now(c, taken);
-		cycles_take_free(taken);
+		if (c->keep && !c->work->kept)
+			c->work->kept = taken;
+		else
+			cycles_take_free(taken);
 		return;
 	}
 	drop_pending(c);
@@ -96,19 +101,13 @@ static void on_begin(struct cycles *c, const struct pt_event *ev, const struct r
 	c->work->running = (uint32_t)c->collections.n - 1;
 }
 
-/* The collection at shutdown finds what the program left; when no snapshot shows that otherwise, this one does. */
-static void settle_pending(struct cycles *c, struct cycle_collection *collection, const struct replay_now *now)
+static void settle_pending(struct cycles *c, struct cycle_collection *collection)
 {
 	struct cycles_snapshot *s = c->work->pending;
 
 	collection->snapshot = s->heap.snapshot;
 	c->n_followed++;
-	if (collection->trigger != PT_GC_SHUTDOWN) {
-		collection->explained = cycles_rows_freed(c, s, collection, (uint32_t)(collection - c->collections.at));
-	} else if (!c->now) {
-		note_now(c, s, now);
-		cycles_rows_now(c, s);
-	}
+	collection->explained = cycles_rows_freed(c, s, collection, (uint32_t)(collection - c->collections.at));
 	drop_pending(c);
 }
 
@@ -124,7 +123,7 @@ static void on_end(struct cycles *c, const struct pt_event *ev, const struct rep
 	collection->collected = ev->size;
 	collection->ended = true;
 	if (c->work->pending)
-		settle_pending(c, collection, now);
+		settle_pending(c, collection);
 	c->work->running = NOT_RUNNING;
 }
 
@@ -141,7 +140,10 @@ static void on_set(struct cycles *c, const struct pt_event *ev, const struct rep
 		break;
 	case PT_GC_SET_THRESHOLD_0:
 	case PT_GC_SET_THRESHOLD_1:
-	case PT_GC_SET_THRESHOLD_2: w->thresholds[ev->addr - PT_GC_SET_THRESHOLD_0] = value; break;
+	case PT_GC_SET_THRESHOLD_2:
+		w->thresholds[ev->addr - PT_GC_SET_THRESHOLD_0] = value;
+		w->thresholds_known = true;
+		break;
 	case PT_GC_SET_FROZEN: w->frozen = value; break;
 	default: break;
 	}
@@ -224,8 +226,9 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 	struct cycles *c = self;
 
 	(void)r;
+	(void)now;
 	if (c->work->pending && c->work->running != NOT_RUNNING)
-		settle_pending(c, &c->collections.at[c->work->running], now);
+		settle_pending(c, &c->collections.at[c->work->running]);
 	drop_pending(c);
 	sort_rows(c);
 	if (c->lines.n)
@@ -247,6 +250,8 @@ void cycles_init(struct cycles *c, struct trace *t, uint64_t now, bool past)
 void cycles_free(struct cycles *c)
 {
 	drop_pending(c);
+	if (c->work->kept)
+		cycles_take_free(c->work->kept);
 	free(c->work);
 	for (size_t i = 0; i < c->rows.n; i++)
 		array_free(&c->rows.at[i].below);
@@ -261,4 +266,20 @@ void cycles_free(struct cycles *c)
 	strings_free(&c->strings);
 	snapshots_free(&c->list);
 	*c = (struct cycles){ 0 };
+}
+
+bool cycles_take_over(struct cycles *c, struct heap *ret_heap, struct join *ret_join)
+{
+	struct cycles_snapshot *s = c->work->kept;
+
+	if (!s)
+		return false;
+	*ret_heap = s->heap;
+	*ret_join = s->join;
+	ret_join->heap = ret_heap;
+	s->heap = (struct heap){ 0 };
+	s->join = (struct join){ 0 };
+	cycles_take_free(s);
+	c->work->kept = NULL;
+	return true;
 }

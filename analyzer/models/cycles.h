@@ -7,8 +7,7 @@
  * that of one snapshot, however many there are. Past:  a snapshot of reason GC shows what a collection is about to
  * find. Which of it the collection freed is seen: the blocks that die until it ends. A block that its type keeps for
  * reuse does not die; it counts as freed with the rest of its group, or when the collection looked at its generation.
- * Now:   one more snapshot, the last one that is of no collection, shows what is uncollected. Without one it is that of
- *        the collection at the interpreter's shutdown.
+ * Now:   one more snapshot, the last one that is of no collection, shows what is uncollected.
  * Rows:  groups of one shape with one fate. Their stacks are those of the blocks; who shows them may fold rows further.
  */
 #pragma once
@@ -92,6 +91,7 @@ struct cycles {
 	struct snapshots list;
 	uint64_t now; /* number of the snapshot that shows what is uncollected; 0: none */
 	bool past;    /* wanted: those of collections, too */
+	bool keep;    /* wanted: the heap of `now` stays, for cycles_take_over() */
 	struct strings strings;
 	struct map by_shape, by_line; /* private: to rows, to lines */
 	ARRAY(struct cycle_row) rows; /* uncollected, collected, uncollectable; in each most bytes first */
@@ -106,12 +106,16 @@ struct cycles {
 	uint64_t now_ns, now_objects;
 	uint32_t now_reason;
 	bool gc_enabled; /* at `now`, as far as the trace tells */
+	bool thresholds_known;
 	uint64_t thresholds[3], frozen;
 	uint64_t disabled_ns;     /* when it was switched off for the last time */
 	struct cycles_work *work; /* private */
 };
 
-/* now: number of a snapshot, 0: chosen as above. past: follow collections that have a snapshot. */
+/* now: number of a snapshot, 0: chosen as above. past: follow collections that have a snapshot. Set .keep afterwards.
+ */
 void cycles_init(struct cycles *c, struct trace *t, uint64_t now, bool past);
-/* After the replay, which also calls it: sorts. */
 void cycles_free(struct cycles *c);
+
+/* Hands over the heap of `now`, joined with its blocks, to be freed by the caller. False: there is none. */
+bool cycles_take_over(struct cycles *c, struct heap *ret_heap, struct join *ret_join);
