@@ -188,3 +188,71 @@ def test_peak_and_after(python, tmp):
     size = bytes_size(python, 1000)
     assert live[0] - 100 * size in range(0, 200), live
     assert live[2] >= 20000 * size and live[4] >= 20000 * size, live
+
+
+# ---- the collector ----
+
+def test_generations(python, tmp):
+    """Collections per generation between two moments are those of gc.get_stats(); the change of thresholds has its line."""
+    done = run(python, tmp, 'generations')
+    old, before, middle, after = json.loads(done.out)
+    doc = harness.report('gc', done.trace)
+    change = [t for t in doc['thresholds'] if t['site']]
+    assert [(t['site']['line'], t['thresholds'][:2]) for t in change] == [(line_of('generations', 'the change'), [900, 15])], change
+    start = [c for c in doc['collections'] if c['trigger'] == 'explicit'][1]
+    start, change = start['start_s'] + start['pause_s'], change[0]['t_s']
+    shutdown = min([c['start_s'] for c in doc['collections'] if c['trigger'] == 'shutdown'] + [1e9])
+    for generation in range(3):
+        times = [c['start_s'] for c in doc['collections'] if c['generation'] == generation]
+        assert sum(start <= t < change for t in times) == middle[generation] - before[generation], (generation, times)
+        assert sum(change <= t < shutdown for t in times) >= after[generation] - middle[generation], (generation, times)
+    if not python.free_threaded:  # there, the heap must grow by a quarter first
+        assert middle[0] - before[0] == 20000 // (old[0] + 1) - (middle[1] - before[1]) - (middle[2] - before[2]), (old, before, middle)
+
+
+def test_collect_by_hand(python, tmp):
+    """Who collects by hand, what each call found, which were in vain."""
+    done = run(python, tmp, 'collect_by_hand')
+    told, doc = json.loads(done.out), harness.report('gc', done.trace)
+    callers = {c['site']['line']: c for c in doc['callers']}
+    for mark, returned in told.items():
+        caller = callers[line_of('collect_by_hand', mark)]
+        got = (caller['collections'], caller['collected'], caller['found_nothing'])
+        assert got == (len(returned), sum(returned), returned.count(0)), (mark, got, returned)
+        assert caller['freed_blocks'] >= sum(returned) or python.free_threaded, (mark, caller)
+    assert callers[line_of('collect_by_hand', 'useless')]['found_nothing'] == 3, callers
+    stacks = [c for c in doc['collections'] if c['site'] and c['site']['line'] == line_of('collect_by_hand', 'timer')]
+    assert len(stacks) == 3 and all('run' in c['stack'][0]['function'] for c in stacks), stacks
+
+
+def lives(trace, file, *args):
+    """{(line, type): row} of `lifetimes`."""
+    rows = harness.report('lifetimes', *(args + (trace,)))['rows']
+    return {(r['site']['line'], r['type']): r for r in rows if r['site'] and os.path.basename(r['site']['file'] or '') == file}
+
+
+def died_at(row):
+    return [(e['site']['line'], e['blocks']) for e in row['died_at'] if e['site']]
+
+
+def test_scope_ends_lifetimes(python, tmp):
+    """What is not returned dies at the end of its function; what is returned lives."""
+    rows = lives(run(python, tmp, 'scope_ends').trace, 'scope_ends.py')
+    dies = [r for (line, t), r in rows.items() if line == line_of('scope_ends', 'dies: 500') and t in ('bytes', None)]
+    stays = [r for (line, t), r in rows.items() if line == line_of('scope_ends', 'stays: 500')]
+    assert sum(r['died_blocks'] for r in dies) >= 500 and sum(r['alive_blocks'] for r in dies) == 0, dies
+    assert sum(r['alive_blocks'] for r in stays) == 500, stays
+
+
+def test_lifecycle(python, tmp):
+    """Born at the line of the call, gone at the line of the del; what a context manager acquires is gone where it releases."""
+    rows = lives(run(python, tmp, 'lifecycle').trace, 'lifecycle.py')
+    line = {m: line_of('lifecycle', m) for m in ('data', 'acquired', 'released', 'born', 'died', 'stay')}
+    born = rows[line['born'], '__main__.Life'] if (line['born'], '__main__.Life') in rows else None
+    made = [r for (n, t), r in rows.items() if t == '__main__.Life']
+    assert sum(r['died_blocks'] for r in made) == 300 and sum(r['alive_blocks'] for r in made) == 100, made
+    ends = [e for r in made for e in died_at(r)]
+    assert sum(n for l, n in ends if l == line['died']) == 300, (ends, born)
+    acquired = [r for (n, t), r in rows.items() if n == line['acquired']]
+    assert sum(r['alive_blocks'] for r in acquired) == 0, acquired
+    assert sum(n for r in acquired for l, n in died_at(r) if l == line['released']) >= 200, acquired

@@ -112,7 +112,8 @@ static void note_death(struct ages *a, const struct change *c, const struct repl
 /* It was alive when the interpreter went down: what it saw until then. */
 static void note_alive(struct ages *a, node_id node, uint32_t type, uint64_t bytes, uint64_t number)
 {
-	struct ages_row *row = &a->rows.at[row_for(a, node, type)];
+	uint32_t i = row_for(a, node, type); /* the rows may move */
+	struct ages_row *row = &a->rows.at[i];
 
 	add(&row->alive, bytes);
 	row->survived[survived_bucket(collections_since(a, number))]++;

@@ -92,10 +92,8 @@ static void tell_settings(struct thread *t, const struct gc_state *s, bool all, 
 	known = now;
 }
 
-static void tell_frozen(struct thread *t, const struct gc_state *s, bool all, uint32_t stack)
+static void tell_frozen(struct thread *t, uint64_t n, bool all, uint32_t stack)
 {
-	uint64_t n = gc_state_frozen(s);
-
 	if (all || n != known_frozen)
 		tell(t, PT_GC_SET_FROZEN, n > UINT32_MAX ? UINT32_MAX : n, stack);
 	known_frozen = n;
@@ -332,21 +330,39 @@ void collector_show(void)
 	hidden = false;
 }
 
-void collector_settings_called(bool frozen)
+/* Opens the thread for telling of a setting that Python code has changed. NULL: there is nothing to tell. */
+static struct thread *enter_to_tell(struct gc_state *s)
 {
-	struct thread *t = is_in_place() && is_main() ? thread_enter() : NULL;
+	struct thread *t = is_in_place() && told && is_main() ? thread_enter() : NULL;
+
+	if (!t)
+		return NULL;
+	thread_depth(t, DEPTH_OWN);
+	if (gc_state_read(s, watched.at))
+		return t;
+	thread_leave(t);
+	return NULL;
+}
+
+void collector_settings_called(void)
+{
 	struct gc_state s;
-	uint32_t stack;
+	struct thread *t = enter_to_tell(&s);
 
 	if (!t)
 		return;
-	thread_depth(t, DEPTH_OWN);
-	if (told && gc_state_read(&s, watched.at)) {
-		stack = py_stack(t, &t->py, true);
-		tell_settings(t, &s, false, stack);
-		if (frozen)
-			tell_frozen(t, &s, false, stack);
-	}
+	tell_settings(t, &s, false, py_stack(t, &t->py, true));
+	thread_leave(t);
+}
+
+void collector_frozen(uint64_t n)
+{
+	struct gc_state s;
+	struct thread *t = enter_to_tell(&s);
+
+	if (!t)
+		return;
+	tell_frozen(t, n, false, py_stack(t, &t->py, true));
 	thread_leave(t);
 }
 
@@ -366,7 +382,7 @@ static void tell_first(struct thread *t)
 		return;
 	told = true;
 	tell_settings(t, &s, true, 0);
-	tell_frozen(t, &s, true, 0);
+	tell_frozen(t, gc_state_frozen(&s), true, 0);
 }
 
 /* Up to 3.10 the interpreter has no callbacks while it makes its types, and could not call any. */

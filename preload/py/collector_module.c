@@ -96,6 +96,21 @@ enum wrapped {
 };
 static void *(*real_methods[WRAPPED])(void *, void *, void *, void *);
 
+static void *(*freeze_count)(void *, void *, void *, void *); /* gc.get_freeze_count() */
+
+/* What the interpreter itself counts. Free-threaded builds have no list to be counted. */
+static uint64_t frozen(void *module)
+{
+	void (*dec)(void *);
+	void *n = freeze_count ? freeze_count(module, NULL, NULL, NULL) : NULL, *p = py_symbol("Py_DecRef");
+	uint64_t ret = 0;
+
+	memcpy(&dec, &p, sizeof dec);
+	if (n && py_int(n, &ret) && dec)
+		dec(n);
+	return ret;
+}
+
 static void *wrapped_call(enum wrapped which, void *a, void *b, void *c, void *d)
 {
 	void *ret;
@@ -103,8 +118,10 @@ static void *wrapped_call(enum wrapped which, void *a, void *b, void *c, void *d
 	collecting_depth += which == WRAPPED_collect;
 	ret = real_methods[which](a, b, c, d);
 	collecting_depth -= which == WRAPPED_collect;
-	if (which != WRAPPED_collect)
-		collector_settings_called(which == WRAPPED_freeze || which == WRAPPED_unfreeze);
+	if (which == WRAPPED_freeze || which == WRAPPED_unfreeze)
+		collector_frozen(frozen(a));
+	else if (which != WRAPPED_collect)
+		collector_settings_called();
 	return ret;
 }
 
@@ -141,8 +158,11 @@ static void patch_methods(const char *def)
 {
 	struct method *m = PY_AT(struct method *, def, HEAD_BYTES + DEF_METHODS_AT);
 
-	for (unsigned i = 0; m && i < METHODS_MAX && py_readable(m) && m->name; i++, m++)
+	for (unsigned i = 0; m && i < METHODS_MAX && py_readable(m) && m->name; i++, m++) {
+		if (!strcmp(m->name, "get_freeze_count"))
+			freeze_count = m->call;
 		patch_method(m);
+	}
 }
 
 /* ---- the module ---- */

@@ -64,7 +64,7 @@ void **gc_state_callbacks(char *at);
 bool gc_state_is_collecting(char *at);
 /* The objects that a collection would look at; PT_GC_NOT_COUNTED. With the GIL, outside of a collection. */
 uint64_t gc_state_candidates(const struct gc_state *s, unsigned generation);
-/* The objects that gc.freeze() has set apart; 0 in free-threaded builds. */
+/* The objects that gc.freeze() has set apart, without asking the interpreter; 0 in free-threaded builds. */
 uint64_t gc_state_frozen(const struct gc_state *s);
 
 /* ---- collector_module.c ---- */
@@ -76,10 +76,11 @@ bool gc_module_start(void);
 bool gc_module_is_collecting(void);
 
 /* What collector_module.c tells collector.c. Around the making of the module: the program's list is to be where it
- * belongs. After a function that may have changed a setting, at no depth. */
+ * belongs. After a function that may have changed a setting, or has set objects apart, at no depth. */
 void collector_hide(void);
 void collector_show(void);
-void collector_settings_called(bool frozen);
+void collector_settings_called(void);
+void collector_frozen(uint64_t n);
 
 /* ---- collector_info.c ---- */
 
