@@ -16,12 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MAX = 1024, NAME_MAX_BYTES = 48, TICK_NS = 1000000000, ALL_ARENAS = 4096 /* in jemalloc's names */ };
+enum {
+	NAMES_MAX = 1024,
+	NAME_MAX_BYTES = 48,
+	TICK_NS = 1000000000,
+	RSS_TICK_NS = 200000000,
+	ALL_ARENAS = 4096 /* in jemalloc's names */
+};
 
 static struct lock lock;
 static char names[NAMES_MAX][NAME_MAX_BYTES]; /* the id of a name is its index + 1 */
 static uint32_t n_names;
-static _Atomic(uint64_t) last_ns;
+static _Atomic(uint64_t) last_ns, last_rss_ns;
 
 static void put(struct thread *t, const char *name, uint64_t value)
 {
@@ -222,18 +228,25 @@ void figures_take(struct thread *t)
 	lock_drop(&lock);
 }
 
+/* Whether it is time again, for one of the threads that ask. */
+static bool is_due(_Atomic(uint64_t) *last_ns, uint64_t now, uint64_t after_ns)
+{
+	uint64_t last = atomic_load_explicit(last_ns, memory_order_relaxed);
+
+	return now >= last && now - last >= after_ns && atomic_compare_exchange_strong(last_ns, &last, now);
+}
+
 void figures_tick(struct thread *t)
 {
-	uint64_t now, last = atomic_load_explicit(&last_ns, memory_order_relaxed);
+	uint64_t now = t->clock_ns; /* read just now */
 
-	if (!backend_is_on() || t->inner || t->fork_serial)
+	if (t->inner || t->fork_serial)
 		return;
-	now = t->clock_ns; /* read just now */
-	if (now < last || now - last < TICK_NS || !atomic_compare_exchange_strong(&last_ns, &last, now) ||
-	    !lock_try(&lock))
+	if (is_due(&last_rss_ns, now, RSS_TICK_NS))
+		take_rss(t);
+	if (!backend_is_on() || !is_due(&last_ns, now, TICK_NS) || !lock_try(&lock))
 		return;
 	find_allocator();
-	take_rss(t);
 	refresh(t);
 	take_totals(t);
 	lock_drop(&lock);

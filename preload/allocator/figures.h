@@ -3,7 +3,8 @@
  * figures: what the process and its allocator say of themselves: resident memory, and jemalloc's and tcmalloc's own
  * statistics, as RSS and FIGURE events
  *
- * When:  just before an interpreter takes itself down, at a clean end, and with jemalloc as the backend once a second.
+ * When:  just before an interpreter takes itself down, at a clean end, and with jemalloc as the backend once a second;
+ *        resident memory five times a second, as far as the clock is read.
  *        Never in the middle of an allocation: an allocator takes its locks to answer. Allocators that the program
  *        brought are asked in the first two cases only, as nobody knows what they do by themselves in between.
  * Who:   lifecycle.c, a thread at DEPTH_OWN.
