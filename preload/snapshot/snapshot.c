@@ -289,7 +289,7 @@ bool snapshot_before_fini(struct thread *t, bool whole)
 	if (wants_exit() && heap_can_be_walked() && (!py_i_finalize() || (free_threaded && !whole)))
 		return false;
 	if (wants_exit() && !py_collecting() && !__atomic_exchange_n(&snap.last, true, __ATOMIC_ACQ_REL))
-		try_to_take(t, PT_SNAPSHOT_EXIT, true, free_threaded, true);
+		try_to_take(t, PT_SNAPSHOT_EXIT, false, free_threaded, true);
 	atomic_store(&snap.wanted, 0);
 	signals_off();
 	snap.active = false;
