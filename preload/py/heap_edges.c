@@ -17,6 +17,7 @@ enum {
 	SPLIT_KEYS = 2,       /* kind of keys, 3.11 on */
 	FEW = 16,             /* references that are compared one by one */
 	NAMED_ITEMS = 1 << 10,
+	CACHED_MAX = 1 << 26,
 	BASES_MAX = 200,
 };
 
@@ -146,6 +147,24 @@ static void name_items(const char *object, const struct heap_type *t)
 
 	for (uint64_t i = 0; i < n; i++)
 		heap_named_put(items[i], name_of_item(i), 0, NULL);
+}
+
+/* Of a cache with a limit: elements, each with links, a hash, key and result, in a ring through the cache itself. */
+static void name_cache(const char *cache)
+{
+	unsigned head = heap_head();
+	const char *element = heap_word(cache, head + 8);
+
+	for (unsigned i = 0; element && element != cache && i < CACHED_MAX;
+	     i++, element = heap_word(element, head + 8)) {
+		const char *key = heap_word(element, head + 24), *type = heap_word(element, py_layout.object_type);
+
+		heap_named_put(key, heap_text_string("cache key"), 0, NULL);
+		heap_named_put(heap_word(element, head + 32), i < NAMED_ITEMS ? heap_text_entry("cache", key) : 0, 0,
+			       NULL);
+		if (py_layout.minor >= 10)
+			heap_named_put(type, 0, 0, NULL);
+	}
 }
 
 /* ---- types ---- */
@@ -323,11 +342,20 @@ static void name_kind(const char *object, const struct heap_type *t)
 	case KIND_LIST:
 	case KIND_TUPLE: name_items(object, t); break;
 	case KIND_TYPE: name_type(object); break;
+	case KIND_CACHE: name_cache(object); break;
 	case KIND_CODE: heap_frames_code(object); break;
 	case KIND_FRAME: heap_frames_object(object); break;
 	case KIND_GENERATOR: heap_frames_generator(object); break;
 	default: break;
 	}
+}
+
+/* The struct of a task in C is another in each version; what it runs can be told by what it is. */
+static uint32_t name_by_target(const char *target)
+{
+	const struct heap_type *t = heap_type_of(target);
+
+	return t && t->kind == KIND_GENERATOR ? heap_text_string("coro") : 0;
 }
 
 void heap_edges_find(const char *object, const struct heap_type *t)
@@ -338,5 +366,5 @@ void heap_edges_find(const char *object, const struct heap_type *t)
 	ask(object, t);
 	match(object, t);
 	for (size_t i = 0; i < heap.visited.n && t->kind != KIND_DEQUE; i++)
-		heap_named_put(heap.visited.at[i], 0, 0, NULL);
+		heap_named_put(heap.visited.at[i], t->is_task ? name_by_target(heap.visited.at[i]) : 0, 0, NULL);
 }

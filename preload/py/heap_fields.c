@@ -57,6 +57,7 @@ static const struct {
 	{ "function", "__type_params__", ANY, AT(func_typeparams) },
 	{ "traceback", "tb_next", ANY, WORD(0) },
 	{ "traceback", "tb_frame", ANY, WORD(1) },
+	{ "property", "__name__", 13, 99, WORD(4) },
 	{ "staticmethod", "__func__", ANY, WORD(0) },
 	{ "classmethod", "__func__", ANY, WORD(0) },
 	{ "method_descriptor", "__objclass__", ANY, WORD(0) },
@@ -120,8 +121,6 @@ static const struct {
 	{ "functools.partial", "keywords", ANY, WORD(2) },
 	{ "functools._lru_cache_wrapper", "cache", ANY, WORD(7) },
 	{ "functools._lru_cache_wrapper", "__wrapped__", ANY, WORD(9) },
-	{ "functools._lru_list_elem", "key", ANY, WORD(3) },
-	{ "functools._lru_list_elem", "result", ANY, WORD(4) },
 	{ "BaseException", "__dict__", ANY, WORD(0) },
 	{ "BaseException", "args", ANY, WORD(1) },
 	{ "BaseException", "__traceback__", 8, 10, WORD(2) },
@@ -150,6 +149,8 @@ static const struct {
 	uint8_t kind;
 } kinds[] = {
 	{ "collections.deque", KIND_DEQUE },
+	{ "functools._lru_cache_wrapper", KIND_CACHE },
+	{ "functools._lru_list_elem", KIND_HELD },
 	{ "code", KIND_CODE },
 	{ "frame", KIND_FRAME },
 	{ "generator", KIND_GENERATOR },
@@ -173,6 +174,13 @@ static const struct {
 	{ FLAG_STR, KIND_LEAF },  { FLAG_BYTES, KIND_LEAF }, { FLAG_INT, KIND_LEAF },
 };
 
+/* Made by a class statement, so it may be called anything. C types made at run time have their module in the name. */
+static bool is_class(const char *type)
+{
+	return (PY_AT(uint64_t, type, py_layout.type_flags) & FLAG_HEAP) &&
+	       !strchr(heap_word(type, py_layout.type_name), '.');
+}
+
 static uint8_t kind_by_name(const char *name)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -189,9 +197,21 @@ static uint8_t kind_of(const struct heap_type *t)
 		if (t->flags & by_flag[i].flag)
 			return by_flag[i].kind;
 	for (const char *base = t->address; base && kind == KIND_OTHER; base = heap_word(base, py_layout.type_base))
-		if (!(PY_AT(uint64_t, base, py_layout.type_flags) & FLAG_HEAP) || base == t->address)
+		if (!is_class(base))
 			kind = kind_by_name(heap_word(base, py_layout.type_name));
 	return kind;
+}
+
+/* Has pointers to what others own: a weak reference and its list, a descriptor and its type's table. */
+static bool borrows(const struct heap_type *t)
+{
+	static const char *const what[] = { "weakref", "weakproxy", "weakcallableproxy", "_descriptor" };
+
+	for (const char *base = t->address; base; base = heap_word(base, py_layout.type_base))
+		for (size_t i = 0; i < sizeof what / sizeof *what; i++)
+			if (!is_class(base) && strstr(heap_word(base, py_layout.type_name), what[i]))
+				return true;
+	return false;
 }
 
 /* What has attributes or holds references besides those of its kind is written edge by edge. */
@@ -213,7 +233,9 @@ void heap_fields_kind(struct heap_type *t)
 		t->kind = KIND_OTHER;
 	t->is_module = t->exact && !strcmp(name, "module");
 	t->is_function = t->exact && !strcmp(name, "function");
-	t->may_scan = t->kind == KIND_OTHER && !t->is_function && !(t->flags & (FLAG_INT | FLAG_STR | FLAG_BYTES));
+	t->is_task = !strcmp(name, "_asyncio.Task");
+	t->may_scan = t->kind == KIND_OTHER && !t->is_function && !(t->flags & (FLAG_INT | FLAG_STR | FLAG_BYTES)) &&
+		      !borrows(t);
 }
 
 /* ---- fields ---- */
@@ -238,8 +260,8 @@ static void put_known(struct found *f, const struct heap_type *t, const char *ba
 {
 	const char *name = heap_word(base, py_layout.type_name);
 
-	if ((PY_AT(uint64_t, base, py_layout.type_flags) & FLAG_HEAP) && !strchr(name, '.'))
-		return; /* a class may be called anything */
+	if (is_class(base))
+		return;
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
 		unsigned offset =
 			known[i].field ? PY_AT(uint16_t, &py_layout, known[i].field) : heap_head() + 8u * known[i].word;

@@ -490,7 +490,7 @@ static void write_object(const char *object, const struct heap_type *t)
 {
 	heap.object = object;
 	heap.type = t;
-	if (t->kind == KIND_LEAF)
+	if (t->kind == KIND_LEAF || t->kind == KIND_HELD)
 		write_leaf(object, t);
 	else if (t->kind == KIND_LIST && t->exact)
 		write_list(object, t);

@@ -35,6 +35,8 @@ enum {
 enum heap_kind {
 	KIND_OTHER, /* its fields, its instance's attributes, and what tp_traverse says beyond them */
 	KIND_LEAF,  /* has none */
+	KIND_HELD,  /* what it holds is reported by the one object that has it */
+	KIND_CACHE, /* functools.lru_cache's, which reports what its elements hold */
 	KIND_LIST,
 	KIND_TUPLE,
 	KIND_DICT,
@@ -58,10 +60,10 @@ struct heap_type {
 	uint64_t flags; /* tp_flags */
 	uint32_t number;
 	uint8_t kind;
-	bool exact;                  /* of the kind itself, not of a class derived from it */
-	bool is_class;               /* made at run time: its objects hold references to it */
-	bool may_scan;               /* its own memory is looked through for pointers */
-	bool is_module, is_function; /* has a name that people know */
+	bool exact;                           /* of the kind itself, not of a class derived from it */
+	bool is_class;                        /* made at run time: its objects hold references to it */
+	bool may_scan;                        /* its own memory is looked through for pointers */
+	bool is_module, is_function, is_task; /* has a name that people know */
 	uint32_t basic, item, before;
 	int32_t dict_at, weaklist_at;
 	int (*traverse)(const void *object, int (*visit)(const void *, void *), void *arg);
@@ -140,6 +142,8 @@ const struct heap_type *heap_type_of(const char *object);
 /* A static type's dict and __subclasses__, which 3.12 and later keep apart for each interpreter; NULL. */
 const char *heap_type_dict(const char *type);
 const char *heap_type_subclasses(const char *type);
+/* Entry i of what an interpreter keeps of static types; `array` is interp_types or interp_extensions. NULL. */
+const char *heap_type_entry(const char *interp, uint32_t array, uint32_t i);
 /* The string number of an attribute of instances: entry i of the type's shared keys. */
 uint32_t heap_type_attribute(const struct heap_type *t, uint32_t i, const char *key);
 /* Zeroed memory that stays; NULL without any. */
@@ -212,6 +216,8 @@ unsigned heap_line_of(const char *code, uint32_t offset);
 uint32_t heap_text_string(const char *text);
 /* The same, of a str object; remembered by its address. */
 uint32_t heap_text_of_str(const char *str);
+/* "what[key]". */
+uint32_t heap_text_entry(const char *what, const char *key);
 /* A TEXT record for what is a key of a dict, if it is one that people can read. */
 void heap_text_key(const char *key);
 /* A TEXT record for a module, function, code object, type: by the name that it bears. */

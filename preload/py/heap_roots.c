@@ -144,6 +144,29 @@ static void write_interpreter(const char *interp, uint64_t id)
 	heap_roots_put(PT_ROOT_GARBAGE, heap_text_string("gc.garbage"), 0, id);
 }
 
+/* A subinterpreter has dicts of its own for the static types of CPython (3.12 on); edges lead to the main one's. */
+static void write_static_types(const char *interp)
+{
+	const struct {
+		uint32_t array, bytes;
+	} arrays[] = {
+		{ py_layout.interp_types, py_layout.interp_types_bytes },
+		{ py_layout.interp_extensions, py_layout.interp_extensions_bytes },
+	};
+
+	heap.named.n = 0;
+	for (size_t a = 0; a < sizeof arrays / sizeof *arrays; a++)
+		for (uint32_t i = 0; arrays[a].array && i < arrays[a].bytes / py_layout.static_bytes; i++) {
+			const char *entry = heap_type_entry(interp, arrays[a].array, i);
+
+			if (!entry || !heap_word(entry, py_layout.static_type))
+				break;
+			put(heap_word(entry, py_layout.static_dict), "__dict__");
+			put(heap_word(entry, py_layout.static_subclasses), "__subclasses__");
+		}
+	heap_roots_put(PT_ROOT_TYPE, heap_text_string("static types"), 0, PY_AT(uint64_t, interp, py_layout.interp_id));
+}
+
 void heap_roots_of_interpreter(const char *interp)
 {
 	const char *tstate = heap_word(interp, py_layout.interp_threads);
@@ -151,6 +174,8 @@ void heap_roots_of_interpreter(const char *interp)
 	write_interpreter(interp, PY_AT(uint64_t, interp, py_layout.interp_id));
 	for (int i = 0; tstate && i < THREADS_MAX; i++, tstate = heap_word(tstate, py_layout.ts_next))
 		write_thread(tstate);
+	if (py_layout.interp_types && interp != PY_AT(char *, py_symbols.runtime, py_layout.run_main))
+		write_static_types(interp);
 }
 
 /* ---- static types ---- */

@@ -229,6 +229,18 @@ static bool add_key(struct line *l, const char *key, bool quoted, int depth)
 	return t->kind == KIND_TUPLE ? add_tuple(l, key, depth) : add_rare(l, key, t);
 }
 
+uint32_t heap_text_entry(const char *what, const char *key)
+{
+	struct line l = { .n = 0 };
+
+	add(&l, what, strlen(what));
+	add(&l, "[", 1);
+	if (!add_key(&l, key, true, 0))
+		add(&l, "...", 3);
+	add(&l, "]", 1);
+	return out_string(heap.out, l.text, l.n);
+}
+
 /* Most are str: those are written as they lie. */
 void heap_text_key(const char *key)
 {

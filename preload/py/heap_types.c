@@ -76,19 +76,32 @@ static intptr_t find_shift(void)
 	return 1;
 }
 
-/* NULL: it is no static type whose parts are kept apart. */
-static const char *kept_apart(const char *type)
+/* 1: there are no such arrays, or they are elsewhere. */
+static intptr_t shift_of_arrays(void)
 {
 	static intptr_t shift;
 	static bool known;
+
+	if (!known)
+		shift = py_layout.interp_types ? find_shift() : 1;
+	known = true;
+	return shift;
+}
+
+const char *heap_type_entry(const char *interp, uint32_t array, uint32_t i)
+{
+	intptr_t shift = shift_of_arrays();
+
+	return shift == 1 ? NULL : interp + array + shift + i * (size_t)py_layout.static_bytes;
+}
+
+/* NULL: it is no static type whose parts are kept apart. */
+static const char *kept_apart(const char *type)
+{
+	intptr_t shift = shift_of_arrays();
 	const char *entry;
 
-	if (!py_layout.interp_types || (PY_AT(uint64_t, type, py_layout.type_flags) & FLAG_HEAP))
-		return NULL;
-	if (!known)
-		shift = find_shift();
-	known = true;
-	if (shift == 1)
+	if (shift == 1 || (PY_AT(uint64_t, type, py_layout.type_flags) & FLAG_HEAP))
 		return NULL;
 	entry = entry_in(type, py_layout.interp_types, py_layout.interp_types_bytes, shift);
 	return entry ? entry : entry_in(type, py_layout.interp_extensions, py_layout.interp_extensions_bytes, shift);
