@@ -19,6 +19,7 @@ struct rewriter {
 	ARRAY(struct pt_event) events; /* of one block, while it is checked */
 	uint64_t at;                   /* bytes written */
 	uint64_t op_counts[256];
+	uint64_t n_snapshots; /* blocks of them, which the footer does not count */
 	bool failed;
 };
 
@@ -109,6 +110,24 @@ static void keep_events(struct rewriter *w, const struct part *p)
 		w->op_counts[w->events.at[i].op]++;
 	w->counts->events += n;
 	keep(w, p->offset);
+}
+
+/* Pieces of snapshots, in the order of the file. A damaged one ends its snapshot, whoever reads it. */
+static void keep_snapshots(struct rewriter *w)
+{
+	const struct trace *t = w->t;
+
+	for (size_t i = 0; i < t->snapshots_at.n && !w->failed; i++) {
+		struct pt_block head;
+
+		memcpy(&head, t->map + t->snapshots_at.at[i], sizeof head);
+		if (!unpack_is_sound(t, t->snapshots_at.at[i])) {
+			drop(w, t->snapshots_at.at[i], "objects", head.n_events, "has a wrong checksum");
+			continue;
+		}
+		keep(w, t->snapshots_at.at[i]);
+		w->n_snapshots++;
+	}
 }
 
 static int by_offset(const void *a, const void *b)
@@ -239,8 +258,8 @@ static void put_note(struct rewriter *w)
 static void put_footer(struct rewriter *w)
 {
 	uint64_t words[6 + 2 * 256] = { w->counts->events, w->counts->definitions,
-					w->counts->blocks_kept + w->counts->blocks_made, w->t->threads.n,
-					w->t->end_ns };
+					w->counts->blocks_kept + w->counts->blocks_made - w->n_snapshots,
+					w->t->threads.n, w->t->end_ns };
 	struct pt_block head = { .kind = PT_BLOCK_FOOTER, .first_ns = w->t->end_ns, .last_ns = w->t->end_ns };
 	uint64_t n = 0;
 
@@ -283,6 +302,7 @@ bool rewrite_trace(struct trace *t, FILE *out, struct rewrite_counts *ret, rewri
 	keep_blocks(&w, progress, self);
 	for (size_t i = 0; i < t->rings.n && !w.failed; i++)
 		pack_ring(&w, &t->rings.at[i]);
+	keep_snapshots(&w);
 	if (t->troubles.n)
 		put_note(&w);
 	put_footer(&w);

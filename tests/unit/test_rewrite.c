@@ -10,9 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyzer/heap/heap.h"
 #include "analyzer/read/rewrite.h"
 #include "analyzer/replay/order.h"
-#include "tests/synth/synth.h"
+#include "tests/synth/snap.h"
 
 static char path[64], copy_path[64];
 
@@ -194,6 +195,50 @@ static void full_disk_is_reported(void **state)
 	trace_close(&t);
 }
 
+/* Three pieces of ten objects, in a trace that ended well, or whose second piece is damaged. */
+static void check_snapshot(bool damaged, uint32_t objects)
+{
+	struct synth *s = synth_new();
+	struct snap *p = snap_new(s, 1, 10);
+	struct rewrite_counts counts;
+	struct snapshots list;
+	struct fault f;
+	struct trace t;
+	struct heap h;
+	size_t troubles;
+
+	for (uint64_t i = 0; i < 30; i++) {
+		snap_object(p, PT_EDGES_PLAIN, 0x1000 + i * 32, 0, 1, 32);
+		if (i % 10 == 9)
+			snap_cut(p);
+	}
+	snap_end(p);
+	if (damaged)
+		s->bytes.at[s->blocks.at[1] + sizeof(struct pt_block) + 3] ^= 1;
+	synth_end(s);
+	synth_write(s, path);
+	synth_free_all(s);
+	counts = rewrite(&troubles);
+	assert_int_equal(counts.blocks_dropped, damaged);
+	assert_int_equal(trace_open(&t, copy_path, &f), 0);
+	assert_int_equal(t.snapshots_at.n, 4 - damaged);
+	snapshots_list(&list, &t);
+	heap_load(&h, &t, snapshots_find(&list, 1), 1);
+	assert_int_equal(h.complete, !damaged);
+	assert_int_equal(h.n, objects);
+	assert_int_equal(trace_is_complete(&t), !damaged);
+	heap_free(&h);
+	snapshots_free(&list);
+	trace_close(&t);
+}
+
+static void snapshots_are_kept(void **state)
+{
+	(void)state;
+	check_snapshot(false, 30);
+	check_snapshot(true, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +246,7 @@ int main(void)
 		cmocka_unit_test(rings_become_blocks),
 		cmocka_unit_test(what_was_damaged_is_dropped_and_remembered),
 		cmocka_unit_test(full_disk_is_reported),
+		cmocka_unit_test(snapshots_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, make_path, remove_path);
