@@ -19,7 +19,7 @@ def rows(doc, state, path):
 
 
 def members(group):
-    return sorted((m['type'].replace('__main__.', ''), m['site']['line']) for m in group['members'])
+    return sorted((m['type'].replace('__main__.', ''), m['site']['line'] if m['site'] else 0) for m in group['members'])
 
 
 def test_collected_as_gc_collect_says(python, tmp):

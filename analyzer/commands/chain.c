@@ -114,13 +114,13 @@ static size_t put_tuple(const struct heap *h, object_id key, char *buf, size_t c
 
 static size_t put_key(const struct heap *h, object_id key, char *buf, size_t cap, int depth)
 {
-	static const char *const bare[] = { "int", "bool", "float", "NoneType", "bytes", "complex" };
+	static const char *const bare[] = { "int", "bool", "float", "NoneType", "bytes", "complex", "tuple" };
 	const char *type = key == HEAP_NONE ? "?" : heap_type_name(h, key), *text;
 	int n;
 
-	if (key != HEAP_NONE && !strcmp(type, "tuple") && depth < KEY_DEPTH)
-		return put_tuple(h, key, buf, cap, depth);
 	text = key == HEAP_NONE ? NULL : heap_name(h, key);
+	if (key != HEAP_NONE && !text && !strcmp(type, "tuple") && depth < KEY_DEPTH)
+		return put_tuple(h, key, buf, cap, depth);
 	if (text && !strcmp(type, "str"))
 		return put_quoted(buf, cap, text);
 	if (text && is_one_of(type, bare, sizeof bare / sizeof *bare))

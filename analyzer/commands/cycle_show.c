@@ -101,7 +101,7 @@ static struct link link_of(const struct picture *p, const struct cycle_edge *e)
 	const char *name = strings_text(&p->c->strings, e->name);
 	struct link l = { .from = p->kind_of[e->from], .to = p->kind_of[e->to], .n = 1 };
 
-	snprintf(l.name, sizeof l.name, "%s%s", e->attribute ? "." : *name ? "" : " holds", name);
+	snprintf(l.name, sizeof l.name, "%s%s%s", e->attribute ? "." : "", name, *name ? " " : "");
 	return l;
 }
 
@@ -127,7 +127,7 @@ static void draw_links(struct picture *p)
 			continue;
 		}
 		if (strcmp(p->links.at[i].name, l.name))
-			snprintf(p->links.at[i].name, sizeof l.name, "[...]");
+			snprintf(p->links.at[i].name, sizeof l.name, "[...] ");
 		p->links.at[i].n++;
 	}
 	if (p->row->closing.from != CYCLE_NO_MEMBER && p->row->closing.to != CYCLE_NO_MEMBER &&
@@ -170,7 +170,7 @@ static void links_cell(struct table *table, const struct picture *p, uint32_t ki
 			snprintf(text + used, sizeof text - used, ", ...");
 			break;
 		}
-		used += (size_t)snprintf(text + used, sizeof text - used, "%s%.100s -> %s", used ? ", " : "", l->name,
+		used += (size_t)snprintf(text + used, sizeof text - used, "%s%.100s-> %s", used ? ", " : "", l->name,
 					 letter(l->to, to, sizeof to));
 	}
 	table_cell(table, "%s", text);
@@ -197,6 +197,9 @@ static void print_kinds(const struct picture *p, struct report *r, unsigned inde
 	}
 	table_print(&table, &r->out, indent);
 	table_free(&table);
+	if (p->row->n_members < p->row->group_objects)
+		fprintf(r->out.file, "%*s(of %s members, these are %u)\n", (int)indent, "",
+			format_count(p->row->group_objects).text, p->row->n_members);
 	if (p->kinds.n > LETTERS)
 		fprintf(r->out.file, "%*sand %s\n", (int)indent, "",
 			format_plural(p->kinds.n - LETTERS, "more kind of member", "more kinds of members").text);
@@ -211,9 +214,10 @@ static void print_closing(const struct picture *p, const struct cycle_shown *s, 
 		return;
 	view_node_where(p->t, p->row->closed, r->common.full, where, sizeof where);
 	at = *where ? ", put there at " : "";
-	snprintf(text, sizeof text, "Closed by %s%s -> %s%s%s. Without it %s of %s would go at once.",
-		 letter(p->closing.from, from, sizeof from), p->closing.name, letter(p->closing.to, to, sizeof to), at,
-		 where, format_plural(s->cut_objects, "object", "objects").text, format_bytes(s->cut_bytes).text);
+	snprintf(text, sizeof text, "Closed by %s%s%s-> %s%s%s. Without it %s of %s would go at once.",
+		 letter(p->closing.from, from, sizeof from), *p->closing.name ? "" : " ", p->closing.name,
+		 letter(p->closing.to, to, sizeof to), at, where,
+		 format_plural(s->cut_objects, "object", "objects").text, format_bytes(s->cut_bytes).text);
 	format_wrapped(r->out.file, text, 0, indent, r->out.width);
 }
 

@@ -221,25 +221,30 @@ static char *now_note(const struct cycles *c, char *buf, size_t cap)
 
 static char *past_note(const struct cycles *c, char *buf, size_t cap)
 {
-	uint64_t collected = 0;
+	uint64_t collected = 0, seen = 0;
 
-	for (size_t i = 0; i < c->collections.n; i++)
+	for (size_t i = 0; i < c->collections.n; i++) {
 		collected += c->collections.at[i].collected;
+		seen += c->collections.at[i].snapshot ? c->collections.at[i].collected : 0;
+	}
 	if (!c->collections.n)
 		snprintf(buf, cap, "no collection ran");
 	else if (c->n_followed < c->collections.n)
-		snprintf(buf, cap, "seen in %s of %s, which freed %s", format_count(c->n_followed).text,
+		snprintf(buf, cap, "by %s of %s, those with a snapshot (they freed %s, all together %s)",
+			 format_count(c->n_followed).text,
+			 format_plural(c->collections.n, "collection", "collections").text,
+			 format_plural(seen, "object", "objects").text, format_count(collected).text);
+	else
+		snprintf(buf, cap, "by %s, which freed %s",
 			 format_plural(c->collections.n, "collection", "collections").text,
 			 format_plural(collected, "object", "objects").text);
-	else
-		snprintf(buf, cap, "by %s", format_plural(c->collections.n, "collection", "collections").text);
 	return buf;
 }
 
 static void print_answer(struct report *r, const struct cycles_report *x)
 {
 	const struct cycles *c = &x->cycles;
-	char note[300];
+	char note[400];
 
 	if (c->now_found)
 		fprintf(r->out.file, "%sSnapshot %" PRIu64 "%s (%s) at %s: %s%s\n", output_style(&r->out, STYLE_TITLE),

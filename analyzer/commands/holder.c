@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLE   400
-#define MOST     60 /* percent of the chains that lead over a holder */
-#define DEEP_MAX 100000
+#define SAMPLE    400
+#define MOST      60 /* percent of the chains that lead over a holder */
+#define DEEP_MAX  100000
+#define LINKS_MIN 4 /* objects of one kind that hold each other in a row */
 
 struct candidate {
 	object_id object;
@@ -91,19 +92,22 @@ static object_id choose(const struct search *s, uint32_t *ret_n)
 	return best ? best->object : HEAP_NONE;
 }
 
-/* Links of a list hold each other: people know its head. */
-static void climb(const struct search *s, struct path *p)
+static bool are_alike(const struct search *s, object_id a, object_id b)
 {
-	const struct heap *h = &s->v->heap;
 	const struct join *j = &s->v->join;
 
-	while (p->steps.n >= 2) {
-		object_id o = p->steps.at[p->steps.n - 1].object, above = p->steps.at[p->steps.n - 2].object;
+	return s->v->heap.type[a] == s->v->heap.type[b] && j->node[a] == j->node[b] && j->node[a] != NODE_UNKNOWN;
+}
 
-		if (h->type[o] != h->type[above] || j->node[o] != j->node[above] || j->node[o] == NODE_UNKNOWN)
-			return;
-		p->steps.n--;
-	}
+/* Links of a list hold each other: people know its head. A dict in a dict is no list yet. */
+static void climb(const struct search *s, struct path *p)
+{
+	size_t n = p->steps.n;
+
+	while (n >= 2 && are_alike(s, p->steps.at[n - 1].object, p->steps.at[n - 2].object))
+		n--;
+	if (p->steps.n - n >= LINKS_MIN)
+		p->steps.n = n;
 }
 
 /* An instance's dict says less than the instance. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/commands/view.h"
+#include "analyzer/heap/made.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ void view_load(struct view *v, struct report_trace *t, uint64_t number)
 void view_adopt(struct view *v, struct report_trace *t, struct cycles *from)
 {
 	*v = (struct view){ .trace = t };
-	v->loaded = cycles_take_over(from, &v->heap, &v->join);
+	v->loaded = v->settled = cycles_take_over(from, &v->heap, &v->join);
 }
 
 /* A module's globals are a dict; whatever way leads to it, people know it by the module's name. */
@@ -55,6 +56,9 @@ void view_want(struct view *v, unsigned wants)
 {
 	if (!v->loaded)
 		return;
+	if (!v->settled && v->join.found)
+		made_settle(&v->join);
+	v->settled = true;
 	if (wants & (VIEW_DOMINATORS | VIEW_PATHS))
 		wants |= VIEW_SURPLUS;
 	wants &= ~v->has;

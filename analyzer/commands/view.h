@@ -36,6 +36,7 @@ struct view {
 	struct map module_of; /* the dict of a module's globals to the module: both object_id */
 	unsigned has;         /* VIEW_* */
 	bool loaded;
+	bool settled; /* private: heap/made.h was here */
 };
 
 /* The snapshot to look at: `number`, or for 0 the last complete one that is not of a collection's start, else the last

@@ -19,7 +19,7 @@
 struct join_buffer {
 	object_id owner;
 	node_id node;
-	uint64_t address, bytes, born_ns;
+	uint64_t address, bytes, born_ns, number;
 };
 
 struct join {

@@ -263,6 +263,7 @@ void cycles_free(struct cycles *c)
 	array_free(&c->blocks);
 	map_free(&c->by_shape);
 	map_free(&c->by_line);
+	map_free(&c->by_below);
 	strings_free(&c->strings);
 	snapshots_free(&c->list);
 	*c = (struct cycles){ 0 };

@@ -93,8 +93,8 @@ struct cycles {
 	bool past;    /* wanted: those of collections, too */
 	bool keep;    /* wanted: the heap of `now` stays, for cycles_take_over() */
 	struct strings strings;
-	struct map by_shape, by_line; /* private: to rows, to lines */
-	ARRAY(struct cycle_row) rows; /* uncollected, collected, uncollectable; in each most bytes first */
+	struct map by_shape, by_line, by_below; /* private: to rows, to lines, to what is below rows */
+	ARRAY(struct cycle_row) rows;           /* uncollected, collected, uncollectable; in each most bytes first */
 	ARRAY(struct cycle_member) members;
 	ARRAY(struct cycle_edge) edges;
 	ARRAY(struct cycle_line) lines; /* by state, most objects first */

@@ -11,7 +11,7 @@
 
 #define MEMBERS_KEPT 200 /* of a group: the example that is shown */
 #define EDGES_KEPT   1000
-#define BELOW_KEPT   100 /* types and stacks of what is below a row's groups */
+#define BELOW_KEPT   4000 /* types and stacks of what is below a row's groups */
 #define NAME_BYTES   200
 
 /* What becomes of the groups that are being taken down. */
@@ -90,6 +90,15 @@ static struct cycle_edge name_edge(struct cycles *c, const struct heap *h, objec
 
 /* ---- the example of a row ---- */
 
+/* Whether gc.collect() counts it, or would if it could: objects that it does not track, and those that it froze, go
+ * with the others. */
+static bool is_counted(const struct cycles_snapshot *s, object_id o)
+{
+	if (s->garbage.state[o] == GARBAGE_COLLECTABLE)
+		return true;
+	return s->garbage.state[o] == GARBAGE_UNCOLLECTABLE && heap_is_tracked(&s->heap, o) && s->member[o];
+}
+
 static struct cycle_member member_of(struct cycles *c, const struct cycles_snapshot *s, object_id o)
 {
 	const struct heap *h = &s->heap;
@@ -97,7 +106,7 @@ static struct cycle_member member_of(struct cycles *c, const struct cycles_snaps
 	return (struct cycle_member){
 		.type = type_of(c, h, o),
 		.node = s->join.node[o],
-		.tracked = heap_is_tracked(h, o),
+		.tracked = is_counted(s, o),
 		.finalizer = h->types.at[h->type[o]].flags & PT_TYPE_FINALIZER,
 		.address = h->address[o],
 		.n = 1,
@@ -240,34 +249,29 @@ static void add_line(struct fate *f, enum cycle_state state, object_id o)
 		*at = (uint32_t)c->lines.n;
 		*array_push(&c->lines) = (struct cycle_line){ .state = state, .node = node, .type = type };
 	}
-	c->lines.at[*at].objects += heap_is_tracked(&f->s->heap, o);
+	c->lines.at[*at].objects += is_counted(f->s, o);
 	c->lines.at[*at].all_objects++;
 	c->lines.at[*at].bytes += f->s->join.bytes[o];
 }
 
-static void add_below(struct fate *f, struct cycle_row *row, object_id o)
+static void add_below(struct fate *f, uint32_t row, object_id o)
 {
+	struct cycle_row *r = &f->c->rows.at[row];
 	struct cycle_member m = member_of(f->c, f->s, o);
+	uint32_t *at;
 
-	for (size_t i = 0; i < row->below.n; i++) {
-		struct cycle_member *other = &row->below.at[i];
-
-		if (other->type != m.type || other->node != m.node)
-			continue;
-		other->n++;
-		other->bytes += m.bytes;
-		return;
-	}
-	if (row->below.n >= BELOW_KEPT) { /* the rest is one entry without a type */
+	if (r->below.n >= BELOW_KEPT) { /* the rest is one entry without a type */
 		m.type = 0;
 		m.node = NODE_UNKNOWN;
-		if (row->below.n > BELOW_KEPT) {
-			row->below.at[BELOW_KEPT].n++;
-			row->below.at[BELOW_KEPT].bytes += m.bytes;
-			return;
-		}
 	}
-	*array_push(&row->below) = m;
+	at = map_at(&f->c->by_below, map_mix((uint64_t)m.node << 32 | m.type) + (uint64_t)row * 0x9e3779b97f4a7c15);
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)r->below.n;
+		*array_push(&r->below) = m;
+		return;
+	}
+	r->below.at[*at].n++;
+	r->below.at[*at].bytes += m.bytes;
 }
 
 static void add_group(struct fate *f, uint32_t group)
@@ -299,12 +303,12 @@ static uint64_t add_objects(struct fate *f)
 		if (group == CYCLES_NO_GROUP || f->row_of[group] == MAP_NONE)
 			continue;
 		row = &f->c->rows.at[f->row_of[group]];
-		row->objects += heap_is_tracked(&s->heap, o);
+		row->objects += is_counted(s, o);
 		row->all_objects++;
 		row->bytes += s->join.bytes[o];
-		n += heap_is_tracked(&s->heap, o);
+		n += is_counted(s, o);
 		if (!s->member[o])
-			add_below(f, row, o);
+			add_below(f, f->row_of[group], o);
 		add_line(f, row->state, o);
 	}
 	return n;
@@ -313,7 +317,6 @@ static uint64_t add_objects(struct fate *f)
 static uint64_t take_groups(struct fate *f, bool (*wanted)(const struct fate *f, uint32_t group))
 {
 	size_t n = f->s->groups.at.n;
-	uint64_t objects;
 
 	f->row_of = mem_alloc((n + 1) * sizeof *f->row_of);
 	for (uint32_t i = 0; i < n; i++) {
@@ -321,8 +324,7 @@ static uint64_t take_groups(struct fate *f, bool (*wanted)(const struct fate *f,
 		if (!wanted || wanted(f, i))
 			add_group(f, i);
 	}
-	objects = add_objects(f);
-	return objects;
+	return add_objects(f);
 }
 
 /* ---- blocks of what is there now ---- */
@@ -399,11 +401,23 @@ static bool was_freed(const struct fate *f, uint32_t group)
 	return true;
 }
 
+static bool is_collectable(const struct fate *f, uint32_t group)
+{
+	return f->s->groups.at.at[group].state == GARBAGE_COLLECTABLE;
+}
+
+/* Whether the collection says itself that it freed all that there was; then nobody need be seen to die. Classes may
+ * keep blocks of their own, as compiled ones do. */
+static bool freed_all(const struct cycles_snapshot *s, const struct cycle_collection *how)
+{
+	return how->ended && s->garbage.n[GARBAGE_COLLECTABLE] == how->collected;
+}
+
 uint64_t cycles_rows_freed(struct cycles *c, const struct cycles_snapshot *s, const struct cycle_collection *how,
 			   uint32_t number)
 {
 	struct fate f = { .c = c, .s = s, .how = how, .number = number + 1 };
-	uint64_t objects = take_groups(&f, was_freed);
+	uint64_t objects = take_groups(&f, freed_all(s, how) ? is_collectable : was_freed);
 
 	free(f.row_of);
 	return objects;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/models/cycles_take.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/heap/made.h"
 
 #include <stdlib.h>
 
@@ -69,6 +70,7 @@ struct cycles_snapshot *cycles_take(struct trace *t, const struct snapshot *snap
 	heap_load(&s->heap, t, snapshot, 0);
 	join_init(&s->join, &s->heap);
 	s->join.model.event(s->join.model.self, ev, now, r);
+	made_settle(&s->join);
 	garbage_find(&s->garbage, &s->heap, s->join.bytes);
 	groups_of_garbage(&s->groups, &s->heap, &s->garbage, &s->join);
 	s->group_of = mem_alloc(((size_t)s->heap.n + 1) * sizeof *s->group_of);
