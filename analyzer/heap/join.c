@@ -79,7 +79,9 @@ static void join_block(void *self, const struct live_block *b)
 		j->other_bytes += b->bytes;
 		return;
 	}
-	*array_push(&j->buffers) = (struct join_buffer){ owner, b->node, b->addr, b->bytes, b->first_ns, b->number };
+	*array_push(&j->buffers) = (struct join_buffer){
+		owner, b->node, b->addr, b->bytes, b->first_ns, b->number, b->born_ns != b->first_ns
+	};
 	j->bytes[owner] += b->bytes;
 	j->n_buffers++;
 	j->buffer_bytes += b->bytes;

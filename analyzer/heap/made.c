@@ -15,7 +15,7 @@ static void settle_buffer(struct join *j, const struct join_buffer *b)
 {
 	if (j->node[b->owner] != NODE_UNKNOWN && may_be_kept(j->heap, b->owner) &&
 	    apart(b->number, j->number[b->owner]) > CLOSE && apart(b->born_ns, j->born_ns[b->owner]) > CLOSE_NS)
-		j->node[b->owner] = b->node;
+		j->node[b->owner] = b->moved ? NODE_UNKNOWN : b->node;
 }
 
 /* Whether it holds something that was made after its block: then it was not made with it. */

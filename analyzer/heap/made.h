@@ -7,7 +7,8 @@
  * had.) What shows it:
  *
  *   - a list's items, a dict's table: its own buffer is made when something is first put in. When the block and the
- *     buffer were allocated close to each other, the block is as new; otherwise the buffer's stack is nearer the truth.
+ *     buffer were allocated close to each other, the block is as new; otherwise the buffer's stack is nearer the truth,
+ *     unless the buffer was moved since.
  *   - a tuple can hold nothing that was made after it: when it seems to, its block is an old one, and what made it is
  *     not known.
  */
