@@ -158,3 +158,16 @@ def test_what_cannot_be_read_costs_itself(python, tmp):
     assert {t for _, t in heap.named(said['attribute'])} == {said['queue'], said['items']}
     assert [t for _, t in heap.named(said['items'])][::2][1] == said['last'] and said['last'] in heap.objects
     assert said['odd'] not in heap.objects, heap.objects[said['odd']].type
+
+
+@harness.cases('shared', 'own')
+def test_subinterpreters(python, tmp, case):
+    """Up to 3.11, and where it shares the GIL, it stands still as well. From 3.14 on it ends before the last snapshot."""
+    if python.minor >= (3, 14):
+        raise harness.Skip('subinterpreters end before the last snapshot, from 3.14 on')
+    _, heap = walked(python, tmp, 'sub', case)
+    classes = collections.Counter(o.type for o in heap.objects.values() if o.type.startswith('__main__.In'))
+    alone = case == 'own' and python.minor >= (3, 12) and not python.free_threaded
+    assert classes == ({'__main__.InMain': 1} if alone else {'__main__.InMain': 1, '__main__.InSub': 6}), classes
+    assert heap.facts['interpreters.running'] == alone
+    check_counts(heap, [])

@@ -98,12 +98,22 @@ const char *heap_collector(const char *interp)
 	return py_layout.run_gc ? py_symbols.runtime + py_layout.run_gc : interp + py_layout.interp_gc;
 }
 
-/* Debug builds have a word more in front of the later ones (3.13 on). */
+/* Where a member of an interpreter lies that it does not publish: releases may differ, and debug builds have a word
+ * more in front of the later ones (3.13 on). */
 static uint32_t shifted(uint32_t field)
 {
 	bool later = field >= py_layout.interp_dict && py_layout.minor >= 13;
 
-	return later && py_info()->debug ? field + DEBUG_WORD : field;
+	if (field == py_layout.interp_modules || field == py_layout.interp_sysdict ||
+	    field == py_layout.interp_builtins)
+		return field;
+	return field + (uint32_t)py_layout_interp_shift() + (later && py_info()->debug ? DEBUG_WORD : 0);
+}
+
+/* 3.8 has one for all. */
+static bool has_collector(const char *interp)
+{
+	return !py_layout.run_gc || interp == PY_AT(char *, py_symbols.runtime, py_layout.run_main);
 }
 
 static void write_interpreter(const char *interp, uint64_t id)
@@ -137,8 +147,11 @@ static void write_interpreter(const char *interp, uint64_t id)
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (parts[i].field)
 			put(PY_AT(char *, interp, shifted(parts[i].field)), parts[i].name);
-	put(heap_word(heap_collector(interp), py_layout.gc_callbacks), "gc.callbacks");
+	if (has_collector(interp))
+		put(heap_word(heap_collector(interp), py_layout.gc_callbacks), "gc.callbacks");
 	heap_roots_put(PT_ROOT_INTERPRETER, heap_text_string("interpreter"), 0, id);
+	if (!has_collector(interp))
+		return;
 	heap.named.n = 0;
 	put(heap_word(heap_collector(interp), py_layout.gc_garbage), "gc.garbage");
 	heap_roots_put(PT_ROOT_GARBAGE, heap_text_string("gc.garbage"), 0, id);

@@ -147,12 +147,18 @@ static bool may_be_type(const char *p)
 	       (heap_is_static(p) || heap_may_be_block(p));
 }
 
+/* Some of CPython's own never are, like that of lru_cache's elements up to 3.9. */
+static bool is_ready(const char *type)
+{
+	return (PY_AT(uint64_t, type, py_layout.type_flags) & FLAG_READY) || heap_is_static(type);
+}
+
 static bool is_type(const char *type)
 {
 	const char *meta = type;
 
 	for (int i = 0; i < METATYPES_MAX; i++) {
-		if (!may_be_type(meta) || !(PY_AT(uint64_t, meta, py_layout.type_flags) & FLAG_READY) ||
+		if (!may_be_type(meta) || !is_ready(meta) ||
 		    PY_AT(uint64_t, meta, py_layout.type_size) > SANE_BASIC_BYTES ||
 		    PY_AT(uint64_t, meta, py_layout.type_item_size) > SANE_ITEM_BYTES)
 			return false;

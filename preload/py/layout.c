@@ -6,6 +6,7 @@
 #include <string.h>
 
 struct py_layout py_layout;
+static int interp_shift;
 
 /* Members of _Py_DebugOffsets, which are 64-bit offsets, and the fields that they tell. The struct itself changes with
  * each minor version; 0 where it lacks the member. */
@@ -67,7 +68,10 @@ bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime)
 	py_layout = py_layout_rows[row];
 	if (runtime && (minor == 13 || minor == 14))
 		take_published(minor, runtime);
+	interp_shift = py_layout.interp_sysdict - py_layout_rows[row].interp_sysdict;
 	return true;
 }
+
+int py_layout_interp_shift(void) { return interp_shift; }
 
 void py_layout_unmark(void) { py_layout.frame_mark = 0; }

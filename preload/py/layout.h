@@ -77,5 +77,8 @@ extern struct py_layout py_layout __attribute__((visibility("hidden")));
 /* Takes the row of 3.`minor` into py_layout, corrected by the debug offsets at `runtime` (NULL: none). Whether there is
  * a row. */
 bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime);
+/* How much further back than in the row the later members of an interpreter lie, as far as what the interpreter
+ * publishes tells: 3.14.0 to 3.14.4 have a smaller collector in front of them. */
+int py_layout_interp_shift(void);
 /* Frames of this interpreter are not to be marked after all. */
 void py_layout_unmark(void);
