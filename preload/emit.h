@@ -32,6 +32,15 @@ static inline void emit_slot(struct thread *t, uint64_t head, uint32_t low, uint
 	__atomic_store_n(&t->shared->x_head, (uint64_t)++t->head, __ATOMIC_RELEASE);
 }
 
+/* Takes back the last event, of one slot, when nothing has come since. */
+static inline void emit_take_back(struct thread *t)
+{
+	if (!t->head)
+		return;
+	__atomic_store_n(&t->shared->x_head, (uint64_t)--t->head, __ATOMIC_RELEASE);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 static inline void emit_memory(struct thread *t, uint8_t op, uint64_t addr, uint64_t size, uint32_t stack)
 {
 	if (!emit_room(t))

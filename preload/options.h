@@ -26,6 +26,7 @@ struct options {
 	const char *output, *programs;
 	uint64_t mode; /* enum options_mode */
 	uint64_t native;
+	uint64_t lives;
 	struct options_snapshot snapshot;
 	uint64_t follow;   /* OPTIONS_FOLLOW_… */
 	uint64_t max_size; /* bytes; UINT64_MAX: no limit */

@@ -35,17 +35,20 @@ struct thread {
 	uint32_t clock_interval;
 	uint32_t number; /* dense, from 1 */
 	uint32_t tid;
-	uint32_t rounds;       /* of thread-specific-data destructors seen */
-	bool inner;            /* an allocator takes memory from the system (hook.h): nothing may be asked of it */
-	bool dying;            /* its destructor has run: when its tid is gone, its ring is for whoever needs one */
-	uint64_t base_slot;    /* number of slots[0], counted from the thread's first */
-	uint64_t clock_ns;     /* when the clock was read last */
-	uint64_t fork_serial;  /* of the fork under way, 0: none */
-	uint64_t comm_ns;      /* when the kernel was asked for its name */
-	char comm[COMM_BYTES]; /* the name that was defined, zeros behind it (comm.h) */
-	bool named;            /* Python has a name for it */
-	struct thread *next;   /* list of all */
-	_Atomic(bool) retired; /* dead, its ring given back: the struct may be taken by a new thread */
+	uint32_t rounds;         /* of thread-specific-data destructors seen */
+	bool inner;              /* an allocator takes memory from the system (hook.h): nothing may be asked of it */
+	bool dying;              /* its destructor has run: when its tid is gone, its ring is for whoever needs one */
+	uint64_t base_slot;      /* number of slots[0], counted from the thread's first */
+	uint64_t clock_ns;       /* when the clock was read last */
+	uint64_t fork_serial;    /* of the fork under way, 0: none */
+	uint64_t comm_ns;        /* when the kernel was asked for its name */
+	char comm[COMM_BYTES];   /* the name that was defined, zeros behind it (comm.h) */
+	bool named;              /* Python has a name for it */
+	const void *last_block;  /* that the object domain gave this thread, until an object was made in it (lives.h) */
+	const char *dead_object; /* whose RETIRE is ... */
+	uint64_t dead_slot;      /* ... the slot before this one; counted from the thread's first */
+	struct thread *next;     /* list of all */
+	_Atomic(bool) retired;   /* dead, its ring given back: the struct may be taken by a new thread */
 	struct py_thread py;
 	struct native_thread native;
 };

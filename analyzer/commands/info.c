@@ -2,6 +2,7 @@
 /* info: what a trace is of, and whether it is whole */
 #include "analyzer/base/path.h"
 #include "analyzer/commands/report.h"
+#include "analyzer/commands/share.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -342,6 +343,7 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "events", events_json(t));
 	json_put(o, "layers", layers_json(t));
 	json_put(o, "stacks", stacks_json(tr));
+	json_put(o, "types", share_json(t));
 	json_put(o, "allocator", allocator_json(tr));
 	json_put(o, "file_bytes", json_bytes(tr->file_bytes));
 	json_put(o, "marks", marks_json(&t->account));
@@ -440,6 +442,16 @@ static void print_stacks(struct report *r, const struct trace *t)
 	print_fact(r, "stacks", line);
 }
 
+static void print_types(struct report *r, const struct report_trace *t)
+{
+	char line[1000];
+
+	if (share_text(t, line, sizeof line))
+		print_fact(r, "types", line);
+	if (*share_holes_text(t, line, sizeof line))
+		print_fact(r, "lives", line);
+}
+
 static void print_layers(struct report *r, const struct report_trace *t)
 {
 	char line[300] = "";
@@ -451,6 +463,7 @@ static void print_layers(struct report *r, const struct report_trace *t)
 						 pt_layer_name((enum pt_layer)layer));
 	print_fact(r, "layers", used ? line : "none");
 	print_stacks(r, &t->trace);
+	print_types(r, t);
 	snprintf(line, sizeof line, "%s at %s, %s at the end", format_bytes(t->account.at[ACCOUNT_PEAK].bytes).text,
 		 format_seconds((double)t->account.at_ns[ACCOUNT_PEAK] / 1e9).text,
 		 format_bytes(t->account.at[ACCOUNT_END].bytes).text);
@@ -554,7 +567,7 @@ static int run(int argc, char **argv)
 {
 	char own;
 	struct report r;
-	int code = report_begin(&r, &command_info, &own, REPORT_ACCOUNT, argc, argv);
+	int code = report_begin(&r, &command_info, &own, REPORT_ACCOUNT | REPORT_TYPES, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

@@ -16,6 +16,7 @@
 #pragma once
 #include "preload/allocator/real.h"
 #include "preload/emit.h"
+#include "preload/hooks/lives.h"
 #include "preload/lifecycle.h"
 #include "preload/native/native.h"
 #include "preload/os.h"
@@ -86,6 +87,8 @@ static inline void hook_free_object(struct thread *t, const void *p)
 
 	thread_depth(t, DEPTH_OWN);
 	type = py_block_type(t, p);
+	if (unlikely(lives_on))
+		lives_free(t, p, type);
 	emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_OBJECT), (uintptr_t)p, type, hook_python(t, true));
 	thread_depth(t, DEPTH_REAL);
 }

@@ -103,6 +103,7 @@ static void *obj_malloc(void *ctx, size_t size)
 	void *p = do_malloc(ctx, size, PT_LAYER_OBJECT, true);
 
 	py_block_born(p, size);
+	lives_allocated(p);
 	return p;
 }
 
@@ -111,6 +112,7 @@ static void *obj_calloc(void *ctx, size_t n, size_t size)
 	void *p = do_calloc(ctx, n, size, PT_LAYER_OBJECT, true);
 
 	py_block_born(p, n * size);
+	lives_allocated(p);
 	return p;
 }
 
@@ -122,8 +124,12 @@ static void mem_free(void *ctx, void *p) { do_free(ctx, p, PT_LAYER_MEM, true); 
 /* And it may be a code object, whose id ends with it. */
 static void *obj_realloc(void *ctx, void *p, size_t size)
 {
+	void *q;
+
 	py_block_dies(p);
-	return do_realloc(ctx, p, size, PT_LAYER_OBJECT, true);
+	q = do_realloc(ctx, p, size, PT_LAYER_OBJECT, true);
+	lives_allocated(q);
+	return q;
 }
 
 static void obj_free(void *ctx, void *p)

@@ -96,6 +96,22 @@ static inline uint32_t py_block_type(struct thread *t, const void *block);
 /* To be called with each block that the OBJ domain has handed out, also when the event is not recorded. */
 static inline void py_block_born(const void *block, size_t bytes);
 
+/*
+ * Objects' lives, from 3.13: `f(object, event, NULL)` is called for each that is made (also in a block of a free list)
+ * and before each is destroyed, by its thread, with the GIL. py_lives_set: before the interpreter is initialised; false
+ * when this one has no such thing.
+ */
+enum { PY_LIFE_CREATED, PY_LIFE_DESTROYED, PY_LIFE_REPLACED /* 3.15: somebody else is called from here on */ };
+bool py_lives_set(int (*f)(const char *object, int event, void *data));
+/* Whether f is still the one that is called. */
+bool py_lives_are_ours(void);
+/* 3.13.0 to 3.13.2 do not tell of most deaths. */
+bool py_lives_miss_deaths(void);
+/* The number of a live object's type, defined in the trace, with PY_TYPE_FREE_LIST; 0: not known. */
+uint64_t py_object_type(struct thread *t, const char *object);
+/* How far a live object is from the start of its block. */
+uint32_t py_object_before(const char *object);
+
 /* Whether the main interpreter has begun to take itself down. One load. */
 static inline bool py_finalizing(void);
 /* Whether the interpreter is initialised. One load. */

@@ -421,6 +421,17 @@ static bool is_there(const char *p)
 	return os_call(SYS_rt_sigprocmask, ~0, (uintptr_t)p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
 }
 
+static uint64_t look_up(struct thread *t, const char *type, uint64_t key, uint32_t before)
+{
+	uint64_t id = find_further(key);
+
+	if (!id)
+		id = examine(t, type, before);
+	if (id)
+		remember(key, id);
+	return id;
+}
+
 static uint32_t type_at(struct thread *t, const char *type_word, uint32_t before)
 {
 	uint64_t type = PY_AT(uint64_t, type_word, 0), key = py_type_key(type, before), id;
@@ -429,13 +440,8 @@ static uint32_t type_at(struct thread *t, const char *type_word, uint32_t before
 	if (!py_may_be_type(type_word) || !(dead || may_be_link(type_word)))
 		return 0;
 	id = py_type_known(key);
-	if (!id) {
-		id = find_further(key);
-		if (!id)
-			id = examine(t, (const char *)(uintptr_t)type, before);
-		if (id)
-			remember(key, id);
-	}
+	if (!id)
+		id = look_up(t, (const char *)(uintptr_t)type, key, before);
 	return dead || id & PY_TYPE_FREE_LIST ? (uint32_t)id : 0;
 }
 
@@ -450,6 +456,20 @@ uint32_t py_block_type_slow(struct thread *t, const char *block)
 		id = type_at(t, type_word + before, before);
 	}
 	return id;
+}
+
+uint32_t py_object_before(const char *object)
+{
+	return before_of(PY_AT(uint64_t, PY_AT(char *, object, py_layout.object_type), py_layout.type_flags));
+}
+
+uint64_t py_object_type(struct thread *t, const char *object)
+{
+	const char *type = PY_AT(char *, object, py_layout.object_type);
+	uint32_t before = before_of(PY_AT(uint64_t, type, py_layout.type_flags));
+	uint64_t key = py_type_key((uintptr_t)type, before), id = py_type_known(key);
+
+	return id || !py_state.types ? id : look_up(t, type, key, before);
 }
 
 void py_types_forget(void)
