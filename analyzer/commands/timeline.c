@@ -296,8 +296,7 @@ static void print_collections(struct page *p)
 	fputs(" |", p->o->file);
 	spark_print(p->o->file, p->values, p->n, most, spark_unicode());
 	fprintf(p->o->file, "| %10s\n", format_count(sum.n).text);
-	print_label(p, "");
-	fprintf(p->o->file, "  at most %s between two samples; they took %s,", format_count(most).text,
+	fprintf(p->o->file, "    at most %s between two samples; all took %s,", format_count(most).text,
 		format_seconds((double)sum.pause_ns / 1e9).text);
 	fprintf(p->o->file, " the longest %s\n", format_seconds((double)sum.longest_ns / 1e9).text);
 }
@@ -370,7 +369,7 @@ static void print_course(struct report *r, const struct course *c, uint64_t top)
 	p.values = mem_zero(p.n, sizeof *p.values);
 	report_heading(r, c->t);
 	fprintf(r->out.file,
-		"\nMost was alive at %s: %s. Each line has a scale of its own, from 0 to what stands behind it.\n\n",
+		"\nMost was alive at %s: %s.\nEach line has a scale of its own: its top is what stands behind it.\n\n",
 		format_seconds((double)t->peak_ns / 1e9).text, format_bytes(t->peak_bytes).text);
 	print_all_layers(&p);
 	print_axis(&p);
