@@ -98,6 +98,21 @@ def check_text(trace):
     assert '\u2588' in text and '@' not in text, text
 
 
+def check_info(trace, doc):
+    """`info` lists the snapshots and sums up the collections of the same trace."""
+    info = harness.report('info', trace)
+    assert [(s['id'], s['reason'], s['t_s']) for s in info['snapshots']] == \
+        [(s['id'], s['reason'], s['t_s']) for s in doc['snapshots']], info['snapshots']
+    s = info['snapshots'][0]
+    assert s['complete'] and s['objects'] > 1000 and s['edges'] > 1000 and s['bytes'] > 1000 and s['pause_s'] > 0, s
+    c = info['collections']
+    assert c['n'] == len(doc['collections']) and c['collected'] == sum(x['collected'] for x in doc['collections']), c
+    assert c['longest_pause_s'] == max(x['pause_s'] or 0 for x in doc['collections']), c
+    for command in ('info', 'summary'):
+        text = harness.pytrace(command, trace).out
+        assert 'snapshots   exit at' in text and ' collection' in text, text
+
+
 def test_known_steps(python, tmp):
     trace, times = run_script(python, tmp)
     doc = harness.report('timeline', '--points', '1000', '--top', '0', trace)
@@ -109,6 +124,7 @@ def test_known_steps(python, tmp):
     check_types(doc, times, 40)
     check_text(trace)
     assert [s['reason'] for s in doc['snapshots']] == ['exit'], doc['snapshots']
+    check_info(trace, doc)
 
 
 def sums_over_time(trace):

@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "analyzer/command.h"
+#include "analyzer/commands/history.h"
 #include "analyzer/commands/place.h"
 #include "analyzer/models/account.h"
 #include "analyzer/models/growth.h"
@@ -27,6 +28,7 @@ enum {
 	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
 	REPORT_RAW = 1 << 4,     /* definitions of stacks as they stand in the file */
 	REPORT_TYPES = 1 << 5,   /* .account and .types; loads the last snapshot */
+	REPORT_HISTORY = 1 << 7, /* .account and .history */
 	REPORT_REMAINS = 1 << 6, /* .account and .remains; loads the last snapshot that is of no collection */
 };
 
@@ -38,6 +40,7 @@ struct report_trace {
 	struct curves curves;
 	struct growth growth;
 	struct types types;
+	struct history history;
 	struct remains *remains; /* NULL: not asked for */
 	struct symbols *symbols; /* of its native frames */
 	struct place_table places;

@@ -184,6 +184,7 @@ static void print_process(struct report *r, const struct report_trace *t)
 {
 	const struct account *a = &t->account;
 	FILE *f = r->out.file;
+	char line[600];
 
 	report_heading(r, t);
 	fprintf(f, "\n  peak        %s%s%s in %s, at %s\n", output_style(&r->out, STYLE_STRONG),
@@ -199,6 +200,10 @@ static void print_process(struct report *r, const struct report_trace *t)
 		format_percent(a->temporary.blocks, a->total.blocks).text);
 	if (a->peak_rss_bytes)
 		fprintf(f, "  resident    %s at most\n", format_bytes(a->peak_rss_bytes).text);
+	if (*history_collections_text(&t->history, line, sizeof line))
+		fprintf(f, "  collector   %s\n", line);
+	if (*history_snapshots_text(&t->history, line, sizeof line))
+		fprintf(f, "  snapshots   %s\n", line);
 	print_spark(&r->out, a);
 }
 
@@ -411,7 +416,8 @@ static int run(int argc, char **argv)
 {
 	struct finding_list list;
 	struct report r;
-	int code = report_begin(&r, &command_summary, NULL, REPORT_GROWTH | REPORT_REMAINS, argc, argv);
+	int code =
+		report_begin(&r, &command_summary, NULL, REPORT_GROWTH | REPORT_REMAINS | REPORT_HISTORY, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

@@ -53,8 +53,10 @@ static void add_fact(struct loading *l, const struct snapshot_record *r)
 	const char *key = string_at(l, r->string);
 	uint64_t start;
 
-	if (strncmp(key, "tracer ", 7) != 0)
+	if (strncmp(key, "tracer ", 7) != 0) {
+		*array_push(&l->m->facts) = (struct mapped_fact){ key, r->number };
 		return;
+	}
 	start = strtoull(key + 7, NULL, 16) & PT_ADDRESS_MASK & ~UINT64_C(0xfff);
 	*array_push(&l->m->tracer) =
 		(struct mapped_range){ start, end_of(start, (r->number >> PAGE_BITS) + !!(r->number & 0xfff)) };
@@ -72,10 +74,7 @@ static bool read_piece(struct loading *l, const uint8_t *data, size_t len)
 		case PT_RECORD_STRING: add_string(l, &r); break;
 		case PT_RECORD_AREA: add_area(l, &r); break;
 		case PT_RECORD_FACT: add_fact(l, &r); break;
-		case PT_RECORD_OBJECT:
-			if (l->m->areas.n)
-				return false;
-			break;
+		case PT_RECORD_OBJECT: return false;
 		default: break;
 		}
 	}
@@ -153,6 +152,7 @@ void mapped_free(struct mapped *m)
 	array_free(&m->areas);
 	array_free(&m->resident);
 	array_free(&m->tracer);
+	array_free(&m->facts);
 	arena_free(&m->texts);
 }
 
@@ -169,4 +169,15 @@ const struct mapped_area *mapped_find(const struct mapped *m, uint64_t addr)
 			low = mid + 1;
 	}
 	return low < m->areas.n && m->areas.at[low].start <= addr ? &m->areas.at[low] : NULL;
+}
+
+bool mapped_fact(const struct mapped *m, const char *key, uint64_t *ret_value)
+{
+	for (size_t i = 0; i < m->facts.n; i++) {
+		if (!strcmp(m->facts.at[i].key, key)) {
+			*ret_value = m->facts.at[i].value;
+			return true;
+		}
+	}
+	return false;
 }

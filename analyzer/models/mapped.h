@@ -2,7 +2,7 @@
 /*
  * mapped: the mappings of the process as the kernel had them when a snapshot was made, and which pages were resident
  *
- * What:  the AREA records of one snapshot and its FACTs on memory; nothing of its objects is read.
+ * What:  the AREA records of one snapshot and its FACTs; nothing of its objects is read.
  * Trust: none: areas are sorted, cut where they overlap, and bounded to the address space.
  */
 #pragma once
@@ -21,11 +21,17 @@ struct mapped_range {
 	uint64_t start, end;
 };
 
+struct mapped_fact {
+	const char *key;
+	uint64_t value;
+};
+
 struct mapped {
 	uint64_t snapshot;                   /* its number; 0: there is none with areas */
 	ARRAY(struct mapped_area) areas;     /* by address */
 	ARRAY(struct mapped_range) resident; /* by address */
 	ARRAY(struct mapped_range) tracer;   /* the tracer's own memory, in no order; may overlap */
+	ARRAY(struct mapped_fact) facts;     /* that stand before the first object, in their order */
 	struct arena texts;
 };
 
@@ -34,3 +40,5 @@ void mapped_load(struct mapped *m, const struct trace *t, const struct snapshot 
 void mapped_free(struct mapped *m);
 /* The area that addr lies in, or NULL. */
 const struct mapped_area *mapped_find(const struct mapped *m, uint64_t addr);
+/* The value of a fact; false when there is none. */
+bool mapped_fact(const struct mapped *m, const char *key, uint64_t *ret_value);
