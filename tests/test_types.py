@@ -41,3 +41,62 @@ def test_types_of_freed_blocks(python, tmp):
     assert not done.err, done.err
     bad = wrong(types_by_line(done.trace, '<kinds>'), json.loads(done.out))
     assert not bad, bad
+
+
+def test_types_of_what_is_alive_come_from_the_snapshot(python, tmp):
+    done = run(python, tmp, 'alive').check()
+    assert not done.err, done.err
+    expected = json.loads(done.out)
+    got = types_by_line(done.trace, '<alive>', 'live')
+    bad = {k: v for k, v in wrong(got, expected).items() if k[1] in expected[str(k[0])]}
+    assert not bad, bad
+    share = harness.report('info', done.trace)['types']
+    assert share['known_by_snapshot'] >= sum(sum(v.values()) for v in expected.values()), share
+    assert share['blocks'] == share['known_blocks'] + share['unknown_freed'] + share['unknown_alive'], share
+
+
+def lives_of(trace):
+    """{line: {type: (made in new blocks, made in blocks of free lists)}}"""
+    out = {}
+    doc = harness.report('sites', '--by', 'line', '--metric', 'total', '--layer', 'object', '--top', '0', trace)
+    for r in doc['rows']:
+        if r['site'] and r['site']['file'] == '<lives>':
+            for t in r['types']:
+                line = out.setdefault(r['site']['line'], {})
+                a, b = line.get(t['type'], (0, 0))
+                line[t['type']] = a + t['total_blocks'], b + t['reused']
+    return out
+
+
+def test_lives_of_objects_in_free_lists(python, tmp):
+    if python.minor < (3, 13):
+        raise harness.Skip('PyRefTracer came with 3.13')
+    done = run(python, tmp, 'lives', PYTRACE_LIVES='1', PYTRACE_LOG='check').check()
+    assert not done.err, done.err
+    got = lives_of(done.trace)
+    for line, kinds in json.loads(done.out).items():
+        for kind, n in kinds.items():
+            made = got.get(int(line), {}).get(kind, (0, 0))
+            assert sum(made) == n, (line, kind, made, n)
+    info = harness.report('info', done.trace)['types']
+    assert info['lives'].startswith('recorded') and info['reused'] > 1000, info
+
+
+def test_another_tracer_in_the_place_is_noticed(python, tmp):
+    if python.minor < (3, 13) or python.debug:
+        raise harness.Skip('PyRefTracer came with 3.13, and debug builds may not be asked who is there')
+    program = 'import tracemalloc; tracemalloc.start(); x = [str(i) for i in range(200000)]'
+    done = harness.run_traced([python.path, '-c', program], tmp, {'PYTRACE_LIVES': '1'}).check()
+    assert 'another tracer' in harness.report('info', done.trace)['types']['lives']
+
+
+@harness.cases('small_objects 3000', 'compile_stdlib 3', 'pickle_copy 2', 'gc_cycles 2000')
+def test_types_at_free_equal_those_at_destruction(python, tmp, case):
+    if python.minor < (3, 13):
+        raise harness.Skip('PyRefTracer came with 3.13')
+    name, n = case.split()
+    workload = os.path.join(harness.TOP, 'scripts', 'workloads', name + '.py')
+    done = harness.run_traced([python.path, '-B', workload, n], tmp, {'PYTRACE_LOG': 'check'}).check()
+    assert not done.err, done.err[:1000]
+    share = harness.report('info', done.trace)['types']
+    assert share['known_blocks'] > 0.97 * share['blocks'], share

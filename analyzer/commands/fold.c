@@ -15,6 +15,7 @@ struct folding {
 	struct map by_key;
 	struct map type_by_key; /* row and type to its part */
 	uint32_t trace;         /* index of the one that is folded now */
+	bool *seen;             /* rows of its types that went along with a row of its account */
 };
 
 /* What is added up: a row of an account, or the part of one that is of a type. */
@@ -224,9 +225,10 @@ static void add_types(struct folding *p, const struct account_row *row)
 
 		if (!is_of(&t->rows.at[i], row))
 			continue;
+		p->seen[i] = true;
 		part = part_of(p, row, &t->rows.at[i]);
 		take_part(&rest.row, &part.row);
-		if (is_chosen(p, &part.row))
+		if (is_chosen(p, &part.row) || part.reused)
 			add_part(p, &part);
 	}
 	if (is_chosen(p, &rest.row))
@@ -262,10 +264,30 @@ static void add_row(struct folding *p, const struct account_row *row)
 	for (uint32_t i = trace->types.first_of[row->node]; i; i = trace->types.rows.at[i].next) {
 		struct portion part = part_of(p, row, &trace->types.rows.at[i]);
 
+		p->seen[i] |= is_of(&trace->types.rows.at[i], row);
 		if (is_of(&trace->types.rows.at[i], row) && (is_chosen(p, &part.row) || part.reused)) {
 			add_row_type(p, number, &part);
 			p->f->rows.at[number].reused += part.reused;
 		}
+	}
+}
+
+/* Objects that were made in blocks of free lists where no block was ever allocated. */
+static void add_reused(struct folding *p)
+{
+	const struct report_trace *trace = p->r->traces[p->trace];
+
+	for (uint32_t i = 1; i < trace->types.rows.n; i++) {
+		const struct types_row *typed = &trace->types.rows.at[i];
+		struct account_row row = { .node = typed->node, .layer = typed->layer };
+
+		if (p->seen[i] || !typed->reused ||
+		    (p->options->layer != FOLD_ALL_LAYERS && p->options->layer != typed->layer))
+			continue;
+		if (p->options->by == FOLD_TYPE)
+			add_types(p, &row);
+		else
+			add_row(p, &row);
 	}
 }
 
@@ -303,7 +325,9 @@ void fold_run(struct fold *f, struct report *r, const struct fold_options *optio
 	*array_push(&f->types) = (struct fold_type){ 0 };
 	for (; p.trace < r->n_traces; p.trace++) {
 		const struct account *a = &r->traces[p.trace]->account;
+		const struct types *types = &r->traces[p.trace]->types;
 
+		p.seen = mem_zero(types->rows.n, sizeof *p.seen);
 		for (size_t i = 0; i < a->rows.n; i++) {
 			if (!is_wanted(&p, &a->rows.at[i]))
 				continue;
@@ -312,6 +336,9 @@ void fold_run(struct fold *f, struct report *r, const struct fold_options *optio
 			else
 				add_row(&p, &a->rows.at[i]);
 		}
+		if (options->metric == FOLD_TOTAL && r->traces[p.trace]->has & REPORT_TYPES)
+			add_reused(&p);
+		free(p.seen);
 	}
 	for (size_t i = 0; i < f->rows.n; i++) {
 		f->rows.at[i].thread = f->rows.at[i].many_threads ? ACCOUNT_MANY : f->rows.at[i].thread;
