@@ -99,17 +99,19 @@ static unsigned quality(const struct heap *h, const struct group_edge *edge)
 	name = heap_edge_name(h, edge->from, edge->edge);
 	switch (name.kind) {
 	case HEAP_EDGE_ATTRIBUTE: return name.text[0] == '_' && name.text[1] == '_' ? 1 : 3;
-	case HEAP_EDGE_KEY: return *name.text ? 3 : 2;
+	case HEAP_EDGE_KEY: return name.text[0] == '_' && name.text[1] == '_' ? 1 : *name.text ? 3 : 2;
 	case HEAP_EDGE_INDEX: return 2;
 	case HEAP_EDGE_INNER: return 1;
 	default: return 0;
 	}
 }
 
-/* The higher the better; 0 is none. */
-static uint64_t score(const struct cuts *c, const struct group_edge *edge, bool may_free)
+/* The higher the better; 0 is none. An edge from an object to itself closes a larger group only if nothing else does.
+ */
+static uint64_t score(const struct cuts *c, const struct group_edge *edge, bool may_free, bool is_alone)
 {
-	uint64_t name = quality(c->h, edge), from = c->number ? c->number[edge->from] : 0;
+	uint64_t name = edge->from == edge->to && !is_alone ? 0 : quality(c->h, edge);
+	uint64_t from = c->number ? c->number[edge->from] : 0;
 	uint64_t to = c->number ? c->number[edge->to] : 0;
 	bool is_back = from && to && from > to;
 
@@ -146,7 +148,8 @@ static void collect(struct cuts *c, uint32_t index, const struct group *group, c
 			struct group_edge edge = { members[i], p->objects[p->to[e]], p->edge[e] };
 
 			if (c->group_of[p->to[e]] == index)
-				keep(b, (struct candidate){ score(c, &edge, c->left[p->to[e]] == 1), edge });
+				keep(b, (struct candidate){ score(c, &edge, c->left[p->to[e]] == 1, group->n == 1),
+							    edge });
 		}
 	}
 }

@@ -217,9 +217,13 @@ void dominators_of_graph(const struct graph *g, uint32_t *idom)
 
 static void start_roots(struct snca *s, const struct heap *h)
 {
-	for (size_t i = 0; i < h->root_targets.n; i++)
-		if (heap_holds(h->root_targets.at[i]))
-			snca_start(s, h->root_targets.at[i]);
+	for (size_t i = 0; i < h->roots.n; i++) {
+		const struct heap_root *r = &h->roots.at[i];
+
+		for (uint32_t e = r->first; e < r->first + r->n; e++)
+			if (heap_root_holds(h, r, e) != HEAP_NONE)
+				snca_start(s, heap_root_holds(h, r, e));
+	}
 }
 
 /* What C code holds: of types that the collector knows, as counts of others are often above what can be explained, and

@@ -21,6 +21,7 @@ struct paths_flow {
 	ARRAY(object_id) queue;   /* inner ones */
 	ARRAY(struct step) steps; /* of the chains so far */
 	struct map into, out_of;  /* object to index of the chain's step that leads to it, and from it, + 0 */
+	object_id neck;           /* of the last flow; HEAP_NONE: it had none */
 	ARRAY(uint32_t) used;     /* edges and root edges to the target itself */
 };
 
@@ -252,6 +253,29 @@ static void forget_search(struct paths_flow *f)
 	f->touched.n = 0;
 }
 
+/*
+ * The one object that all chains go through, nearest to the target, when there is one chain and the search for another
+ * ended: on the chain, going back from the target, the first that the search could not pass. HEAP_NONE: it is where the
+ * chain starts.
+ */
+static object_id find_neck(const struct paths_flow *f, object_id target)
+{
+	for (object_id o = target;;) {
+		uint32_t step = MAP_NONE;
+
+		for (size_t i = 0; i < f->steps.n && step == MAP_NONE; i++)
+			if (f->steps.at[i].to == o)
+				step = (uint32_t)i;
+		if (step == MAP_NONE)
+			return HEAP_NONE;
+		o = f->steps.at[step].from;
+		if (bits_has(f->ends, o))
+			return HEAP_NONE;
+		if (!f->inner[o])
+			return o;
+	}
+}
+
 /* ---- chains to people ---- */
 
 /* The n-th edge from one object to another. */
@@ -263,15 +287,12 @@ static uint32_t find_edge(const struct heap *h, object_id from, object_id to, ui
 	return HEAP_NONE;
 }
 
-/* What stands before the first object of a chain: from a shortest one to it. */
-static void begin_chain(const struct paths *p, object_id o, struct path *ret) { paths_to(p, o, ret); }
-
 static void follow(const struct paths *p, const struct paths_flow *f, object_id target, size_t step, uint32_t nth,
 		   struct path *ret)
 {
 	const struct step *s = &f->steps.at[step];
 
-	begin_chain(p, s->from, ret);
+	paths_to(p, s->from, ret);
 	*array_push(&ret->steps) = (struct path_step){ s->to, find_edge(p->heap, s->from, s->to, nth) };
 	while (s->to != target) {
 		s = &f->steps.at[map_find(&f->out_of, s->to)];
@@ -289,12 +310,16 @@ static uint32_t direct_chains(const struct paths *p, object_id target, uint32_t 
 		paths_to(p, target, ret);
 		return 1;
 	}
-	for (uint32_t e = 0; p->how[target] == PATHS_BY_ROOT && n < max && e < h->root_targets.n; e++) {
-		if (h->root_targets.at[e] != target)
-			continue;
-		ret[n] = (struct path){ .start = PATH_NONE };
-		*array_push(&ret[n].steps) = (struct path_step){ target, HEAP_NONE };
-		paths_start_at_root(h, e, &ret[n++]);
+	for (size_t i = 0; p->how[target] == PATHS_BY_ROOT && i < h->roots.n; i++) {
+		const struct heap_root *r = &h->roots.at[i];
+
+		for (uint32_t e = r->first; n < max && e < r->first + r->n; e++) {
+			if (heap_root_holds(h, r, e) != target)
+				continue;
+			ret[n] = (struct path){ .start = PATH_ROOT, .root = (uint32_t)i, .root_edge = e };
+			*array_push(&ret[n].steps) = (struct path_step){ target, HEAP_NONE };
+			n++;
+		}
 	}
 	return n;
 }
@@ -319,10 +344,13 @@ static uint32_t flow_chains(const struct paths *p, struct paths_flow *f, object_
 	uint32_t n = 0;
 	object_id o = 0;
 
+	f->neck = HEAP_NONE;
 	for (uint32_t k = 0; k < max; k++) {
 		enum arrived where = search(p, f, target, &o);
 
-		if (where != NOWHERE)
+		if (where == NOWHERE)
+			f->neck = k == 1 ? find_neck(f, target) : HEAP_NONE;
+		else
 			take_steps(f, target, o, where);
 		forget_search(f);
 		index_steps(f);
@@ -343,16 +371,77 @@ static uint32_t flow_chains(const struct paths *p, struct paths_flow *f, object_
 	return n;
 }
 
+static uint32_t all_chains(const struct paths *p, struct paths_flow *f, object_id target, uint32_t max,
+			   struct path *ret)
+{
+	uint32_t n = direct_chains(p, target, max, ret);
+
+	return n + flow_chains(p, f, target, max - n, ret + n);
+}
+
+/* Chains from the neck to the target: as if chains started there. */
+static uint32_t chains_below(const struct paths *p, struct paths_flow *f, object_id neck, object_id target,
+			     uint32_t max, struct path *ret)
+{
+	uint32_t n;
+
+	bits_add(f->ends, neck);
+	n = flow_chains(p, f, target, max, ret);
+	f->ends[neck / 64] &= ~(UINT64_C(1) << neck % 64);
+	return n;
+}
+
+static void free_chains(struct path *chains, uint32_t n)
+{
+	while (n)
+		path_free(&chains[--n]);
+}
+
+/*
+ * When all chains go through one object (the neck), they may be different below it; and when they are one below it,
+ * too, above it. `tail` are the steps from there to the object that was asked for, the last one first.
+ */
+static uint32_t chains_with_necks(const struct paths *p, struct paths_flow *f, object_id target, uint32_t max,
+				  struct path *ret, struct path *tail)
+{
+	for (;;) {
+		uint32_t n = all_chains(p, f, target, max, ret);
+		object_id neck = f->neck;
+
+		if (n != 1 || neck == HEAP_NONE || ret[0].steps.n < 2)
+			return n;
+		free_chains(ret, n);
+		n = chains_below(p, f, neck, target, max, ret);
+		if (n != 1)
+			return n;
+		for (size_t i = ret[0].steps.n; i > 0 && ret[0].steps.at[i - 1].object != neck; i--)
+			*array_push(&tail->steps) = ret[0].steps.at[i - 1];
+		free_chains(ret, n);
+		target = neck;
+	}
+}
+
 uint32_t paths_disjoint(struct paths *p, object_id o, uint32_t max, struct path *ret)
 {
+	struct path tail = { .start = PATH_NONE };
 	uint32_t n;
 
 	if (!p->how[o] || !max)
 		return 0;
-	if (!p->flow)
+	if (p->how[o] == PATHS_MODULE) /* what else refers to it hangs below it, mostly */
+		max = 1;
+	if (max > 1 && !p->flow)
 		p->flow = flow_new(p);
-	n = direct_chains(p, o, max, ret);
-	n += flow_chains(p, p->flow, o, max - n, ret + n);
+	n = max > 1 ? chains_with_necks(p, p->flow, o, max, ret, &tail) : 0;
+	for (uint32_t i = 0; n > 1 && i < n; i++)
+		for (size_t k = tail.steps.n; k > 0; k--)
+			*array_push(&ret[i].steps) = tail.steps.at[k - 1];
+	path_free(&tail);
+	if (n < 2) {
+		free_chains(ret, n);
+		paths_to(p, o, ret);
+		return 1;
+	}
 	qsort(ret, n, sizeof *ret, by_length);
 	return n;
 }

@@ -22,5 +22,3 @@ enum paths_how {
 };
 
 void paths_flow_free(struct paths_flow *f);
-/* Fills start, root and root_edge. */
-void paths_start_at_root(const struct heap *h, uint32_t root_edge, struct path *ret);

@@ -101,8 +101,8 @@ static void reach_roots(struct search *s)
 		const struct heap_root *r = &h->roots.at[i];
 
 		for (uint32_t e = r->first; r->kind != PT_ROOT_GARBAGE && e < r->first + r->n; e++)
-			if (heap_holds(h->root_targets.at[e]))
-				reach(s, h->root_targets.at[e]);
+			if (heap_root_holds(h, r, e) != HEAP_NONE)
+				reach(s, heap_root_holds(h, r, e));
 	}
 }
 

@@ -44,8 +44,8 @@ static void find_by_roots(struct search *s, uint32_t kinds)
 		const struct heap_root *r = &h->roots.at[i];
 
 		for (uint32_t e = r->first; r->kind < 32 && kinds >> r->kind & 1 && e < r->first + r->n; e++)
-			if (heap_holds(h->root_targets.at[e]))
-				find(s, h->root_targets.at[e], e, PATHS_BY_ROOT);
+			if (heap_root_holds(h, r, e) != HEAP_NONE)
+				find(s, heap_root_holds(h, r, e), e, PATHS_BY_ROOT);
 	}
 }
 
@@ -136,15 +136,10 @@ static void fill_start(const struct paths *p, object_id o, struct path *ret)
 		ret->start = PATH_C;
 	if (p->how[o] != PATHS_BY_ROOT)
 		return;
-	paths_start_at_root(h, p->by[o], ret);
-}
-
-void paths_start_at_root(const struct heap *h, uint32_t root_edge, struct path *ret)
-{
 	ret->start = PATH_ROOT;
-	ret->root_edge = root_edge;
+	ret->root_edge = p->by[o];
 	for (ret->root = 0; ret->root < h->roots.n; ret->root++)
-		if (root_edge - h->roots.at[ret->root].first < h->roots.at[ret->root].n)
+		if (ret->root_edge - h->roots.at[ret->root].first < h->roots.at[ret->root].n)
 			break;
 }
 

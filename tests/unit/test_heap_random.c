@@ -192,6 +192,9 @@ typedef bool set[MOST];
 
 static bool holds(const struct edge *e) { return !(e->flags & (PT_EDGE_UNCOUNTED | RAW)); }
 
+/* Frames hold what they refer to, whoever counts it. */
+static bool root_holds(const struct edge *e) { return holds(e) || e->from == PT_ROOT_FRAME; }
+
 static int32_t surplus_of(const struct world *w, uint32_t o)
 {
 	int32_t n = (int32_t)refcount(w, o);
@@ -249,7 +252,7 @@ static void plain_alive(const struct world *w, bool *alive)
 		if (holds(&w->roots[i]) && w->roots[i].from == PT_ROOT_GARBAGE)
 			list[w->roots[i].to] = alive[w->roots[i].to] = true;
 	for (uint32_t i = 0; i < w->n_roots; i++)
-		if (holds(&w->roots[i]) && w->roots[i].from != PT_ROOT_GARBAGE)
+		if (root_holds(&w->roots[i]) && w->roots[i].from != PT_ROOT_GARBAGE)
 			alive[w->roots[i].to] = true;
 	for (uint32_t o = 0; o < w->n; o++)
 		if (is_always_held(w, o) || (surplus_of(w, o) > 0 && surplus_of(w, o) > (int32_t)raws_to(w, o, NULL)))
@@ -294,6 +297,8 @@ static void plain_collectable(const struct world *w, bool *collectable)
 		held[o] = !is_candidate(w, o) ? w->objects[o].flags & PT_OBJECT_TRACKED
 					      : left > 0 || is_always_held(w, o);
 	}
+	for (uint32_t i = 0; i < w->n_roots; i++)
+		held[w->roots[i].to] |= w->roots[i].from == PT_ROOT_FRAME;
 	close_over(w, held, NULL, NULL, false);
 	for (uint32_t o = 0; o < w->n; o++)
 		legacy[o] = is_candidate(w, o) && !held[o] && w->objects[o].type == TYPE_LEGACY;
@@ -473,7 +478,7 @@ static void plain_starts(const struct world *w, bool *start)
 	bool reach[MOST][MOST];
 
 	for (uint32_t i = 0; i < w->n_roots; i++)
-		if (holds(&w->roots[i]))
+		if (root_holds(&w->roots[i]))
 			start[w->roots[i].to] = true;
 	for (uint32_t o = 0; o < w->n; o++)
 		if (w->objects[o].flags & (PT_OBJECT_IMMORTAL | PT_OBJECT_STATIC) ||
@@ -594,7 +599,7 @@ static void plain_paths(const struct world *w, uint32_t *length, bool *is_start)
 		for (uint32_t i = 0; i < w->n_roots && phase < 2; i++) {
 			bool late = w->roots[i].from == PT_ROOT_TYPE || w->roots[i].from == PT_ROOT_GARBAGE;
 
-			if (holds(&w->roots[i]) && late == (phase == 1))
+			if (root_holds(&w->roots[i]) && late == (phase == 1))
 				start[w->roots[i].to] = true;
 		}
 		for (uint32_t o = 0; o < w->n; o++) {
@@ -626,50 +631,86 @@ static bool push_one(uint32_t at, uint32_t to, bool *seen, uint32_t n)
 	return false;
 }
 
-static uint32_t plain_disjoint(const struct world *w, const struct paths *p, uint32_t target, uint32_t max)
+/* A module in sys.modules, or the dict of one. */
+static bool starts_chains(const struct world *w, const struct paths *p, uint32_t o)
+{
+	struct path chain;
+	bool starts;
+
+	paths_to(p, o, &chain);
+	starts = chain.start == PATH_MODULE &&
+		 (chain.steps.n == 1 || (chain.steps.n == 2 && w->objects[o].type == TYPE_DICT));
+	path_free(&chain);
+	return starts;
+}
+
+/* extra: an object where chains may start, too; without: one that is taken away; MOST: none. */
+static uint32_t plain_flow(const struct world *w, const struct paths *p, uint32_t target, uint32_t extra,
+			   uint32_t without, bool *is_end)
 {
 	uint32_t source = 2 * w->n, n = 0;
-	set is_end = { 0 };
 
 	memset(capacity, 0, sizeof capacity);
-	for (uint32_t o = 0; o < w->n; o++)
-		is_end[o] |= is_module(w, o) && paths_length(p, o) == 1;
+	memset(is_end, 0, MOST);
 	for (uint32_t o = 0; o < w->n; o++) {
 		struct path chain;
 
 		paths_to(p, o, &chain);
-		if (chain.steps.n == 2 && w->objects[o].type == TYPE_DICT && chain.start == PATH_MODULE)
-			is_end[o] = true;
+		is_end[o] = o == extra || starts_chains(w, p, o);
 		if (chain.steps.n == 1)
-			capacity[source][2 * o] = is_module(w, o) ? FAR : 1;
-		path_free(&chain);
-	}
-	for (uint32_t r = 0, direct = 0; r < w->n_roots; r++)
-		if (w->roots[r].to == target && holds(&w->roots[r]) && capacity[source][2 * target] && !is_end[target])
-			capacity[source][2 * target] = (int)++direct;
-	if (capacity[source][2 * target] > 1 || is_module(w, target)) {
-		struct path chain;
-
-		paths_to(p, target, &chain);
-		if (chain.start != PATH_ROOT)
-			capacity[source][2 * target] = 1;
-		path_free(&chain);
-	}
-	for (uint32_t o = 0; o < w->n; o++) {
-		capacity[2 * o][2 * o + 1] = o != target && is_end[o] ? FAR : o == target ? FAR : 1;
+			capacity[source][2 * o] = 1;
 		if (is_end[o] && o != target)
 			capacity[source][2 * o] = FAR;
+		capacity[2 * o][2 * o + 1] = o == without ? 0 : is_end[o] ? FAR : 1;
+		for (uint32_t r = 0, direct = 0; o == target && chain.start == PATH_ROOT && r < w->n_roots; r++)
+			if (w->roots[r].to == target && root_holds(&w->roots[r]) && chain.steps.n == 1)
+				capacity[source][2 * target] = (int)++direct;
+		path_free(&chain);
 	}
 	for (uint32_t i = 0; i < w->n_edges; i++)
 		if (holds(&w->edges[i]) && w->edges[i].from != target && w->edges[i].from != w->edges[i].to)
 			capacity[2 * w->edges[i].from + 1][2 * w->edges[i].to]++;
-	for (; n < max; n++) {
+	for (;; n++) {
 		bool seen[2 * MOST + 1] = { 0 };
 
 		if (!push_one(source, 2 * target, seen, 2 * w->n + 1))
-			break;
+			return n;
 	}
-	return n;
+}
+
+/* The last object before the target without which it is not held; MOST: there is none. */
+static uint32_t plain_neck(const struct world *w, const struct paths *p, uint32_t target)
+{
+	uint32_t neck = MOST;
+	struct path chain;
+	set is_end;
+
+	paths_to(p, target, &chain);
+	for (size_t i = 0; i + 1 < chain.steps.n; i++) {
+		uint32_t o = chain.steps.at[i].object;
+
+		if (!plain_flow(w, p, target, MOST, o, is_end) && !is_end[o])
+			neck = o;
+	}
+	path_free(&chain);
+	return neck;
+}
+
+static uint32_t plain_disjoint(const struct world *w, const struct paths *p, uint32_t target)
+{
+	if (is_module(w, target))
+		return 1;
+	for (;;) {
+		set is_end;
+		uint32_t n = plain_flow(w, p, target, MOST, MOST, is_end), neck;
+
+		if (n != 1 || (neck = plain_neck(w, p, target)) == MOST)
+			return n;
+		n = plain_flow(w, p, target, neck, MOST, is_end);
+		if (n > 1)
+			return n;
+		target = neck;
+	}
 }
 
 static void check_chain(const struct heap *h, const struct path *chain, uint32_t target)
@@ -685,33 +726,40 @@ static void check_chain(const struct heap *h, const struct path *chain, uint32_t
 		assert_int_equal(h->target[e], chain->steps.at[i].object);
 	}
 	if (chain->start == PATH_ROOT) {
-		assert_int_equal(h->root_targets.at[chain->root_edge], chain->steps.at[0].object);
+		assert_int_equal(heap_target(h->root_targets.at[chain->root_edge]), chain->steps.at[0].object);
 		assert_in_range(chain->root_edge, h->roots.at[chain->root].first,
 				h->roots.at[chain->root].first + h->roots.at[chain->root].n - 1);
 	}
 }
 
-/* Chains may share modules, dicts of modules, the target: nothing else, and no edge to the target. */
-static void check_disjoint(const struct world *w, const struct path *chains, uint32_t n)
+static bool is_same_chain(const struct path *x, const struct path *y)
 {
-	set used = { 0 };
+	for (size_t i = 1; x->steps.n == y->steps.n && i < x->steps.n; i++)
+		if (x->steps.at[i].edge != y->steps.at[i].edge)
+			return false;
+	return x->steps.n == y->steps.n && x->root_edge == y->root_edge &&
+	       x->steps.at[0].object == y->steps.at[0].object;
+}
+
+/* Chains may share modules, dicts of modules, the target, and what all of them share: nothing else. */
+static void check_disjoint(const struct world *w, const struct paths *p, const struct path *chains, uint32_t n)
+{
+	uint32_t used[MOST] = { 0 };
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct path *c = &chains[i];
 
 		assert_true(!i || chains[i - 1].steps.n <= c->steps.n);
 		for (uint32_t k = 0; k < i; k++)
-			assert_true(c->steps.n == 1 ||
-				    c->steps.at[c->steps.n - 1].edge != chains[k].steps.at[chains[k].steps.n - 1].edge);
+			assert_false(is_same_chain(c, &chains[k]));
 		for (size_t k = 0; k + 1 < c->steps.n; k++) {
 			uint32_t o = c->steps.at[k].object;
-			bool shared =
-				c->start == PATH_MODULE && (k == 0 || (k == 1 && w->objects[o].type == TYPE_DICT));
 
-			assert_true(shared || !used[o]);
-			used[o] |= !shared;
+			used[o] += !starts_chains(w, p, o);
 		}
 	}
+	for (uint32_t o = 0; o < w->n; o++)
+		assert_true(used[o] <= 1 || used[o] == n);
 }
 
 static void check_paths(const struct world *w, const struct heap *h, const int32_t *surplus)
@@ -733,8 +781,11 @@ static void check_paths(const struct world *w, const struct heap *h, const int32
 		n = paths_disjoint(&p, o, 6, chains);
 		for (uint32_t i = 0; i < n; i++)
 			check_chain(h, &chains[i], o);
-		check_disjoint(w, chains, n);
-		assert_int_equal(n, length[o] == FAR ? 0 : plain_disjoint(w, &p, o, 6));
+		check_disjoint(w, &p, chains, n);
+		if (length[o] == FAR)
+			assert_int_equal(n, 0);
+		else
+			assert_int_equal(n, plain_disjoint(w, &p, o) < 6 ? plain_disjoint(w, &p, o) : 6);
 		while (n)
 			path_free(&chains[--n]);
 	}
