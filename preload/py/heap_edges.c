@@ -81,22 +81,30 @@ static void name_values(const struct heap_type *t, const char *values)
 
 /* In front of the object: 3.11 has a pointer to values and one to a dict, 3.12 one that is either, the former less one.
  * Since 3.13 values lie behind the object, and hold also when there is a dict. */
+const char *heap_edges_values(const char *object, const struct heap_type *t)
+{
+	const char *word;
+
+	if (py_layout.minor < 11 || !(t->flags & FLAG_MANAGED_DICT))
+		return NULL;
+	if (py_layout.minor >= 13)
+		return (t->flags & FLAG_INLINE_VALUES) && PY_AT(uint8_t, object, t->basic + 3) ? object + t->basic + 8
+											       : NULL;
+	if (py_layout.minor == 11)
+		return PY_AT(char *, object, -32);
+	word = PY_AT(char *, object, -24);
+	return (uintptr_t)word & 1 ? word + 1 : NULL;
+}
+
 static void name_managed(const char *object, const struct heap_type *t)
 {
-	int at = py_layout.free_threaded ? -8 : -24;
-	const char *dict = PY_AT(char *, object, at), *values = NULL;
+	const char *dict = PY_AT(char *, object, py_layout.free_threaded ? -8 : -24);
+	const char *values = heap_edges_values(object, t);
 
-	if (py_layout.minor == 11) {
-		values = PY_AT(char *, object, at - 8);
-	} else if (py_layout.minor == 12 && ((uintptr_t)dict & 1)) {
-		values = dict + 1;
-		dict = NULL;
-	} else if (py_layout.minor >= 13 && (t->flags & FLAG_INLINE_VALUES) && PY_AT(uint8_t, object, t->basic + 3)) {
-		values = object + t->basic + 8;
-	}
 	if (values)
 		name_values(t, values);
-	heap_named_put(dict, heap_text_string("__dict__"), 0, t->dict_key);
+	if (!((uintptr_t)dict & 1))
+		heap_named_put(dict, heap_text_string("__dict__"), 0, t->dict_key);
 }
 
 /* A dict at a negative offset lies behind the items (up to 3.11 of all classes of tuples and such). */

@@ -4,8 +4,8 @@
  *
  * One walk, by one thread, in a copy that ends afterwards: so its state is one struct, nothing is given back, and a
  * fault may jump out of anything. heap.c drives; heap_seen.c remembers which objects were met; heap_types.c and
- * heap_fields.c know types; heap_object.c writes an object's record with the edges of heap_edges.c and heap_frames.c;
- * heap_texts.c and heap_lines.c name things; heap_roots.c writes roots.
+ * heap_fields.c know types; heap_object.c says which object is next; heap_record.c and heap_containers.c write it, with
+ * the edges of heap_edges.c and heap_frames.c; heap_texts.c and heap_lines.c name things; heap_roots.c writes roots.
  */
 #pragma once
 #include "formats/bytes.h"
@@ -158,6 +158,43 @@ void heap_fields_find(struct heap_type *t);
 /* What kind of objects these are. */
 void heap_fields_kind(struct heap_type *t);
 
+/* ---- heap_record.c ---- */
+
+enum {
+	HEAP_HEAD_BYTES = 1 + 6 * PT_VARINT_MAX, /* of a record, the number of its edges included */
+	HEAP_EDGE_BYTES = 8,                     /* what an edge takes: addresses have 47 bits */
+	HEAP_NAME_BYTES = 5,                     /* and its name */
+	HEAP_RAW_MAX = 16,
+};
+/* Begins the record of an object with `n` edges: they are to be put behind it, then n_raw pointers. */
+uint8_t *heap_record_begin(const char *object, const struct heap_type *t, unsigned flags, uint64_t n, uint64_t n_raw);
+/* As many edges of `each` bytes as the longest record takes: the rest is lost, and counted. */
+uint64_t heap_record_fitting(uint64_t n, unsigned each);
+uint8_t *heap_record_raw(uint8_t *p, const char *object, const char *const *raw, unsigned n);
+/* PT_OBJECT_ flags, but for the shape. */
+unsigned heap_record_flags(const char *object, const struct heap_type *t);
+/* Where the block of values begins that 3.11 and 3.12 keep apart from the instance, and a dict takes over. */
+static inline const char *heap_record_values(const char *values) { return values - PY_AT(uint8_t, values, -1); }
+/* Whether the word leads to memory that may be a block. */
+bool heap_record_may_own(const char *word);
+/* Words of the object that lead to memory and are none of heap.named; how many, HEAP_RAW_MAX at most. */
+unsigned heap_record_scan(const char *object, const struct heap_type *t, const char **raw);
+/* A record without edges; one of the edges in heap.named, whose targets are met. */
+void heap_record_leaf(const char *object, const struct heap_type *t);
+void heap_record_named(const char *object, const struct heap_type *t, unsigned flags);
+static inline uint8_t *heap_record_put(uint8_t *p, const char *object, const char *target)
+{
+	return pt_put_delta(p, (uintptr_t)target, (uintptr_t)object);
+}
+
+/* ---- heap_containers.c ---- */
+
+void heap_containers_list(const char *object, const struct heap_type *t);
+void heap_containers_tuple(const char *object, const struct heap_type *t);
+void heap_containers_dict(const char *object, const struct heap_type *t);
+void heap_containers_set(const char *object, const struct heap_type *t);
+void heap_containers_deque(const char *object, const struct heap_type *t);
+
 /* ---- heap_object.c ---- */
 
 /* An object that something refers to: written now or later, when it was not met before. NULL is allowed. */
@@ -168,8 +205,6 @@ void heap_meet_tracked(const char *object);
 void heap_drain(void);
 /* The object in hand could not be read: writes what is known of it. */
 void heap_give_up(void);
-/* Whether the collector has it. */
-bool heap_is_tracked(const char *object);
 
 /* ---- heap_edges.c ---- */
 
@@ -177,6 +212,9 @@ bool heap_is_tracked(const char *object);
  * items of a list, tuple or deque, nor the entries of a dict: those are taken out of what is reported, items of a deque
  * are left in heap.visited. */
 void heap_edges_find(const char *object, const struct heap_type *t);
+
+/* Attributes of an instance that are in no dict (3.11 on), in the order of the type's keys; NULL. */
+const char *heap_edges_values(const char *object, const struct heap_type *t);
 
 /* A dict's table. Entry i: key at `entries` + i * stride, value behind it or apart. */
 struct heap_table {
@@ -239,3 +277,20 @@ const char *heap_collector(const char *interp);
 bool heap_is_object(const char *p);
 /* Bytes of an object's head. */
 static inline unsigned heap_head(void) { return py_layout.object_type + 8u; }
+/* Bit 0: tracked, 1: finalized. Two words in front of the object: next (0: not tracked), previous and flags. Without a
+ * GIL a byte of the head. */
+static inline unsigned heap_gc_bits(const char *object)
+{
+	uint64_t next, previous;
+
+	if (py_layout.free_threaded)
+		return PY_AT(uint8_t, object, 11);
+	next = PY_AT(uint64_t, object, -16);
+	previous = PY_AT(uint64_t, object, -8);
+	return (next ? 1 : 0) | (unsigned)(previous & 1) << 1;
+}
+
+static inline bool heap_is_gc(const char *object, const struct heap_type *t)
+{
+	return (t->flags & FLAG_GC) && (!t->is_gc || t->is_gc(object));
+}
