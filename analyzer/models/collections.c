@@ -131,7 +131,7 @@ static void note_enabled(struct collections *c, const struct collections_setting
 
 static bool is_first(const struct collections *c, uint8_t what)
 {
-	for (size_t i = 0; i < c->settings.n; i++)
+	for (size_t i = c->since_init; i < c->settings.n; i++)
 		if (c->settings.at[i].what == what)
 			return false;
 	return true;
@@ -155,11 +155,14 @@ static void set(struct collections *c, const struct pt_event *ev, const struct r
 
 static void event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
 {
+	struct collections *c = self;
+
 	(void)r;
 	switch (ev->op) {
-	case PT_OP_GC_BEGIN: begin(self, ev, now); break;
-	case PT_OP_GC_END: end(self, ev, now); break;
-	case PT_OP_GC_SET: set(self, ev, now); break;
+	case PT_OP_GC_BEGIN: begin(c, ev, now); break;
+	case PT_OP_GC_END: end(c, ev, now); break;
+	case PT_OP_GC_SET: set(c, ev, now); break;
+	case PT_OP_PY_INIT: c->since_init = c->settings.n; break;
 	}
 }
 

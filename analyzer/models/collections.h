@@ -70,6 +70,7 @@ struct collections {
 	ARRAY(uint32_t) open; /* indices of collections that run, one a thread */
 	struct map row_of;
 	uint64_t made;
+	size_t since_init; /* settings told before this interpreter started */
 };
 
 void collections_init(struct collections *c, struct trace *trace);

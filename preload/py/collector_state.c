@@ -138,13 +138,21 @@ bool gc_state_read(struct gc_state *s, char *at)
 
 /* ---- counting ---- */
 
+/* From both ends: what it costs is waiting for memory, and so two waits go on at once. */
 static uint64_t length(const char *head)
 {
+	const char *forward = next_of(head), *backward = previous_of(head);
 	uint64_t n = 0;
 
-	for (const char *node = next_of(head); node != head; node = next_of(node))
+	while (forward != head && forward != backward) {
 		n++;
-	return n;
+		forward = next_of(forward);
+		if (forward == backward)
+			break;
+		n++;
+		backward = previous_of(backward);
+	}
+	return n + (forward != head);
 }
 
 /* A collection looks at the younger generations, too. What an increment takes of the old lists shows later. */
