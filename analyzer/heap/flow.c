@@ -155,6 +155,12 @@ static bool is_used(const struct paths_flow *f, uint32_t back)
 	return false;
 }
 
+/* Every object holds its class: that is no other way to hold what the class holds. */
+static bool is_type_of(const struct heap *h, object_id type, object_id o)
+{
+	return h->types.at[h->type[o]].object == type;
+}
+
 enum arrived { NOWHERE, AT_START, AT_END };
 
 /* Searches back from the target. *ret is where it arrived: an inner state (AT_START), or an outer one (AT_END), to
@@ -174,7 +180,8 @@ static enum arrived search(const struct paths *p, struct paths_flow *f, object_i
 		for (uint32_t b = f->first[to]; b < f->first[to + 1]; b++) {
 			object_id from = f->back[b];
 
-			if (from == to || from == target || in_chain(f, from, to) || (to == target && is_used(f, b)))
+			if (from == to || from == target || is_type_of(p->heap, to, from) || in_chain(f, from, to) ||
+			    (to == target && is_used(f, b)))
 				continue;
 			*ret = from;
 			if (go_outer(f, from, to))

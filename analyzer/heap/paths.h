@@ -52,6 +52,7 @@ uint32_t paths_length(const struct paths *p, object_id o);
 void paths_to(const struct paths *p, object_id o, struct path *ret);
 /* Up to `max` chains to the object, shortest first. They have no object in common but modules, their dicts, the target,
  * and objects that every chain to the target leads over; and there are as many as there can be, below (else above) the
- * nearest of those. Returns how many; path_free() each. */
+ * nearest of those. That objects hold their class makes no chain but the shortest. Returns how many; path_free() each.
+ */
 uint32_t paths_disjoint(struct paths *p, object_id o, uint32_t max, struct path *ret);
 void path_free(struct path *p);
