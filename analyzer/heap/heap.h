@@ -67,7 +67,8 @@ struct heap_raw {
 struct heap_page;
 
 struct heap {
-	uint64_t snapshot; /* its number */
+	const struct defs *defs; /* of its trace */
+	uint64_t snapshot;       /* its number */
 	uint64_t ns;
 	uint32_t reason; /* enum pt_snapshot_reason; 0: unknown */
 	bool complete;   /* END was there and nothing was damaged */

@@ -52,9 +52,13 @@ static object_id object_in(const struct join *j, uint64_t block)
 
 static void join_object(struct join *j, object_id o, const struct live_block *b)
 {
-	j->node[o] = b->node;
-	j->born_ns[o] = b->first_ns;
-	j->number[o] = b->number;
+	const struct rebirth *reborn =
+		rebirths_find(j->rebirths ? j->rebirths : &j->noted, j->heap->address[o], b->number);
+
+	j->n_reborn += reborn != NULL;
+	j->node[o] = reborn ? reborn->node : b->node;
+	j->born_ns[o] = reborn ? reborn->ns : b->first_ns;
+	j->number[o] = reborn ? reborn->number : b->number;
 	j->bytes[o] += b->bytes - j->heap->bytes[o];
 	j->n_joined++;
 	j->joined_bytes += b->bytes;
@@ -92,6 +96,7 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 {
 	struct join *j = self;
 
+	rebirths_note(&j->noted, j->heap->defs, ev, now->ns, j->last_number);
 	if (ev->op != PT_OP_SNAPSHOT || ev->addr != j->heap->snapshot || j->found)
 		return;
 	j->found = true;
@@ -136,6 +141,7 @@ void join_free(struct join *j)
 	free(j->number);
 	free(j->bytes);
 	array_free(&j->buffers);
+	rebirths_free(&j->noted);
 	map_free(&j->claimed);
 	*j = (struct join){ 0 };
 }

@@ -13,7 +13,7 @@
  */
 #pragma once
 #include "analyzer/heap/heap.h"
-#include "analyzer/replay/replay.h"
+#include "analyzer/heap/rebirths.h"
 
 /* A block that is an object's buffer. */
 struct join_buffer {
@@ -41,6 +41,11 @@ struct join {
 	uint64_t n_other, other_bytes;     /* live blocks (no mappings) that are no object's */
 	ARRAY(struct join_buffer) buffers; /* by owner */
 
+	/* Objects made in blocks that their type had kept: their birth and line are those of the rebirth. Noted while
+	 * listening; who has listened before gives his own before the event. */
+	const struct rebirths *rebirths;
+	uint64_t n_reborn;
+	struct rebirths noted; /* private */
 	struct map claimed;
 	uint64_t befores[16]; /* private: distances between block and object */
 	unsigned n_befores;

@@ -472,7 +472,7 @@ void heap_load(struct heap *h, const struct trace *t, const struct snapshot *s, 
 	struct load l = { .h = h, .t = t, .s = s };
 	uint64_t reason;
 
-	*h = (struct heap){ .snapshot = s->number, .ns = s->ns, .reason = s->reason };
+	*h = (struct heap){ .defs = &t->defs, .snapshot = s->number, .ns = s->ns, .reason = s->reason };
 	read_all_first(&l);
 	make_columns(&l);
 	number_objects(&l);

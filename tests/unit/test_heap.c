@@ -536,6 +536,47 @@ static void objects_find_their_blocks_and_buffers(void **state)
 	done(&x.l);
 }
 
+/* Blocks that a type keeps: the object's line and birth are those of the rebirth, if it was in this very block. */
+static void a_rebirth_is_the_birth(void **state)
+{
+	struct synth *s = synth_new();
+	struct snap *p;
+	struct joined x;
+	uint32_t list;
+
+	(void)state;
+	for (uint32_t i = 1; i <= 2; i++) {
+		synth_code(s, 1, i, "app.py", "make", i);
+		synth_frame(s, 1, i, 0, i, PT_OFFSET_NONE);
+	}
+	synth_at(s, 100);
+	synth_alloc(s, 1, PT_LAYER_OBJECT, 0x10000, 56, 1);
+	synth_alloc(s, 1, PT_LAYER_OBJECT, 0x20000, 56, 1);
+	synth_at(s, 200);
+	synth_pair(s, 1, PT_OP_REUSE, 0x10010, UINT64_C(2) << 32);
+	synth_pair(s, 1, PT_OP_REUSE, 0x20010, UINT64_C(2) << 32);
+	synth_at(s, 300);
+	synth_free(s, 1, PT_LAYER_OBJECT, 0x20000, 1);
+	synth_alloc(s, 1, PT_LAYER_OBJECT, 0x20000, 56, 1);
+	synth_pair(s, 1, PT_OP_SNAPSHOT, 1, PT_SNAPSHOT_EXIT);
+	p = snap_new(s, 1, 300);
+	list = snap_type(p, 0x2000, PT_TYPE_GC | PT_TYPE_FREE_LIST, 40, 0, 16, "list");
+	plain(p, 0x10010, list);
+	plain(p, 0x20010, list);
+	snap_end(p);
+	synth_end(s);
+	join(&x, s);
+	assert_int_equal(x.j.n_reborn, 1);
+	assert_int_equal(x.j.node[0], defs_node(&x.l.t.defs, 2));
+	assert_int_equal(x.j.born_ns[0], 200);
+	assert_int_equal(x.j.number[0], 2);
+	assert_int_equal(x.j.bytes[0], 56);
+	assert_int_equal(x.j.node[1], defs_node(&x.l.t.defs, 1));
+	assert_int_equal(x.j.born_ns[1], 300);
+	join_free(&x.j);
+	done(&x.l);
+}
+
 /* A parent with two children that lead back to it: the list of children is the one edge that frees all; it is older. A
  * pair: the younger one leads back. */
 static void the_closing_edge_is_the_one_to_cut(void **state)
@@ -615,6 +656,7 @@ int main(void)
 		cmocka_unit_test(an_empty_snapshot_is_one),
 		cmocka_unit_test(threads_make_no_difference),
 		cmocka_unit_test(objects_find_their_blocks_and_buffers),
+		cmocka_unit_test(a_rebirth_is_the_birth),
 		cmocka_unit_test(the_closing_edge_is_the_one_to_cut),
 	};
 
