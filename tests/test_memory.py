@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import harness
+import tracewriter
 
 POOLS = '''
 import os
@@ -192,3 +193,117 @@ def test_threads_and_mappings(python, tmp):
     assert 5 << 20 <= rows['large', 'all'] <= 7 << 20, rows
     assert 9000 * 1000 <= rows['heap', 'live'], rows
     assert rows['stack', 'all'] >= 4 * 8192 and rows['tracer', 'all'] > 0 and rows['code', 'all'] > 0, rows
+
+
+# ---- pages that a test makes up ----
+
+MADE_AREAS = [  # start, pages, flags, file, runs of pages: resident, not, resident ...
+    (0x400000, 16, 5, '/usr/bin/python3', [10, 6]),             # code
+    (0x410000, 4, 3, '/usr/bin/python3', [4]),                  # its variables,
+    (0x414000, 8, 3, '', [2, 1, 5]),                            # those that start as zeros
+    (0x1000000, 64, 3, '[heap]', [40, 20, 4]),
+    (0x7f0000000000, 32, 3, '', [32]),                          # a heap of a thread, at a multiple of 64 MiB,
+    (0x7f0000020000, 16352, 0, '', []),                         # and what is not opened of it
+    (0x7f0010000000, 256, 3, '', [100, 0, 100]),                # an arena
+    (0x7f0020000000, 100, 3, '', [80]),                         # a large block
+    (0x7f0030000000, 1, 0, '', []), (0x7f0030001000, 20, 3, '', [0, 16, 4]),  # a stack and what guards it
+    (0x7f0040000000, 50, 3, '', [50]),                          # tracer's in part, in part nobody's
+    (0x7f0050000000, 10, 3, '', [10]),                          # the program's
+    (0x7f0060000000, 3, 11, '/tmp/data', [3]),                  # a file that it mapped
+    (0x7ffff0000000, 2, 5, '[vdso]', [1]),
+]
+
+
+def snapshot_payload(areas, facts):
+    strings, out = {}, bytearray()
+
+    def string(text):
+        if text and text not in strings:
+            strings[text] = len(strings) + 1
+            out.extend(b'\1' + tracewriter.varint(len(text)) + text.encode())
+        return strings.get(text, 0)
+
+    for key, value in facts:
+        number = string(key)
+        out.extend(b'\6' + tracewriter.varint(number) + tracewriter.varint(value))
+    for start, pages, flags, file, runs in areas:
+        number = string(file)
+        fields = [start, pages, flags, number, sum(runs[::2]), len(runs)] + runs
+        out.extend(b'\7' + b''.join(map(tracewriter.varint, fields)))
+    out.extend(b'\x08\0\0\0')
+    return bytes(out), len(strings) + len(facts) + len(areas) + 1
+
+
+def made(tmp, areas, facts, events, *args):
+    w = tracewriter.Writer().start()
+    w.defs([(192, 0, b'python.hexversion=0x030c01f0'), (192, 0, b'allocator=libc')])
+    w.events(events)
+    payload, n = snapshot_payload(areas, facts)
+    w.block(6, payload, n_events=n, thread=0, first_slot=1, n_slots=0, first_ns=10, last_ns=10)
+    path = os.path.join(tmp, 'made.pytrace')
+    with open(path, 'wb') as f:
+        f.write(w.footer().bytes())
+    return harness.report('arenas', *args, path)
+
+
+def made_events():
+    arena, object_layer, malloc, mmap, file = 5, 4, 1, 0x50, 0x56
+    yield arena, 0x7f0010000000, 1 << 20, 0
+    # A pool of blocks of 64 bytes, of which some are alive on its first and its third page; one with none on its first page.
+    for offset in (48, 112, 48 + 64 * 130):
+        yield object_layer, 0x7f0010000000 + offset, 60, 0
+    yield object_layer, 0x7f0010004000 + 48 + 64 * 100, 64, 0
+    yield malloc, 0x1000010, 5000, 0
+    yield malloc, 0x1000010 + 39 * 4096, 100, 0
+    yield malloc, 0x7f0000000030, 4000, 0
+    yield malloc, 0x7f0020000010, 99 * 4096, 0
+    yield mmap, 0x7f0050000000, 10 * 4096, 0
+    yield file, 0x7f0060000000, 3 * 4096, 0
+    yield 136, 0, 400 * 4096, 0  # resident
+    yield 142, 1, 1, 0  # the snapshot, at the exit
+    yield 134, 0, 0, 0
+
+
+def test_every_page_is_counted_once(tmp):
+    doc = made(tmp, MADE_AREAS, [('tracer 7f0040000000', 30 * 4096), ('reason', 1)], list(made_events()))
+    pages = {(r['holder'], r['part']): r['bytes'] / 4096 for r in doc['rss']}
+    assert pages == {
+        ('arena', 'live'): 3, ('arena', 'headers'): 1, ('arena', 'free'): 196, ('heap', 'live'): 2 + 1 + 1,
+        ('heap', 'free'): 44 - 3 + 32 - 1, ('large', 'all'): 80, ('mmap', 'all'): 10, ('file', 'all'): 3,
+        ('stack', 'all'): 4, ('data', 'all'): 4 + 7, ('code', 'all'): 10, ('kernel', 'all'): 1, ('tracer', 'all'): 30}, pages
+    counted = sum(pages.values())
+    assert doc['rss_exact'] and doc['rss_bytes'] == 400 * 4096 and doc['unexplained_bytes'] == (400 - counted) * 4096
+    live = {r['holder']: r['live_bytes'] for r in doc['rss'] if r['live_bytes']}
+    assert live == {'arena': 3 * 60 + 64, 'heap': 9100, 'large': 80 * 4096 - 16}, live
+    assert {c['size']: (c['pools'], c['blocks']) for c in doc['classes']} == {64: (2, 4)}, doc['classes']
+    heaps = [x for x in doc['layers'] if x['name'] == 'malloc'][0]
+    assert [(r['address'], r['live_blocks']) for r in heaps['rows']] == [(0x1000000, 2), (0x7f0000000000, 1)], heaps
+    # One line made them all: it pins the arena, the pages of the heaps, and what is free below them.
+    assert len(doc['pins']) == 1 and doc['pins'][0]['arena_bytes'] == 1 << 20, doc['pins']
+    assert doc['pins'][0]['page_bytes'] == 4 * 4096 and doc['pins'][0]['top_bytes'] == 37 * 4096, doc['pins']
+
+
+def test_snapshots_of_other_moments(python, tmp):
+    """The moment of a snapshot that is named; one that is not there is told."""
+    text = 'import gc\nkept = [bytearray(10000) for i in range(3000)]\ngc.collect()\ndel kept\n'
+    done = run_script(python, tmp, text, {'PYTRACE_SNAPSHOT': 'gc,exit'})
+    infos = harness.report('info', done.trace)['snapshots']
+    during = [s['id'] for s in infos if s['reason'] == 'gc' and s['complete']]
+    assert during and infos[-1]['reason'] == 'exit', infos
+    most = [harness.report('arenas', '--snapshot', str(n), done.trace) for n in during]
+    peak = max(most, key=lambda doc: doc['rss_bytes'])
+    end = harness.report('arenas', done.trace)
+    assert peak['rss_exact'] and end['rss_exact'] and end['snapshot'] == infos[-1]['id'], end['snapshot']
+    assert peak['rss_bytes'] - end['rss_bytes'] > 20 << 20, (peak['rss_bytes'], end['rss_bytes'])
+    assert sum(r['bytes'] for r in peak['rss']) + peak['unexplained_bytes'] == peak['rss_bytes']
+    assert abs(peak['unexplained_bytes']) < peak['rss_bytes'] * .05, peak['unexplained_bytes']
+    done = harness.pytrace('arenas', '--snapshot', '99', done.trace, status=3)
+    assert 'there is no snapshot 99' in done.err, done.err
+
+
+def test_without_a_snapshot(python, tmp):
+    doc = harness.report('arenas', run_script(python, tmp, KEEPS_FEW, {'PYTRACE_SNAPSHOT': 'off'}).trace)
+    assert not doc['rss_exact'] and doc['snapshot'] is None and doc['rss_bytes'] > 0
+    assert sum(r['bytes'] for r in doc['rss']) + doc['unexplained_bytes'] == doc['rss_bytes']
+    if not python.free_threaded:
+        assert pin_of(doc, KEEPS_FEW)['arena_bytes'] > 12 << 20
