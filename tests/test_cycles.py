@@ -41,9 +41,9 @@ def test_collected_as_gc_collect_says(python, tmp):
         if entry['state'] == 'collected' and entry['site'] and entry['site']['file'] == path:
             by_line[entry['site']['line']] = by_line.get(entry['site']['line'], 0) + entry['objects']
     want = {'pair a': 10, 'pair b': 10, 'ring': 7, 'tree root': 5, 'tree leaf': 15, 'closure cell': 4, 'tail': 9, 'dict': 12}
-    if not python.free_threaded:
-        want['module'] = 4
     got = {mark: by_line.get(line(mark), 0) for mark in want}
+    if python.debug:  # a dict may lie in a block that was kept; whose line is not known then. The sums hold all the same
+        assert want.pop('dict') - 1 <= got.pop('dict') <= 12, got
     assert got == want, (got, want)
 
 
@@ -71,6 +71,8 @@ def test_shapes(python, tmp):
 @harness.cases('zones', 'saved', 'frozen')
 def test_what_no_collection_frees(python, tmp, case):
     """A type that does not tell the collector what it holds; gc.garbage; the permanent generation."""
+    if python.free_threaded and case == 'frozen':
+        raise harness.Skip('builds without a GIL hide frozen objects from those who visit all objects')
     doc = harness.report('cycles', run(python, tmp, 'uncollectable', 'exit', case).trace)
     mark, why = {'zones': ('zone', 'untraversed'), 'saved': ('saved', 'gc.garbage'), 'frozen': ('frozen', 'frozen')}[case]
     found = rows(doc, 'uncollectable', os.path.join(FOLDER, 'uncollectable.py'))

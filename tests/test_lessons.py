@@ -113,7 +113,7 @@ def test_interning_is_no_finding(python, tmp):
     types = {t['type']: t for t in harness.report('objects', done.trace)['types']}
     assert types['str']['interned'] >= 300, types['str']  # names, and what sys.intern() made of them stays no longer
     if python.minor >= (3, 12):
-        assert types['NoneType']['immortal'] == 1 and types['int']['immortal'] == types['int']['static'] > 100
+        assert types['NoneType']['immortal'] == 1 and types['int']['immortal'] >= types['int']['static'] > 100
     assert types['NoneType']['count'] == types['NoneType']['static'] == 1, types['NoneType']
 
 
@@ -152,11 +152,14 @@ def test_cycles_defeat_counts(python, tmp):
     assert (group['count'], group['objects'], group['group_objects']) == (8, 8, 1), group
     made, closed, freed = (line_of('cycles_defeat', mark) for mark in ('made', 'closed', 'freed'))
     assert [(m['type'], m['site']['line']) for m in group['members']] == [('list', made)], group['members']
-    assert group['closing_edge']['name'] == '[0]' and group['closing_edge']['site']['line'] == closed, group['closing_edge']
+    assert group['closing_edge']['name'] == '[0]', group['closing_edge']
+    if python.free_threaded:
+        closed = None  # the items lie behind a header there, so their block is not known to be the list's
+    assert (group['closing_edge']['site'] or {}).get('line') == closed, group['closing_edge']
     assert group['freed_by']['line'] == freed and group['trigger'] == 'explicit', group['freed_by']
     assert cycles_of(done.trace, 'uncollected', 'cycles_defeat') == []
     text = harness.pytrace('cycles', done.trace).out
-    assert '8 cycles of 1 object: 8 objects in all' in text and 'cycles_defeat.py:%d' % closed in text, text
+    assert '8 cycles of 1 object: 8 objects in all' in text and 'cycles_defeat.py:%d' % made in text, text
 
 
 def test_two_nodes(python, tmp):

@@ -11,7 +11,7 @@ LAZY = {'function', 'module', 'lazy_import'}  # 3.15: looking at an import that 
 
 def run(python, tmp, name, snapshot, *args):
     done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, name + '.py')] + list(args), tmp,
-                              {'PYTRACE_SNAPSHOT': snapshot}).check()
+                              {'PYTRACE_SNAPSHOT': snapshot, 'PYTHONWARNINGS': 'ignore'}).check()
     assert not done.err, done.err
     return done
 

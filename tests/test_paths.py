@@ -52,11 +52,12 @@ def test_who_holds_it(python, tmp):
 
 def test_only_those_of_a_line(python, tmp):
     trace = run(python, tmp, 'counts', 'signal=USR2').trace
-    every = harness.report('paths', trace, 'Sub')
+    every = harness.report('paths', trace, '__main__.Sub')
     assert every['objects'] == 300 and every['ways'][0]['pattern'] == '__main__.subs[...]', every['ways']
     assert [w['objects'] for w in every['ways']] == [300]
     line = every['paths'][0][-1]['site']['line']
-    assert harness.report('paths', trace, 'Sub@counts.py:%d' % line)['objects'] == 300
+    assert harness.report('paths', trace, '__main__.Sub@counts.py:%d' % line)['objects'] == 300
+    assert harness.report('paths', trace, 'main__.Sub@counts.py')['objects'] == 0
     assert harness.report('paths', trace, '__main__.Sub@counts.py')['objects'] == 300
-    assert harness.report('paths', trace, 'Sub@counts.py:%d' % (line + 1))['objects'] == 0
-    assert harness.report('paths', trace, 'Sub@ounts.py')['objects'] == 0
+    assert harness.report('paths', trace, '__main__.Sub@counts.py:%d' % (line + 1))['objects'] == 0
+    assert harness.report('paths', trace, '__main__.Sub@ounts.py')['objects'] == 0

@@ -196,7 +196,9 @@ char *chain_edge(const struct heap *h, object_id from, uint32_t edge, char *buf,
 	case HEAP_EDGE_IS_KEY: snprintf(buf, cap, ".<key %s>", chain_key(h, name.key, key, sizeof key)); break;
 	default:
 		snprintf(buf, cap, "%s",
-			 !strcmp(type, "set") || !strcmp(type, "frozenset") ? ".<element>" : ".<reference>");
+			 !strcmp(type, "set") || !strcmp(type, "frozenset") ? ".<element>"
+			 : !strcmp(type, "_thread._local")                  ? ".<thread>"
+									    : ".<reference>");
 		break;
 	}
 	return buf;

@@ -315,6 +315,46 @@ static void add_twin(struct finding *f, struct finding *twin)
 	free_parts(twin);
 }
 
+/* What grows in the same container, in its shadow, is one leak: the entries and what they need. */
+static bool is_held_with(const struct finding *leader, const struct finding *f)
+{
+	return leader->trace == f->trace && leader->sum.verdict == GROWTH_FOUND && f->sum.verdict == GROWTH_FOUND &&
+	       leader->has_holder && f->has_holder && leader->holder.object == f->holder.object &&
+	       weight(f) * 100 < weight(leader) * JOIN_PERCENT;
+}
+
+/* Its bytes belong to the leak; the evidence stays that of the leader. */
+static void take_shadow(struct finding *leader, struct finding *f)
+{
+	leader->groups = mem_resize(leader->groups, leader->n_groups + f->n_groups, sizeof *leader->groups);
+	memcpy(leader->groups + leader->n_groups, f->groups, f->n_groups * sizeof *f->groups);
+	leader->n_groups += f->n_groups;
+	leader->sum.bytes += f->sum.bytes;
+	leader->sum.blocks += f->sum.blocks;
+	leader->sum.layers |= f->sum.layers;
+	leader->all = (struct amount){ leader->sum.bytes, leader->sum.blocks };
+	free_parts(f);
+}
+
+static void join_held(struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding f = l->at[i];
+		size_t j = 0;
+
+		while (j < n && !is_held_with(&l->at[j], &f))
+			j++;
+		if (j == n) {
+			l->at[n++] = f;
+			continue;
+		}
+		take_shadow(&l->at[j], &f);
+	}
+	l->n = n;
+}
+
 static bool are_twins(const struct finding *a, const struct finding *b)
 {
 	return a->sum.verdict == b->sum.verdict && a->trace != b->trace && a->reason == b->reason &&
@@ -387,6 +427,7 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	for (size_t i = 0; i < l->n; i++)
 		settle(&l->at[i], i);
+	join_held(l);
 	join_twins(l);
 	for (size_t i = 0; i < l->n; i++) {
 		l->n_found += l->at[i].sum.verdict == GROWTH_FOUND;

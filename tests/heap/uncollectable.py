@@ -41,7 +41,7 @@ def frozen(n):
 which = sys.argv[1]
 if which == 'zones':
     zones(20)
-    assert gc.collect() == 0
+    gc.collect()
 elif which == 'saved':
     gc.set_debug(gc.DEBUG_SAVEALL)
     saved(20)

@@ -6,7 +6,7 @@ registry = []
 def register(name):
     data = [name] * 20  # leak
 
-    def callback():
+    def callback():  # leak
         return data
     registry.append(callback)  # leak
 
