@@ -47,6 +47,19 @@ def test_collected_as_gc_collect_says(python, tmp):
     assert got == want, (got, want)
 
 
+def test_classes_and_modules_count_as_gc_collect_says(python, tmp):
+    """What is not tracked, and what is frozen, is below: the collector's own number is the sum."""
+    if python.free_threaded:
+        raise harness.Skip('builds without a GIL keep counts of classes and functions in part elsewhere')
+    done = run(python, tmp, 'classes', 'exit,gc')
+    doc = harness.report('cycles', done.trace)
+    seen = [c for c in doc['collections'] if c['trigger'] == 'explicit'][1:]
+    assert [c['collected'] for c in seen] == [c['explained'] for c in seen] == json.loads(done.out), seen
+    freed = sum(c['explained'] for c in doc['collections'])
+    assert sum(g['objects'] for g in doc['groups'] if g['state'] == 'collected') == doc['sums']['collected']['objects'] == freed
+    assert sum(e['objects'] for e in doc['lines'] if e['state'] == 'collected') == freed
+
+
 def test_shapes(python, tmp):
     """Members, edges and the closing edge of a pair; a ring is one group; a tree knows its leaves; what is below."""
     doc = harness.report('cycles', run(python, tmp, 'cycles', 'exit,gc').trace)
