@@ -173,8 +173,10 @@ static void world_put(const char *object)
 		size_t cap = world.cap ? 2 * world.cap : 1 << 16;
 		const char **more = arena_map(cap * sizeof *more);
 
-		if (!more)
+		if (!more) {
+			heap.n_unreadable++;
 			return;
+		}
 		if (world.n)
 			memcpy(more, world.objects, world.n * sizeof *more);
 		if (world.objects)
@@ -223,8 +225,10 @@ static void run(bool (*step)(void))
 
 	if (sigsetjmp(py_heap_fault, 0)) {
 		py_heap_fault_armed = 1;
-		if (++faults > FAULTS_MAX)
+		if (++faults > FAULTS_MAX) {
+			py_heap_fault_armed = 0;
 			return;
+		}
 		heap_give_up();
 	}
 	py_heap_fault_armed = 1;
@@ -237,6 +241,7 @@ static void run(bool (*step)(void))
 static struct {
 	const char *head, *node;   /* of the list in hand */
 	const char *interp, *mine; /* the interpreter in hand; that of this thread, or the main one */
+	const char *tstate;        /* the thread in hand */
 	unsigned list;
 	size_t next; /* of world.objects */
 	uint64_t n_frozen, n_foreign;
@@ -304,16 +309,25 @@ static void walk_lists(const char *interp)
 	}
 }
 
+/* One interpreter, or one of its threads: a fault costs what is left of that. */
 static bool step_roots(void)
 {
-	const char *interp = at.interp;
+	const char *interp = at.interp, *tstate = at.tstate;
 
 	heap_drain();
+	if (tstate) {
+		at.tstate = NULL;
+		at.tstate = heap_word(tstate, py_layout.ts_next);
+		heap_roots_of_thread(tstate);
+		return true;
+	}
 	if (!interp)
 		return false;
 	at.interp = heap_word(interp, py_layout.interp_next);
-	if (stands_still(interp))
+	if (stands_still(interp)) {
+		at.tstate = heap_word(interp, py_layout.interp_threads);
 		heap_roots_of_interpreter(interp);
+	}
 	return true;
 }
 

@@ -45,7 +45,7 @@ static void write_items(const char *object, const struct heap_type *t, const cha
 	p = heap_record_begin(object, t, heap_record_flags(object, t) | PT_EDGES_INDEXED, written, n_raw);
 	for (uint64_t i = 0; i < written; i++)
 		p = heap_record_put(p, object, items[i]);
-	out_record(heap.out, heap_record_raw(p, object, raw, n_raw));
+	heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	for (uint64_t i = 0; i < n; i++)
 		heap_meet(items[i]);
 }
@@ -119,7 +119,7 @@ static void write_pairs(const char *object, const struct heap_type *t, const str
 			p = heap_record_put(p, object, heap_table_value(table, i));
 			left--;
 		}
-	out_record(heap.out, heap_record_raw(p, object, raw, n_raw));
+	heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	meet_entries(table);
 }
 
@@ -139,7 +139,7 @@ static void write_attributes(const char *object, const struct heap_type *t, cons
 		p = heap_record_put(p, object, heap.named.at[i].target);
 		p = pt_put_varint(p, (uint64_t)heap.named.at[i].name << 2);
 	}
-	out_record(heap.out, heap_record_raw(p, object, raw, n_raw));
+	heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	for (uint64_t i = 0; i < heap.named.n; i++)
 		heap_meet(heap.named.at[i].target);
 }
@@ -215,7 +215,7 @@ void heap_containers_set(const char *object, const struct heap_type *t)
 			p = heap_record_put(p, object, heap_word(table, 16 * i));
 			left--;
 		}
-	out_record(heap.out, heap_record_raw(p, object, raw, n_raw));
+	heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	for (uint64_t i = 0; i < n_slots; i++)
 		if (PY_AT(char *, table, 16 * i) && PY_AT(int64_t, table, 16 * i + 8) != -1)
 			heap_meet(heap_word(table, 16 * i));
@@ -238,7 +238,7 @@ void heap_containers_deque(const char *object, const struct heap_type *t)
 
 		for (uint64_t i = 0; i < n; i++)
 			p = heap_record_put(p, object, heap.visited.at[i]);
-		out_record(heap.out, heap_record_raw(p, object, raw, n_raw));
+		heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	}
 	for (uint64_t i = 0; i < n; i++)
 		heap_meet(heap.visited.at[i]);

@@ -31,15 +31,11 @@ static void write_object(const char *object, const struct heap_type *t)
 	}
 }
 
-void heap_meet(const char *object)
+/* Reads its type first, so it is the one in hand. */
+static void meet(const char *object)
 {
-	const struct heap_type *t;
+	const struct heap_type *t = heap_type_of(object);
 
-	if (!object || heap_is_marked(object, HEAP_SEEN))
-		return;
-	heap.object = object;
-	heap.type = NULL;
-	t = heap_type_of(object);
 	if (!t) {
 		heap.n_unknown += heap_mark(object, HEAP_SEEN);
 		return;
@@ -52,6 +48,20 @@ void heap_meet(const char *object)
 		heap_record_leaf(object, t);
 	else if (!heap_refs_put(&heap.work, object))
 		heap.n_unreadable++;
+}
+
+void heap_meet(const char *object)
+{
+	const char *in_hand = heap.object;
+	const struct heap_type *type = heap.type;
+
+	if (!object || heap_is_marked(object, HEAP_SEEN))
+		return;
+	heap.object = object;
+	heap.type = NULL;
+	meet(object);
+	heap.object = in_hand;
+	heap.type = type;
 }
 
 void heap_meet_tracked(const char *object)
@@ -91,5 +101,5 @@ void heap_give_up(void)
 		return;
 	heap.type = NULL;
 	p = heap_record_begin(heap.object, t, PT_OBJECT_UNREADABLE | PT_EDGES_NAMED, 0, 0);
-	out_record(heap.out, p);
+	heap_record_end(p);
 }

@@ -102,7 +102,8 @@ struct heap {
 	struct heap_refs visited;     /* what tp_traverse reported of the object in hand */
 	struct heap_edges named;      /* what was found in it */
 	const char *object;           /* the one in hand */
-	const struct heap_type *type; /* its type, NULL while that is read */
+	const struct heap_type *type; /* its type, while its record is made */
+	uint64_t record_edges;        /* of that record */
 	unsigned generation;          /* of the list in hand */
 	bool lists_are_complete;      /* every tracked object will come by a list */
 	uint64_t n_objects, n_edges, n_unreadable, n_unknown, n_cut;
@@ -171,6 +172,14 @@ uint8_t *heap_record_begin(const char *object, const struct heap_type *t, unsign
 /* As many edges of `each` bytes as the longest record takes: the rest is lost, and counted. */
 uint64_t heap_record_fitting(uint64_t n, unsigned each);
 uint8_t *heap_record_raw(uint8_t *p, const char *object, const char *const *raw, unsigned n);
+/* The record is finished: what faults from here on is not its object. */
+static inline void heap_record_end(uint8_t *end)
+{
+	out_record(heap.out, end);
+	heap.n_objects++;
+	heap.n_edges += heap.record_edges;
+	heap.type = NULL;
+}
 /* PT_OBJECT_ flags, but for the shape. */
 unsigned heap_record_flags(const char *object, const struct heap_type *t);
 /* Where the block of values begins that 3.11 and 3.12 keep apart from the instance, and a dict takes over. */
@@ -263,8 +272,9 @@ void heap_text_named(const char *object, const struct heap_type *t);
 
 /* ---- heap_roots.c ---- */
 
-/* Roots, but for static types, of one interpreter that may be looked at. */
+/* What one interpreter holds, but for static types; one thread state and its frames. */
 void heap_roots_of_interpreter(const char *interp);
+void heap_roots_of_thread(const char *tstate);
 /* Static types that were met. */
 void heap_roots_of_types(void);
 /* One root, of the edges in heap.named. */

@@ -66,13 +66,20 @@ static uint64_t bytes_behind(const char *object, const struct heap_type *t)
 	return 8 + 8 * capacity + ((capacity + 7u) & ~7u);
 }
 
+/* From 3.11 on the types of frames and generators have an item size, but their objects no count: another field is where
+ * that would be. */
+static bool counts_items(const struct heap_type *t)
+{
+	return t->item && (py_layout.minor < 11 || (t->kind != KIND_FRAME && t->kind != KIND_GENERATOR));
+}
+
 static uint64_t bytes_of(const char *object, const struct heap_type *t)
 {
 	if (t->flags & FLAG_STR)
 		return t->exact ? bytes_of_str(object) : t->basic;
 	if (t->flags & FLAG_INT)
 		return bytes_of_int(object);
-	if (t->item)
+	if (counts_items(t))
 		return t->basic + t->item * (uint64_t)llabs(PY_AT(int64_t, object, py_layout.var_size));
 	return t->basic + bytes_behind(object, t);
 }
@@ -117,8 +124,7 @@ uint8_t *heap_record_begin(const char *object, const struct heap_type *t, unsign
 	p = pt_put_varint(p, t->number);
 	p = pt_put_varint(p, count);
 	p = pt_put_varint(p, bytes_of(object, t));
-	heap.n_objects++;
-	heap.n_edges += n;
+	heap.record_edges = n;
 	return pt_put_varint(p, n);
 }
 
@@ -169,7 +175,7 @@ void heap_record_leaf(const char *object, const struct heap_type *t)
 	unsigned n = t->flags & FLAG_STR ? raw_of_str(object, raw) : 0;
 	uint8_t *p = heap_record_begin(object, t, heap_record_flags(object, t), 0, n);
 
-	out_record(heap.out, heap_record_raw(p, object, raw, n));
+	heap_record_end(heap_record_raw(p, object, raw, n));
 }
 
 /* ---- what has names ---- */
@@ -214,7 +220,7 @@ void heap_record_named(const char *object, const struct heap_type *t, unsigned f
 		p = heap_record_put(p, object, heap.named.at[i].target);
 		p = pt_put_varint(p, (uint64_t)heap.named.at[i].name << 2 | heap.named.at[i].flags);
 	}
-	out_record(heap.out, heap_record_raw(p, object, raw, n_raw));
+	heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	for (uint64_t i = 0; i < n; i++)
 		heap_meet(heap.named.at[i].target);
 }

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { THREADS_MAX = 1 << 16, HANDLERS_MAX = 1 << 12, DEBUG_WORD = 8 };
+enum { HANDLERS_MAX = 1 << 12, DEBUG_WORD = 8 };
 
 bool heap_is_object(const char *p)
 {
@@ -62,7 +62,7 @@ static void put_handled(const char *tstate)
 		put(heap_word(item, at), "handled exception");
 }
 
-static void write_thread(const char *tstate)
+void heap_roots_of_thread(const char *tstate)
 {
 	const struct {
 		const char *name;
@@ -182,11 +182,7 @@ static void write_static_types(const char *interp)
 
 void heap_roots_of_interpreter(const char *interp)
 {
-	const char *tstate = heap_word(interp, py_layout.interp_threads);
-
 	write_interpreter(interp, PY_AT(uint64_t, interp, py_layout.interp_id));
-	for (int i = 0; tstate && i < THREADS_MAX; i++, tstate = heap_word(tstate, py_layout.ts_next))
-		write_thread(tstate);
 	if (py_layout.interp_types && interp != PY_AT(char *, py_symbols.runtime, py_layout.run_main))
 		write_static_types(interp);
 }

@@ -66,8 +66,10 @@ bool heap_mark(const char *object, enum heap_mark mark)
 	struct heap_leaf *leaf = leaf_of(p);
 	uint64_t bit = (uint64_t)mark << granule % GRANULES_PER_WORD * 2, *word;
 
-	if (!leaf)
+	if (!leaf) {
+		heap.n_unreadable++;
 		return false;
+	}
 	word = &leaf->marks[granule / GRANULES_PER_WORD];
 	if (*word & bit)
 		return false;
