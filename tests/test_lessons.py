@@ -259,3 +259,16 @@ def test_lifecycle(python, tmp):
     acquired = [r for (n, t), r in rows.items() if n == line['acquired']]
     assert sum(r['alive_blocks'] for r in acquired) == 0, acquired
     assert sum(n for r in acquired for l, n in died_at(r) if l == line['released']) >= 200, acquired
+
+
+def test_resurrection(python, tmp):
+    """One block, given back at its second death; where deaths are told one by one, one of two was undone."""
+    done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, 'resurrection.py')], tmp, {'PYTRACE_LIVES': '1'}).check()
+    rows = [r for (n, t), r in lives(done.trace, 'resurrection.py').items() if t == '__main__.Phoenix']
+    assert sum(r['died_blocks'] for r in rows) == 1 and sum(r['alive_blocks'] for r in rows) == 1, rows
+    assert [e for r in rows for e in died_at(r)] == [(line_of('resurrection', 'second death'), 1)], rows
+    doc = harness.report('lifetimes', done.trace)
+    assert doc['resurrections_recorded'] == (python.version >= (3, 13)), doc['resurrections_recorded']
+    if python.version >= (3, 13, 3):  # before, most deaths are not told
+        # the first one that died again, and the last one, which lives
+        assert [r['resurrected'] for r in doc['rows'] if r['resurrected']] in ([1, 1], [2]), doc['total']

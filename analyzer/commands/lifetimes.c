@@ -205,6 +205,7 @@ static void put_ages(json_t *o, const struct ages_row *row)
 		{ "churn_blocks", row->churn.blocks },
 		{ "churn_bytes", row->churn.bytes },
 		{ "collected_blocks", row->collected },
+		{ "resurrected", row->resurrected },
 	};
 
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -280,6 +281,7 @@ static void put_trace(json_t *o, struct lifetimes *l, const struct lifetimes_opt
 	put_ages(total, &l->total);
 	json_put(o, "pid", json_bytes(l->t->trace.front.pid));
 	json_put(o, "total", total);
+	json_put(o, "resurrections_recorded", json_boolean(l->ages.has_lives));
 	for (size_t i = 0; i < l->rows.n && (!own->top || i < own->top); i++)
 		json_add(list, row_json(l, &l->rows.at[i], own));
 	json_put(o, "rows", list);
@@ -411,6 +413,8 @@ const struct command command_lifetimes = {
 				   "Types are those of what was in the block when it was given back; buffers of objects, and "
 				   "what C code allocates, have none. A block that is kept for reuse (free lists) lives on "
 				   "through the objects in it.\n\n"
+				   "With PYTRACE_LIVES=1 (3.13 on), objects that their own finalizer resurrected are counted: "
+				   "they died, lived on and died again.\n\n"
 				   "Survivors: how many collections began and ended in a block's life; and for each collection "
 				   "(in JSON) how many of the blocks made since the one before were alive when it had "
 				   "ended.",

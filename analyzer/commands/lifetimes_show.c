@@ -47,6 +47,9 @@ static void print_answer(struct report *r, const struct lifetimes *l)
 	fprintf(r->out.file, "%s in %s were alive at the end. Collections gave back %s of those that died.\n",
 		format_bytes(all->alive.bytes).text, format_plural(all->alive.blocks, "block", "blocks").text,
 		format_percent(all->collected, all->died.blocks).text);
+	if (all->resurrected)
+		fprintf(r->out.file, "%s undone by the objects' own finalizers.\n",
+			format_plural(all->resurrected, "death was", "deaths were").text);
 }
 
 /* ---- histograms ---- */

@@ -58,6 +58,41 @@ static uint64_t collections_since(const struct ages *a, uint64_t number)
 
 static unsigned survived_bucket(uint64_t n) { return n < 3 ? (unsigned)n : n < 10 ? 3 : 4; }
 
+/* ---- resurrections ---- */
+
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+static void retired(struct ages *a, const struct pt_event *ev)
+{
+	const struct typedefs *types = &a->trace->defs.types;
+	const struct typedef_row *type = &types->at.at[typedefs_find(types, (uint32_t)ev->size)];
+	struct ages_retired *r;
+	uint32_t *i;
+
+	if (!(type->flags & PT_TYPE_FINALIZER) || a->finalizing)
+		return;
+	i = map_at(&a->retired_of, ev->addr - type->before_bytes);
+	if (*i == MAP_NONE) {
+		*i = (uint32_t)a->retired.n;
+		*array_push(&a->retired) = (struct ages_retired){ 0 };
+	}
+	r = &a->retired.at[*i];
+	if (!r->deaths++)
+		r->first_made = a->made;
+}
+
+/* The deaths of what is in a block, since it was made. Forgets them. */
+static uint64_t deaths_of(struct ages *a, uint64_t addr, uint64_t number)
+{
+	uint32_t i = a->retired.n ? map_find(&a->retired_of, addr) : MAP_NONE;
+	struct ages_retired *r = i != MAP_NONE ? &a->retired.at[i] : NULL;
+	uint64_t n = r && r->first_made >= number ? r->deaths : 0;
+
+	if (r)
+		r->deaths = 0;
+	return n;
+}
+
 /* ---- births and deaths ---- */
 
 static uint32_t row_for(struct ages *a, node_id node, uint32_t type)
@@ -105,17 +140,19 @@ static void note_death(struct ages *a, const struct change *c, const struct repl
 	row->by_time[bucket_of(ns, ages_time_bounds)]++;
 	row->by_count[bucket_of(others, ages_count_bounds)]++;
 	row->survived[survived_bucket(collections_since(a, c->number))]++;
+	row->resurrected += less(deaths_of(a, c->addr, c->number), 1);
 	row->collected += a->collecting == now->thread + 1 && c->number <= a->last_made;
 	note_end(a, i, c->freed_by);
 }
 
 /* It was alive when the interpreter went down: what it saw until then. */
-static void note_alive(struct ages *a, node_id node, uint32_t type, uint64_t bytes, uint64_t number)
+static void note_alive(struct ages *a, node_id node, uint32_t type, uint64_t bytes, uint64_t addr, uint64_t number)
 {
 	uint32_t i = row_for(a, node, type); /* the rows may move */
 	struct ages_row *row = &a->rows.at[i];
 
 	add(&row->alive, bytes);
+	row->resurrected += deaths_of(a, addr, number);
 	row->survived[survived_bucket(collections_since(a, number))]++;
 }
 
@@ -145,7 +182,7 @@ static void on_change(struct ages *a, const struct change *c, const struct repla
 	else if (!a->finalizing)
 		note_death(a, c, now);
 	else if (c->number <= a->fini_made)
-		note_alive(a, c->node, c->type, c->bytes, c->number);
+		note_alive(a, c->node, c->type, c->bytes, c->addr, c->number);
 }
 
 static void changes(void *self, const struct change *c, size_t n, const struct replay_now *now)
@@ -195,6 +232,7 @@ static void event(void *self, const struct pt_event *ev, const struct replay_now
 		a->fini_made = a->made;
 		break;
 	case PT_OP_PY_INIT: a->finalizing = false; break;
+	case PT_OP_RETIRE: retired(a, ev); break;
 	}
 }
 
@@ -204,7 +242,7 @@ static void note_live(void *self, const struct live_block *b)
 
 	if (!b->inherited && b->whole && pt_layer_counted((enum pt_layer)b->layer) &&
 	    (!a->finalizing || b->number <= a->fini_made))
-		note_alive(a, b->node, TYPEDEF_UNKNOWN, b->bytes, b->number);
+		note_alive(a, b->node, TYPEDEF_UNKNOWN, b->bytes, b->addr, b->number);
 }
 
 static void finish(void *self, const struct replay_now *now, struct replay *r)
@@ -225,6 +263,7 @@ void ages_add(struct ages_row *to, const struct ages_row *more)
 		into[i]->blocks += from[i]->blocks;
 	}
 	to->collected += more->collected;
+	to->resurrected += more->resurrected;
 	to->time_sum_ns += more->time_sum_ns;
 	to->count_sum += more->count_sum;
 	to->oldest_ns = more->oldest_ns > to->oldest_ns ? more->oldest_ns : to->oldest_ns;
@@ -239,6 +278,7 @@ void ages_add(struct ages_row *to, const struct ages_row *more)
 void ages_init(struct ages *a, struct trace *trace, uint64_t churn_limit)
 {
 	*a = (struct ages){ .trace = trace, .churn_limit = churn_limit };
+	a->has_lives = defs_meta(&trace->defs, "python.lives", NULL) != NULL;
 	a->model = (struct model){ .self = a, .changes = changes, .event = event, .finish = finish };
 }
 
@@ -249,4 +289,6 @@ void ages_free(struct ages *a)
 	array_free(&a->collections);
 	map_free(&a->row_of);
 	map_free(&a->end_of);
+	map_free(&a->retired_of);
+	array_free(&a->retired);
 }

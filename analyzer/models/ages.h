@@ -29,6 +29,7 @@ struct ages_row {
 	struct amount temporary;         /* died when at most one other block had been made */
 	struct amount churn;             /* died when fewer than `churn_limit` other blocks had been made */
 	uint64_t collected;              /* blocks given back by a collection */
+	uint64_t resurrected;            /* deaths that their own finalizer undid */
 	uint64_t time_sum_ns, count_sum; /* of the ages of those that died */
 	uint64_t oldest_ns;              /* of them */
 	uint64_t by_time[AGES_BUCKETS], by_count[AGES_BUCKETS];
@@ -51,6 +52,11 @@ struct ages_collection {
 	uint8_t generation;
 };
 
+/* How often an object with a finalizer died in a block that is not given back yet. */
+struct ages_retired {
+	uint64_t deaths, first_made;
+};
+
 struct ages {
 	struct trace *trace;
 	struct model model; /* for account_options.more */
@@ -58,10 +64,12 @@ struct ages {
 	ARRAY(struct ages_row) rows;
 	ARRAY(struct ages_end) ends;
 	ARRAY(struct ages_collection) collections;
-	uint64_t resurrected; /* objects that were told dead, lived on and died again */
+	bool has_lives; /* deaths were told one by one: resurrections can be seen */
 
 	/* private */
 	struct map row_of, end_of;
+	struct map retired_of; /* address of a block to its place in ... */
+	ARRAY(struct ages_retired) retired;
 	uint64_t made;  /* blocks so far */
 	uint64_t live;  /* of the object layer */
 	uint64_t fresh; /* of them, made since the last collection began */

@@ -81,9 +81,11 @@ static void died(struct thread *t, const char *object, uint64_t type)
 {
 	if (hook_checks & OPTIONS_LOG_CHECK)
 		note_destroyed(object, (uint32_t)type);
-	if (!(type & PY_TYPE_FREE_LIST) || !wanted)
+	if (!(type & (PY_TYPE_FREE_LIST | PY_TYPE_FINALIZER)) || !wanted)
 		return;
 	tell(t, PT_OP_RETIRE, object, type, hook_python(t, true));
+	if (type & PY_TYPE_FINALIZER) /* told each time: who dies twice was resurrected */
+		return;
 	t->dead_object = object;
 	t->dead_slot = t->base_slot + t->head;
 }

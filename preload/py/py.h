@@ -107,7 +107,7 @@ bool py_lives_set(int (*f)(const char *object, int event, void *data));
 bool py_lives_are_ours(void);
 /* 3.13.0 to 3.13.2 do not tell of most deaths. */
 bool py_lives_miss_deaths(void);
-/* The number of a live object's type, defined in the trace, with PY_TYPE_FREE_LIST; 0: not known. */
+/* The number of a live object's type, defined in the trace, with PY_TYPE_FREE_LIST and PY_TYPE_FINALIZER; 0: not known. */
 uint64_t py_object_type(struct thread *t, const char *object);
 /* How far a live object is from the start of its block. */
 uint32_t py_object_before(const char *object);

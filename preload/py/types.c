@@ -383,6 +383,8 @@ static uint64_t examine(struct thread *t, const char *type, uint32_t before)
 	id = define(t, &head, name, bytes);
 	if (id && head.flags & PT_TYPE_FREE_LIST)
 		id |= PY_TYPE_FREE_LIST;
+	if (id && head.flags & PT_TYPE_FINALIZER && head.flags & PT_TYPE_PYTHON)
+		id |= PY_TYPE_FINALIZER;
 	if (id)
 		put_further(py_type_key((uintptr_t)type, before), id);
 	lock_drop(&lock);

@@ -23,10 +23,12 @@ struct thread;
 /* One known type. A reader sees the same key before and after the number, or the entry is being replaced. */
 struct py_type_entry {
 	uint64_t key; /* the type's address, and how far its objects are from the start of their block */
-	uint64_t id;  /* 0: empty; with PY_TYPE_FREE_LIST */
+	uint64_t id;  /* 0: empty; with PY_TYPE_FREE_LIST and PY_TYPE_FINALIZER */
 };
 /* This version keeps dead objects of exactly this type. */
 #define PY_TYPE_FREE_LIST (UINT64_C(1) << 32)
+/* A class with __del__, which may give a dead object another life. */
+#define PY_TYPE_FINALIZER (UINT64_C(1) << 33)
 /* The key of an entry that was wiped or is being written: no word of a block makes it, as words that are 0 would 0. */
 #define PY_TYPE_NO_KEY (UINT64_C(1) << 63)
 enum { PY_TYPE_ENTRIES = 512, PY_TYPE_ENTRY_BITS = 9 };
