@@ -125,6 +125,14 @@ static void print_title(const struct memory *m, const struct output *o)
 	      o->file);
 }
 
+static const char *unexplained_text(const struct resident *r)
+{
+	if (r->unexplained >= 0)
+		return "unexplained";
+	return r->exact ? "not in the kernel's sum, which was taken a moment earlier"
+			: "of the above is not resident: never touched, or swapped out";
+}
+
 void memory_print_rss(const struct memory *m, const struct output *o)
 {
 	static const struct table_column columns[] = {
@@ -143,9 +151,7 @@ void memory_print_rss(const struct memory *m, const struct output *o)
 			   r->unexplained < 0 ? format_bytes_signed(r->unexplained).text
 					      : format_bytes((uint64_t)r->unexplained).text);
 		table_cell(&t, "%s", "");
-		table_cell(&t, "%s",
-			   r->unexplained < 0 ? "not resident of the above: never touched, or swapped out"
-					      : "unexplained");
+		table_cell(&t, "%s", unexplained_text(r));
 	}
 	table_print(&t, o, 0);
 	table_free(&t);

@@ -10,6 +10,7 @@
 
 #define PAGE         UINT64_C(4096)
 #define HEAP_ALIGN   (UINT64_C(64) << 20) /* of libc's further heaps, each at most that large */
+#define GAP_MAX      (UINT64_C(1) << 30)
 #define HEAP_REACH   (UINT64_C(4) << 40)
 #define LARGE_MIN    (UINT64_C(128) << 10) /* M_MMAP_THRESHOLD, to begin with */
 #define SEGMENT      (UINT64_C(32) << 20)  /* of mimalloc, in ... */
@@ -226,6 +227,15 @@ static void grow_span(struct work *w, uint64_t start, uint64_t end, uint64_t uni
 		add_span(w, start, end, unit, has_top);
 }
 
+/* Without the kernel's list, what is free between two blocks of libc's main heap is taken to be its. */
+static void claim_gap(struct work *w, uint64_t addr, bool is_main)
+{
+	const struct resident_span *last = w->r->spans.n ? &w->r->spans.at[w->r->spans.n - 1] : NULL;
+
+	if (is_main && last && last->end <= addr && addr - last->end <= GAP_MAX)
+		claim(w, last->end, addr, RESIDENT_HEAP);
+}
+
 /* A block that lies in no arena. */
 static void place_block(struct work *w, const struct alive_block *b, uint64_t heap_start, uint64_t heap_end)
 {
@@ -242,6 +252,7 @@ static void place_block(struct work *w, const struct alive_block *b, uint64_t he
 	} else {
 		bool is_main = b->addr >= heap_start && end <= heap_end;
 
+		claim_gap(w, b->addr, is_main);
 		claim(w, b->addr, end, RESIDENT_HEAP);
 		grow_span(w, page_down(b->addr), page_up(end), PAGE, true, is_main ? UINT64_C(1) << 46 : HEAP_ALIGN);
 	}
