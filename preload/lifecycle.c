@@ -26,6 +26,7 @@
 #include "preload/program.h"
 #include "preload/py/collector.h"
 #include "preload/sink.h"
+#include "preload/snapshot/signals.h"
 #include "preload/snapshot/snapshot.h"
 
 #include <pthread.h>
@@ -526,6 +527,7 @@ void lifecycle_end(enum pt_ended how, int status)
 	if (t) {
 		thread_depth(t, DEPTH_OWN);
 		hook_check_end();
+		signals_end();
 		snapshot_before_end(t, how == PT_ENDED_EXIT ? PT_SNAPSHOT_EXIT : PT_SNAPSHOT_FATAL,
 				    how == PT_ENDED_EXIT);
 		if (how == PT_ENDED_EXIT)

@@ -394,7 +394,7 @@ def copies_of(pid):
     return out
 
 
-def at_its_copy(python, tmp, objects=100000):
+def at_its_copy(python, tmp, objects=400000):
     """A program that has just begun a snapshot that takes a while: (process, pids of its copy, trace)."""
     text = 'kept = [[i] for i in range(%d)]\nprint("go", flush=True)\nx = 0\nwhile not os.path.exists(sys.argv[1]):\n' \
            '    x = [[i] for i in range(100)]\n    time.sleep(0.001)\nprint("done")' % objects
@@ -539,6 +539,19 @@ for i in range(3):
     assert sorted(done.out.split('\n')) == ['', "['']", "['']", "['']"] + ['collected 0'] * 3, done.out
     trace, = done.traces
     assert [r for _, r in taken(trace)] == ['signal'] * 3
+
+
+def test_first_process_of_a_container(tmp):
+    """The kernel lets process 1 live when a signal comes that it has no handler for: so it does with ours."""
+    harness.need_root()
+    text = 'os.kill(1, signal.SIGTERM)\nos.kill(1, signal.SIGHUP)\ntime.sleep(0.2)\nprint(os.getpid(), "lives")'
+    done = harness.run(['unshare', '--pid', '--fork', '--mount-proc', 'env', 'LD_PRELOAD=' + harness.LIBRARY,
+                        'PYTRACE_OUTPUT=' + os.path.join(tmp, 't.%p.pytrace'), harness.PYTHONS[-1].path, script(tmp, text)],
+                       tmp, harness.clean_env())
+    if 'unshare' in done.err:
+        raise harness.Skip(done.err.strip())
+    assert done.check().out == '1 lives\n'
+    assert taken(done.traces[0]) == [(1, 'exit')]
 
 
 def test_small_program_is_hardly_slower(tmp):

@@ -27,8 +27,10 @@ enum { FATAL = sizeof fatal / sizeof *fatal };
 
 static struct sigaction theirs[FATAL]; /* SIG_DFL, as the program set it */
 static int asked;                      /* number of signal=; 0: none */
+static bool wants_end;                 /* PYTRACE_SNAPSHOT says exit */
 static bool ends;                      /* the fatal ones are wanted */
-static bool on;                        /* handlers stand */
+static bool stand;                     /* handlers stand */
+static bool on;                        /* and have more to do than what would be done without */
 static _Atomic(int) dying;             /* number of the signal that ends the process */
 static volatile bool ending;           /* it is about to happen: what comes now adds nothing */
 static uint64_t dying_since, asked_since;
@@ -69,18 +71,21 @@ void signals_die(void)
 /* ---- in a handler ---- */
 
 /* The same signal once more, for this thread. The timer dies with the process, or brings one signal too many that
- * finds nothing to do. */
-static void come_again(int number, uint64_t in_ns)
+ * finds nothing to do. False: it will not come. */
+static bool come_again(int number, uint64_t in_ns)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = number };
 	struct itimerspec when = { .it_value.tv_nsec = (long)in_ns };
-	static int timer = -1;
+	static int timer = -1; /* -1, or of before a fork: there is none to delete */
 
-	event._sigev_un._tid = (int)os_tid();
-	if (timer < 0 && os_call(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer))
-		timer = -1;
 	if (timer >= 0)
-		os_call(SYS_timer_settime, timer, 0, &when, NULL);
+		os_call(SYS_timer_delete, timer);
+	event._sigev_un._tid = (int)os_tid();
+	if (os_call(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer)) {
+		timer = -1;
+		return false;
+	}
+	return !os_call(SYS_timer_settime, timer, 0, &when, NULL);
 }
 
 static void sleep_some(void)
@@ -128,26 +133,20 @@ static bool is_served(int number, enum pt_snapshot_reason reason, uint64_t since
 	uint64_t age = os_mono_ns() - since;
 	struct thread *t = thread_self;
 
-	if (t && atomic_load(&t->depth) == DEPTH_OWN) {
-		if (age < PATIENCE_NS)
-			come_again(number, SOON_NS);
-		return age >= PATIENCE_NS;
-	}
+	if (t && atomic_load(&t->depth) == DEPTH_OWN)
+		return age >= PATIENCE_NS || !come_again(number, SOON_NS);
 	switch (py_gil()) {
 	case PY_GIL_FREE:
 		if (!py_collecting())
 			take_here(reason, false);
 		return true;
 	case PY_GIL_MINE:
-		if (age >= BETTER_NS && !py_collecting()) {
-			take_here(reason, true);
-			return true;
-		}
-		if (age >= PATIENCE_NS)
-			return true;
 		hasten(t);
-		come_again(number, BETTER_NS);
-		return false;
+		if (age < (py_collecting() ? PATIENCE_NS : BETTER_NS) && come_again(number, BETTER_NS))
+			return false;
+		if (!py_collecting())
+			take_here(reason, true);
+		return true;
 	default: break;
 	}
 	if (reason == PT_SNAPSHOT_FATAL)
@@ -211,7 +210,7 @@ static int put(int number, void (*f)(int, siginfo_t *, void *), struct sigaction
 void signals_start(const struct options_snapshot *when)
 {
 	asked = (int)when->signal;
-	ends = when->when & OPTIONS_SNAPSHOT_EXIT;
+	wants_end = when->when & OPTIONS_SNAPSHOT_EXIT;
 }
 
 void signals_on(void)
@@ -220,7 +219,8 @@ void signals_on(void)
 
 	if (!real.sigaction)
 		return;
-	on = true;
+	on = stand = true;
+	ends = wants_end && os_pid() != 1; /* that one does not die of a signal without a handler */
 	if (asked && !real.sigaction(asked, NULL, &now) && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)
 		put(asked, on_asked, NULL);
 	for (int i = 0; i < FATAL && ends; i++) {
@@ -232,18 +232,12 @@ void signals_on(void)
 	}
 }
 
-/* Put back what is ours still; of what the program has set since we know nothing. */
-void signals_off(void)
-{
-	struct sigaction now;
+/* The handlers stay, and do what would be done without them: there is still the end of the trace to be waited for. */
+void signals_off(void) { on = false; }
 
-	for (int i = 0; i < FATAL && on && ends; i++)
-		if (!real.sigaction(fatal[i], NULL, &now) && is_handler(&now, on_fatal))
-			real.sigaction(fatal[i], &theirs[i], NULL);
-	on = false;
-}
+void signals_end(void) { ending = true; }
 
-bool signals_concern(int number) { return on && (number == asked || (ends && row_of(number) >= 0)); }
+bool signals_concern(int number) { return stand && (number == asked || (ends && row_of(number) >= 0)); }
 
 /* What the program is to believe. */
 static void tell(int number, struct sigaction *old)
@@ -263,7 +257,7 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
 	struct sigaction old;
 	int row = row_of(number), ret;
 
-	if (action && row >= 0 && number != asked && is_default(action) && is_our_process()) {
+	if (action && row >= 0 && number != asked && is_default(action) && on && is_our_process()) {
 		theirs[row] = *action;
 		ret = put(number, on_fatal, &old);
 	} else {

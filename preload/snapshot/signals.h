@@ -16,8 +16,10 @@
 void signals_start(const struct options_snapshot *when);
 /* The interpreter is initialised: our handlers stand where the program has none. */
 void signals_on(void);
-/* It takes itself down: they are gone. */
+/* It takes itself down: the signals just do what they would do. */
 void signals_off(void);
+/* The process ends in any case, in the thread that calls this: what would end it now is too late. */
+void signals_end(void);
 /* What the program asked sigaction(2) for. */
 int signals_action(int number, const struct sigaction *action, struct sigaction *ret_old);
 /* Whether signal() must go through signals_action. */
