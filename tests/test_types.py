@@ -100,3 +100,40 @@ def test_types_at_free_equal_those_at_destruction(python, tmp, case):
     assert not done.err, done.err[:1000]
     share = harness.report('info', done.trace)['types']
     assert share['known_blocks'] > 0.97 * share['blocks'], share
+
+
+def test_lesson_slots_arrays_generators(python, tmp):
+    """What the same data truly costs, side by side."""
+    program = os.path.join(harness.HERE, 'lessons', 'side_by_side.py')
+    done = harness.run_traced([python.path, '-B', '-S', program], tmp).check()
+    assert not done.err, done.err
+    got = {}
+    for r in harness.report('sites', '--by', 'type', '--top', '0', done.trace)['rows']:
+        if r['type']:
+            a, b = got.get(r['type'], (0, 0))
+            got[r['type']] = a + r['blocks'], b + r['bytes']
+    for kind, size in json.loads(done.out).items():
+        blocks, total = got.get(kind, (0, 0))
+        assert blocks == 2000, (kind, blocks)
+        assert size is None or total == size, (kind, total, size)
+
+
+def test_nothing_of_types_without_python(tmp):
+    doc = harness.report('sites', '--by', 'type', os.path.join(tmp, trace_of_nothing(tmp)))
+    assert all(r['type'] is None for r in doc['rows']), doc['rows']
+
+
+def trace_of_nothing(tmp):
+    """A trace without one object: the worked example of FORMAT.md, whose FREE has type 0."""
+    path = os.path.join(tmp, 'example.pytrace')
+    harness.run([harness.built('format/example'), path]).check()
+    return path
+
+
+def test_dump_and_the_independent_reader_agree_on_types(python, tmp):
+    done = run(python, tmp, 'alive').check()
+    trace = tracefile.TraceFile(done.trace)
+    want = [(a, trace.types[b].name) for _, op, a, b, _, _ in trace.events() if op == tracefile.FREE_OBJECT and b]
+    doc = json.loads(harness.pytrace('dump', '--json', done.trace).out)
+    assert want == [(e['address'], e['type']) for e in doc['events'] if e.get('type')]
+    assert len(want) > 10000, len(want)

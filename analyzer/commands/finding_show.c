@@ -161,9 +161,10 @@ static json_t *evidence_json(const struct finding *f)
 	return o;
 }
 
-/* Its type: of a cycle's first member that has a line; of a holder's entries it is not one. */
+/* Its type: of a cycle's first member that has a line; of growth the one of most bytes of the largest stack. */
 static json_t *type_json(const struct finding *f)
 {
+	const char *type = f->trace->has & REPORT_TYPES ? types_main(&f->trace->types, f->sum.node) : "";
 	const struct cycles *c = f->cycle ? &f->trace->remains->cycles : NULL;
 
 	for (uint32_t i = 0; c && i < f->cycle->row->n_members; i++) {
@@ -172,7 +173,7 @@ static json_t *type_json(const struct finding *f)
 		if (m->node == f->sum.node && !m->is_dict)
 			return json_text(strings_text(&c->strings, m->type));
 	}
-	return json_null();
+	return *type && !f->cycle ? json_text(type) : json_null();
 }
 
 static json_t *members_json(const struct finding *f)

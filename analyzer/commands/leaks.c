@@ -167,8 +167,10 @@ static int run(int argc, char **argv)
 	struct leaks_options own = { .top = TOP_NOT_SET };
 	struct finding_list list;
 	struct report r;
-	int code = report_begin(&r, &command_leaks, &own, REPORT_GROWTH | REPORT_REMAINS, argc, argv);
+	int code = report_parse(&r, &command_leaks, &own, argc, argv);
 
+	if (code == REPORT_GO)
+		code = report_open(&r, REPORT_GROWTH | REPORT_REMAINS | (r.common.json ? REPORT_TYPES : 0));
 	if (code != REPORT_GO)
 		return code;
 	finding_list_init(&list, &r);

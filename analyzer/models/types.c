@@ -97,24 +97,25 @@ static string_id type_in_snapshot(const struct types *t, uint64_t addr, uint64_t
 
 /* ---- changes ---- */
 
+/* The snapshot knows better: when a class dies together with its objects its module is not known any more. */
 static void on_died(struct types *t, const struct change *c, uint64_t ns)
 {
-	bool object = c->layer == PT_LAYER_OBJECT;
-	string_id type = object ? type_of_free(t, c) : 0;
+	string_id by_free, type;
 	struct types_row *row;
 
 	if (!c->whole)
 		return;
-	if (object && !c->moved) {
+	by_free = c->layer == PT_LAYER_OBJECT ? type_of_free(t, c) : 0;
+	type = type_in_snapshot(t, c->addr, c->number);
+	if (!type)
+		type = by_free;
+	if (c->layer == PT_LAYER_OBJECT && !c->moved) {
 		add(&t->share.blocks, c->bytes);
-		if (type)
+		if (by_free)
 			add(&t->share.at_free, c->bytes);
-	}
-	if (!type) {
-		type = type_in_snapshot(t, c->addr, c->number);
-		if (type && object && !c->moved)
+		else if (type)
 			add(&t->share.snapshot, c->bytes);
-		else if (object && !c->moved)
+		else
 			t->share.unknown_freed++;
 	}
 	if (!type)
@@ -318,6 +319,21 @@ void types_init(struct types *t, struct trace *trace, bool with_snapshot)
 	*array_push(&t->rows) = (struct types_row){ 0 };
 	if (with_snapshot)
 		load_snapshot(t);
+}
+
+const char *types_main(const struct types *t, node_id node)
+{
+	const struct types_row *most = NULL;
+	uint64_t bytes = 0;
+
+	for (uint32_t i = t->first_of[node]; i; i = t->rows.at[i].next) {
+		const struct types_row *row = &t->rows.at[i];
+
+		bytes += row->at[ACCOUNT_END].bytes;
+		if (!most || row->at[ACCOUNT_END].bytes > most->at[ACCOUNT_END].bytes)
+			most = row;
+	}
+	return most && bytes && most->at[ACCOUNT_END].bytes * 2 >= bytes ? types_name(t, most->type) : "";
 }
 
 void types_free(struct types *t)

@@ -66,5 +66,9 @@ struct types {
 void types_init(struct types *t, struct trace *trace, bool with_snapshot);
 void types_free(struct types *t);
 
+/* The type of most of the bytes that a stack had alive at ACCOUNT_END, of what is known of them; "" when it is of less
+ * than half of those, or nothing is known. */
+const char *types_main(const struct types *t, node_id node);
+
 /* The text of a row's type. Zero-terminated, borrowed. */
 static inline const char *types_name(const struct types *t, string_id type) { return strings_text(&t->names, type); }
