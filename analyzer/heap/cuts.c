@@ -90,6 +90,15 @@ static void take_back(struct cuts *c)
 
 /* ---- which edge ---- */
 
+/* Whether an attribute is one of the interpreter's: of a function, a traceback, a generator; not a variable of a frame.
+ */
+static bool is_inner(const char *type, const char *attribute)
+{
+	if (!strcmp(type, "frame"))
+		return !strncmp(attribute, "f_", 2);
+	return !strchr(type, '.') || !strncmp(attribute, "__", 2);
+}
+
 static unsigned quality(const struct heap *h, const struct group_edge *edge)
 {
 	struct heap_edge_name name;
@@ -98,8 +107,8 @@ static unsigned quality(const struct heap *h, const struct group_edge *edge)
 		return 0;
 	name = heap_edge_name(h, edge->from, edge->edge);
 	switch (name.kind) {
-	case HEAP_EDGE_ATTRIBUTE: return name.text[0] == '_' && name.text[1] == '_' ? 1 : 3;
-	case HEAP_EDGE_KEY: return name.text[0] == '_' && name.text[1] == '_' ? 1 : *name.text ? 3 : 2;
+	case HEAP_EDGE_ATTRIBUTE: return is_inner(heap_type_name(h, edge->from), name.text) ? 1 : 3;
+	case HEAP_EDGE_KEY: return !strncmp(name.text, "__", 2) ? 1 : *name.text ? 3 : 2;
 	case HEAP_EDGE_INDEX: return 2;
 	case HEAP_EDGE_INNER: return 1;
 	default: return 0;
