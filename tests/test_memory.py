@@ -195,6 +195,25 @@ def test_threads_and_mappings(python, tmp):
     assert rows['stack', 'all'] >= 4 * 8192 and rows['tracer', 'all'] > 0 and rows['code', 'all'] > 0, rows
 
 
+def test_small_objects_and_pools(python, tmp):
+    """The lesson: so many objects of each size lie in the pools of their size class, hardly one more pool than it takes; one
+    byte above the limit they are malloc's."""
+    if python.free_threaded:
+        raise harness.Skip('free-threaded builds have no pools')
+    lesson = os.path.join(harness.HERE, 'lessons', 'small_objects.py')
+    doc = harness.report('arenas', harness.run_traced([python.path, '-B', lesson], tmp).check().trace)
+    malloc = [x for x in doc['layers'] if x['name'] == 'malloc'][0]
+    assert malloc['live_bytes'] > 2000 * 513, malloc['live_bytes']
+    classes, extra = {c['size']: c for c in doc['classes']}, 24 if doc['pools']['debug_bytes'] else 0
+    for size in range(48, 513, 16):
+        c, per_pool = classes[size], (doc['pools']['pool_bytes'] - 48) // size
+        others = c['blocks'] - 2000 * len([n for n in range(40, 513, 8) if size - 16 < n + extra <= size])
+        assert 0 <= others < 20000, (size, c)
+        assert c['slots'] == c['pools'] * per_pool, (size, c)
+        if others < 300:  # sizes that the interpreter hardly uses: pools are full but for the last few
+            assert c['pools'] - -(-c['blocks'] // per_pool) < 12, (size, c)
+
+
 # ---- pages that a test makes up ----
 
 MADE_AREAS = [  # start, pages, flags, file, runs of pages: resident, not, resident ...
