@@ -86,7 +86,8 @@ def test_what_no_collection_frees(python, tmp, case):
     """A type that does not tell the collector what it holds; gc.garbage; the permanent generation."""
     if python.free_threaded and case == 'frozen':
         raise harness.Skip('builds without a GIL hide frozen objects from those who visit all objects')
-    doc = harness.report('cycles', run(python, tmp, 'uncollectable', 'exit', case).trace)
+    done = run(python, tmp, 'uncollectable', 'exit', case)
+    doc = harness.report('cycles', done.trace)
     mark, why = {'zones': ('zone', 'untraversed'), 'saved': ('saved', 'gc.garbage'), 'frozen': ('frozen', 'frozen')}[case]
     found = rows(doc, 'uncollectable', os.path.join(FOLDER, 'uncollectable.py'))
     assert len(found) == 1 and found[0]['count'] == 20, (doc['sums'], found)
@@ -95,6 +96,11 @@ def test_what_no_collection_frees(python, tmp, case):
     if case == 'zones':
         assert {'__main__.Zone', 'datetime.datetime'} <= {m['type'] for m in found[0]['members']}, found[0]['members']
     assert not rows(doc, 'uncollected', os.path.join(FOLDER, 'uncollectable.py'))
+    finding, = harness.report('leaks', done.trace)['findings']
+    assert finding['verdict'] == ('cycle-garbage' if case == 'frozen' else 'cycle-uncollectable'), finding
+    assert finding['evidence']['cycles'] == 20 and finding['bytes'] == found[0]['bytes'], (finding['bytes'], found[0]['bytes'])
+    way, = harness.report('paths', done.trace, found[0]['members'][0]['address'])['ways']
+    assert way['pattern'] == ('gc.garbage[...]' if case == 'saved' else ''), way
 
 
 def test_text(python, tmp):

@@ -44,21 +44,16 @@ static void list_curves(struct making *m)
 /* Takes a block out of the curve of its stack, if that still has as much. */
 static uint32_t claim(struct making *m, const struct cycle_block *b)
 {
-	static const enum pt_layer layers[] = { PT_LAYER_OBJECT, PT_LAYER_MEM, PT_LAYER_RAW, PT_LAYER_MALLOC };
+	uint32_t at = map_find(&m->curve_of, curve_key(b->node, b->layer));
+	struct amount *claimed = at == MAP_NONE ? NULL : &m->r->claimed[at];
 
-	for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
-		uint32_t at = map_find(&m->curve_of, curve_key(b->node, layers[i]));
-		struct amount *claimed = at == MAP_NONE ? NULL : &m->r->claimed[at];
-
-		if (!claimed || m->t->growth.group_of[at] == MAP_NONE ||
-		    claimed->bytes + b->bytes > m->t->curves.curves.at[at].bytes ||
-		    claimed->blocks + 1 > m->t->curves.curves.at[at].blocks)
-			continue;
-		claimed->bytes += b->bytes;
-		claimed->blocks++;
-		return at;
-	}
-	return MAP_NONE;
+	if (!claimed || m->t->growth.group_of[at] == MAP_NONE ||
+	    claimed->bytes + b->bytes > m->t->curves.curves.at[at].bytes ||
+	    claimed->blocks + 1 > m->t->curves.curves.at[at].blocks)
+		return MAP_NONE;
+	claimed->bytes += b->bytes;
+	claimed->blocks++;
+	return at;
 }
 
 static struct row_sum *row_of(struct making *m, size_t block)

@@ -147,6 +147,15 @@ static struct way *find_way(struct paths_report *x, struct map *by_pattern, char
 	return &x->ways.at[*at];
 }
 
+/* A chain that starts at garbage is none: what seems to be C code's reference there is one of the garbage itself. */
+static void drop_garbage(struct paths_report *x, struct path *p)
+{
+	if (p->start != PATH_C || x->view.garbage.state[p->steps.at[0].object] == GARBAGE_HELD)
+		return;
+	p->start = PATH_NONE;
+	p->steps.n = 0;
+}
+
 static void add_object(struct paths_report *x, struct map *by_pattern, object_id o)
 {
 	struct chain c;
@@ -154,6 +163,7 @@ static void add_object(struct paths_report *x, struct map *by_pattern, object_id
 	struct way *w;
 
 	paths_to(&x->view.paths, o, &p);
+	drop_garbage(x, &p);
 	chain_make(&c, &x->view, &p);
 	w = find_way(x, by_pattern, c.pattern, p.start);
 	if (!w->objects || retained_of(x, o) > retained_of(x, w->example))
@@ -245,19 +255,19 @@ static json_t *way_json(struct paths_report *x, const struct way *w)
 }
 
 /* All chains to one object: as many as share nothing. */
-static uint32_t chains_of(struct paths_report *x, object_id o, struct path *paths)
+static uint32_t chains_of(struct paths_report *x, const struct way *w, struct path *paths)
 {
 	uint32_t max = x->own.count == COUNT_NOT_SET ? CHAINS_DEFAULT
 		       : x->own.count < CHAINS_MAX   ? (uint32_t)x->own.count
 						     : CHAINS_MAX;
 
-	return paths_disjoint(&x->view.paths, o, max ? max : 1, paths);
+	return w->start == PATH_NONE ? 0 : paths_disjoint(&x->view.paths, w->example, max ? max : 1, paths);
 }
 
 static void put_chains(struct paths_report *x, const struct way *w, json_t *paths, json_t *expressions, json_t *way)
 {
 	struct path found[CHAINS_MAX];
-	uint32_t n = chains_of(x, w->example, found);
+	uint32_t n = chains_of(x, w, found);
 	json_t *own = json_array();
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -310,7 +320,7 @@ static void print_expression(struct report *r, const char *expression, const cha
 static void print_chains(struct report *r, struct paths_report *x, const struct way *w)
 {
 	struct path found[CHAINS_MAX];
-	uint32_t n = chains_of(x, w->example, found);
+	uint32_t n = chains_of(x, w, found);
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct chain c;

@@ -180,6 +180,36 @@ static void print_spark(const struct output *o, const struct account *a)
 	fputs("|\n", o->file);
 }
 
+/* Cycles of the last snapshot, of one state or all (CYCLE_STATES). */
+static struct amount cycles_of(const struct report_trace *t, enum cycle_state state)
+{
+	struct amount sum = { 0 };
+
+	for (size_t i = 0; t->remains && i < t->remains->list.at.n; i++) {
+		const struct cycle_shown *s = &t->remains->list.at.at[i];
+
+		if (state != CYCLE_STATES && s->row->state != state)
+			continue;
+		sum.blocks += s->count;
+		sum.bytes += s->bytes;
+	}
+	return sum;
+}
+
+static void print_cycles(struct report *r, const struct report_trace *t)
+{
+	struct amount left = cycles_of(t, CYCLE_UNCOLLECTED), never = cycles_of(t, CYCLE_UNCOLLECTABLE);
+
+	if (!left.blocks && !never.blocks)
+		return;
+	fprintf(r->out.file, "  cycles      %s uncollected, %s", format_count(left.blocks).text,
+		format_bytes(left.bytes).text);
+	if (never.blocks)
+		fprintf(r->out.file, "; %s that no collection frees, %s", format_count(never.blocks).text,
+			format_bytes(never.bytes).text);
+	fputc('\n', r->out.file);
+}
+
 static void print_process(struct report *r, const struct report_trace *t)
 {
 	const struct account *a = &t->account;
@@ -204,6 +234,7 @@ static void print_process(struct report *r, const struct report_trace *t)
 		fprintf(f, "  collector   %s\n", line);
 	if (*history_snapshots_text(&t->history, line, sizeof line))
 		fprintf(f, "  snapshots   %s\n", line);
+	print_cycles(r, t);
 	print_spark(&r->out, a);
 }
 
@@ -374,6 +405,16 @@ static void put_traces(const struct report *r)
 		fputs(" ...", r->out.file);
 }
 
+static bool has_objects(const struct report *r)
+{
+	return r->n_traces == 1 && r->traces[0]->remains && r->traces[0]->remains->view.loaded;
+}
+
+static bool has_cycles(const struct report *r)
+{
+	return r->n_traces == 1 && cycles_of(r->traces[0], CYCLE_STATES).blocks;
+}
+
 static void print_next(struct report *r, const struct finding_list *l)
 {
 	const struct {
@@ -382,6 +423,8 @@ static void print_next(struct report *r, const struct finding_list *l)
 	} steps[] = {
 		{ l->n_found > 0, "leaks", "the evidence for each finding, with its stack" },
 		{ !l->n_found, "leaks", "what stays, and why it is no leak" },
+		{ has_cycles(r), "cycles", "which objects only hold each other" },
+		{ has_objects(r), "objects", "what is alive by type, and what it keeps alive" },
 		{ has_own_peak(r), "sites --metric peak", "what makes the peak" },
 		{ true, "sites --metric total --by function", "what allocates most" },
 	};

@@ -84,7 +84,14 @@ static void join_block(void *self, const struct live_block *b)
 		return;
 	}
 	*array_push(&j->buffers) = (struct join_buffer){
-		owner, b->node, b->addr, b->bytes, b->first_ns, b->number, b->born_ns != b->first_ns
+		.owner = owner,
+		.node = b->node,
+		.address = b->addr,
+		.bytes = b->bytes,
+		.born_ns = b->first_ns,
+		.number = b->number,
+		.layer = b->layer,
+		.moved = b->born_ns != b->first_ns,
 	};
 	j->bytes[owner] += b->bytes;
 	j->n_buffers++;

@@ -20,7 +20,8 @@ struct join_buffer {
 	object_id owner;
 	node_id node;
 	uint64_t address, bytes, born_ns, number;
-	bool moved; /* by a realloc later than born_ns: then node is who moved it */
+	uint8_t layer; /* enum pt_layer */
+	bool moved;    /* by a realloc later than born_ns: then node is who moved it */
 };
 
 struct join {

@@ -81,8 +81,9 @@ struct cycle_collection {
 struct cycle_block {
 	uint64_t address, bytes;
 	node_id node;
-	uint32_t row; /* of what it is part of, or below */
-	bool object;  /* false: a buffer of an object */
+	uint32_t row;  /* of what it is part of, or below */
+	uint8_t layer; /* enum pt_layer */
+	bool object;   /* false: a buffer of an object */
 };
 
 struct cycles {

@@ -351,7 +351,8 @@ static void take_blocks(struct fate *f)
 		*array_push(&c->blocks) = (struct cycle_block){ .address = b->address,
 								.bytes = b->bytes,
 								.node = b->node,
-								.row = f->row_of[s->group_of[b->owner]] };
+								.row = f->row_of[s->group_of[b->owner]],
+								.layer = b->layer };
 	}
 	for (object_id o = 0; o < s->heap.n; o++) {
 		if (s->group_of[o] == CYCLES_NO_GROUP || s->join.node[o] == NODE_UNKNOWN)
@@ -360,6 +361,7 @@ static void take_blocks(struct fate *f)
 								.bytes = s->join.bytes[o] - buffers[o],
 								.node = s->join.node[o],
 								.row = f->row_of[s->group_of[o]],
+								.layer = PT_LAYER_OBJECT,
 								.object = true };
 	}
 	if (c->blocks.n)
