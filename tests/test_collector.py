@@ -162,3 +162,39 @@ def test_threads_and_finalizers(python, tmp):
     assert made == [], made
     lines = [g for g in doc['garbage'] if g['site'] and g['site']['function'] == 'work' and (g['type'] or '').endswith('Node')]
     assert sum(g['blocks'] for g in lines) <= 4 * 3000, lines
+
+
+def test_lifetimes_agree_with_sites(python, tmp):
+    """What is alive at the end and what was temporary are counted by another model, too; histograms and sums hold."""
+    done = run(python, tmp, 'seen')
+    doc = harness.report('lifetimes', done.trace)
+    total, rows = doc['total'], doc['rows']
+    sites = harness.report('sites', done.trace)
+    assert (sites['blocks'], sites['bytes']) == (total['alive_blocks'], total['alive_bytes']), (sites['blocks'], total)
+    sites = harness.report('sites', '--metric', 'temporary', done.trace)  # those of the interpreter's end included
+    assert total['temporary_blocks'] <= sites['blocks'] <= 1.5 * total['temporary_blocks'], (sites['blocks'], total)
+    for key in ('blocks', 'bytes', 'died_blocks', 'alive_blocks', 'churn_blocks', 'collected_blocks'):
+        assert sum(r[key] for r in rows) == total[key], key
+    for r in rows + [total]:
+        assert sum(r['by_time']) == sum(r['by_allocations']) == r['died_blocks'] == r['blocks'] - r['alive_blocks'], r
+        assert sum(r['survived_collections']) == r['blocks'], r
+    for r in rows:
+        assert sum(e['blocks'] for e in r['died_at']) == r['died_blocks'], r
+    short = harness.report('lifetimes', '--churn', '2', done.trace)['total']
+    assert short['churn_blocks'] == short['by_allocations'][0] >= short['temporary_blocks'], short
+    freed = harness.report('gc', done.trace)
+    before = [c for c in freed['collections'] if c['trigger'] != 'shutdown']
+    assert total['collected_blocks'] == sum(c['freed_blocks'] for c in before), (total['collected_blocks'], len(before))
+    assert len(doc['collections']) == len(before), (len(doc['collections']), len(before))
+
+
+def test_survivors(python, tmp):
+    """Of the lists that are kept, all that a collection meets survive it; nodes in cycles do not."""
+    done = run(python, tmp, 'seen')
+    doc = harness.report('lifetimes', done.trace)
+    nodes = [r for r in doc['rows'] if (r['type'] or '').endswith('Node')]
+    assert sum(r['died_blocks'] for r in nodes) == sum(r['collected_blocks'] for r in nodes) == 2 * 8530, nodes
+    # the pairs that nodes() was at when one came
+    assert sum(sum(r['survived_collections'][1:]) for r in nodes) <= 4 * len(doc['collections']), nodes
+    for c in doc['collections']:
+        assert c['young_survivors'] is None or 0 <= c['young_survivors'] <= c['young_blocks'], c
