@@ -175,6 +175,16 @@ static void name_cache(const char *cache)
 	}
 }
 
+/* A hash, a byte that tells whether there is a time zone, ten bytes of date and time or six of time, one more; the time
+ * zone. They are not known to the collector. */
+static void name_zone(const char *object, unsigned bytes)
+{
+	unsigned has_zone = heap_head() + 8, zone = (has_zone + 1 + bytes + 1 + 7) & ~7u;
+
+	if (PY_AT(uint8_t, object, has_zone))
+		heap_named_put(heap_word(object, zone), heap_text_string("tzinfo"), 0, NULL);
+}
+
 /* ---- types ---- */
 
 static void name_type_parts(const char *type)
@@ -351,6 +361,8 @@ static void name_kind(const char *object, const struct heap_type *t)
 	case KIND_TUPLE: name_items(object, t); break;
 	case KIND_TYPE: name_type(object); break;
 	case KIND_CACHE: name_cache(object); break;
+	case KIND_DATETIME: name_zone(object, 10); break;
+	case KIND_TIME: name_zone(object, 6); break;
 	case KIND_CODE: heap_frames_code(object); break;
 	case KIND_FRAME: heap_frames_object(object); break;
 	case KIND_GENERATOR: heap_frames_generator(object); break;

@@ -171,6 +171,8 @@ static const struct {
 } kinds[] = {
 	{ "collections.deque", KIND_DEQUE },
 	{ "functools._lru_cache_wrapper", KIND_CACHE },
+	{ "datetime.datetime", KIND_DATETIME },
+	{ "datetime.time", KIND_TIME },
 	{ "functools._lru_list_elem", KIND_HELD },
 	{ "code", KIND_CODE },
 	{ "frame", KIND_FRAME },

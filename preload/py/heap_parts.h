@@ -33,10 +33,12 @@ enum {
 
 /* How the edges of a type's objects are found. */
 enum heap_kind {
-	KIND_OTHER, /* its fields, its instance's attributes, and what tp_traverse says beyond them */
-	KIND_LEAF,  /* has none */
-	KIND_HELD,  /* what it holds is reported by the one object that has it */
-	KIND_CACHE, /* functools.lru_cache's, which reports what its elements hold */
+	KIND_OTHER,    /* its fields, its instance's attributes, and what tp_traverse says beyond them */
+	KIND_LEAF,     /* has none */
+	KIND_HELD,     /* what it holds is reported by the one object that has it */
+	KIND_CACHE,    /* functools.lru_cache's, which reports what its elements hold */
+	KIND_DATETIME, /* has a time zone, or not the memory for one */
+	KIND_TIME,
 	KIND_LIST,
 	KIND_TUPLE,
 	KIND_DICT,
