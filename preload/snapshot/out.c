@@ -5,6 +5,7 @@
 #include "preload/os.h"
 
 #include <string.h>
+#include <sys/vfs.h>
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
@@ -15,6 +16,8 @@ enum {
 	STRINGS_FIRST = 16 << 10, /* slots of the table of strings */
 	TEXT_PIECE = 1 << 20,
 	ZSTD_LEVEL = 1,
+	KEPT_SHARE = 20, /* of the disk, one part in so many is left free, but not more than */
+	KEPT_MOST = 64 << 20,
 };
 
 struct string {
@@ -55,6 +58,19 @@ void *out_memory(struct out *o, size_t bytes)
 static bool file_takes(const struct out *o, uint64_t end)
 {
 	return end <= o->file.max_bytes && end <= os_file_size_limit();
+}
+
+/* A snapshot may be large: it does not take the last of a disk that the program writes to as well. */
+static bool disk_has(const struct out *o, uint64_t bytes)
+{
+	struct statfs fs;
+	uint64_t keep;
+
+	if (os_call(SYS_fstatfs, o->file.fd, &fs))
+		return true;
+	keep = fs.f_blocks / KEPT_SHARE * (uint64_t)fs.f_bsize;
+	keep = keep < KEPT_MOST ? keep : KEPT_MOST;
+	return fs.f_bavail * (uint64_t)fs.f_bsize >= bytes + keep;
 }
 
 /* As sink_reserve, but what does not fit is our loss only: events go on as long as they can. */
@@ -121,7 +137,7 @@ static size_t pack(struct out *o, size_t bytes)
 static void write_piece(struct out *o, size_t bytes)
 {
 	size_t total = pack(o, bytes);
-	uint64_t offset = reserve(o, total);
+	uint64_t offset = disk_has(o, total) ? reserve(o, total) : 0;
 
 	if (!offset || !write_all(o->file.fd, o->packed, total, offset)) {
 		o->failed = true;
