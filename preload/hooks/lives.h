@@ -3,12 +3,12 @@
  * lives: objects that are made and die without an allocation (PYTRACE_LIVES, CPython 3.13 and later)
  *
  * What:  REUSE when an object is made in a block that its type had kept in a free list, RETIRE when one dies whose
- * block may be kept, or one whose class has __del__, which may resurrect it. What is made in a block that was just allocated, and what dies with its block, has no event of its
- * own. How:   CPython tells a function of each object made and destroyed (PyRefTracer). There is one place for such a
- *        function: tracemalloc takes it, and the program may; then META python.lives says so.
- * Check: PYTRACE_LOG=check compares the type that an object had when it was destroyed with what is read when its block
- *        is freed.
- * Who:   lifecycle.c; the hooks of the OBJ domain. In free-threaded builds many threads at once.
+ * block may be kept, or one whose class has __del__, which may resurrect it. What is made in a block that was just
+ * allocated, and what dies with its block, has no event of its own. How:   CPython tells a function of each object made
+ * and destroyed (PyRefTracer). There is one place for such a function: tracemalloc takes it, and the program may; then
+ * META python.lives says so. Check: PYTRACE_LOG=check compares the type that an object had when it was destroyed with
+ * what is read when its block is freed. Who:   lifecycle.c; the hooks of the OBJ domain. In free-threaded builds many
+ * threads at once.
  */
 #pragma once
 #include "preload/thread.h"

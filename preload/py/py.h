@@ -90,8 +90,8 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
  * when the event itself is not recorded: ends the definition of a code object. NULL is allowed. */
 static inline void py_block_dies(const void *block);
 
-/* The number of the type of the object in a block that the OBJ domain is about to free, defined in the trace; 0: there is
- * no object in it, or none that is known. For an event that is recorded, with the GIL. See types.h. */
+/* The number of the type of the object in a block that the OBJ domain is about to free, defined in the trace; 0: there
+ * is no object in it, or none that is known. For an event that is recorded, with the GIL. See types.h. */
 static inline uint32_t py_block_type(struct thread *t, const void *block);
 /* To be called with each block that the OBJ domain has handed out, also when the event is not recorded. */
 static inline void py_block_born(const void *block, size_t bytes);
@@ -107,7 +107,8 @@ bool py_lives_set(int (*f)(const char *object, int event, void *data));
 bool py_lives_are_ours(void);
 /* 3.13.0 to 3.13.2 do not tell of most deaths. */
 bool py_lives_miss_deaths(void);
-/* The number of a live object's type, defined in the trace, with PY_TYPE_FREE_LIST and PY_TYPE_FINALIZER; 0: not known. */
+/* The number of a live object's type, defined in the trace, with PY_TYPE_FREE_LIST and PY_TYPE_FINALIZER; 0: not known.
+ */
 uint64_t py_object_type(struct thread *t, const char *object);
 /* How far a live object is from the start of its block. */
 uint32_t py_object_before(const char *object);

@@ -46,8 +46,12 @@ static inline void ring_memory(struct random_ring *r, uint8_t op, uint64_t addr,
 		r->slots[r->n++] =
 			(struct pt_slot){ (uint64_t)PT_OP_SIZE64 << 48, (uint32_t)size, (uint32_t)(size >> 32) };
 	r->slots[r->n++] = (struct pt_slot){ (uint64_t)op << 48 | addr, big ? PT_SIZE_BIG : (uint32_t)size, stack };
-	r->events[r->n_events++] = (struct pt_event){
-		.addr = addr, .size = op == 20 ? (uint32_t)size : free ? 0 : size, .stack = stack, .op = op };
+	r->events[r->n_events++] = (struct pt_event){ .addr = addr,
+						      .size = op == 20 ? (uint32_t)size
+							      : free   ? 0
+								       : size,
+						      .stack = stack,
+						      .op = op };
 }
 
 static inline void ring_pair(struct random_ring *r, uint8_t op, uint64_t a, uint64_t b)

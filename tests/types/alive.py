@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects that are alive when the process ends without the interpreter's taking itself down: {line: {type: how many}}."""
 import json
 import os

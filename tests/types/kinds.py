@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects of many types, each type's on a line of its own: says {line: {type: how many}} of the file <kinds>."""
 import asyncio
 import collections

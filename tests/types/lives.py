@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects of types with free lists, each type's on a line of its own: says {line: {type: how many were made}}."""
 import json
 import sys
