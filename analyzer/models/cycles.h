@@ -4,10 +4,14 @@
  *
  * What:  a listener of a replay. At each snapshot that matters it loads the heap, joins it with the live blocks, redoes
  *        the collector's reasoning (heap/garbage.h) and takes down the groups; then the heap goes. So the memory is
- * that of one snapshot, however many there are. Past:  a snapshot of reason GC shows what a collection is about to
- * find. Which of it the collection freed is seen: the blocks that die until it ends. A block that its type keeps for
- * reuse does not die; it counts as freed with the rest of its group, or when the collection looked at its generation.
+ * that of one snapshot, however many there are.
+ *
+ * Past:  a snapshot of reason GC shows what a collection is about to find. When the collection freed as many objects as
+ *        that, it was these; otherwise it is seen: by the blocks that die until it ends. A block that its type keeps
+ * for reuse does not die; it counts as freed with the rest of its group, if the collection looked at its generation.
+ *
  * Now:   one more snapshot, the last one that is of no collection, shows what is uncollected.
+ *
  * Rows:  groups of one shape with one fate. Their stacks are those of the blocks; who shows them may fold rows further.
  */
 #pragma once
