@@ -13,6 +13,8 @@ struct cycles_work {
 	uint32_t running;                /* index in collections of the one that runs; UINT32_MAX */
 	bool enabled, thresholds_known;
 	uint64_t thresholds[3], frozen, disabled_ns;
+	struct rebirths rebirths; /* so far */
+	uint64_t last_number;     /* of the last allocation */
 };
 
 #define NOT_RUNNING UINT32_MAX
@@ -73,7 +75,7 @@ static void on_snapshot(struct cycles *c, const struct pt_event *ev, const struc
 		return;
 	c->n_snapshots++;
 	if (s->number == c->now) {
-		struct cycles_snapshot *taken = cycles_take(c->trace, s, ev, now, r);
+		struct cycles_snapshot *taken = cycles_take(c->trace, s, &c->work->rebirths, ev, now, r);
 
 		note_now(c, taken, now);
 		cycles_rows_now(c, taken);
@@ -84,7 +86,7 @@ static void on_snapshot(struct cycles *c, const struct pt_event *ev, const struc
 		return;
 	}
 	drop_pending(c);
-	c->work->pending = cycles_take(c->trace, s, ev, now, r);
+	c->work->pending = cycles_take(c->trace, s, &c->work->rebirths, ev, now, r);
 }
 
 static void on_begin(struct cycles *c, const struct pt_event *ev, const struct replay_now *now)
@@ -153,6 +155,7 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 {
 	struct cycles *c = self;
 
+	rebirths_note(&c->work->rebirths, &c->trace->defs, ev, now->ns, c->work->last_number);
 	switch (ev->op) {
 	case PT_OP_SNAPSHOT: on_snapshot(c, ev, now, r); break;
 	case PT_OP_GC_BEGIN: on_begin(c, ev, now); break;
@@ -171,6 +174,12 @@ static void on_changes(void *self, const struct change *changes, size_t n, const
 	struct cycles *c = self;
 
 	(void)now;
+	for (size_t i = n; i-- > 0;) {
+		if (changes[i].kind != BLOCK_BORN || changes[i].number < c->work->last_number)
+			continue;
+		c->work->last_number = changes[i].number;
+		break;
+	}
 	if (!c->work->pending || c->work->running == NOT_RUNNING)
 		return;
 	for (size_t i = 0; i < n; i++) {
@@ -252,6 +261,7 @@ void cycles_free(struct cycles *c)
 	drop_pending(c);
 	if (c->work->kept)
 		cycles_take_free(c->work->kept);
+	rebirths_free(&c->work->rebirths);
 	free(c->work);
 	for (size_t i = 0; i < c->rows.n; i++)
 		array_free(&c->rows.at[i].below);

@@ -62,14 +62,16 @@ static void watch_blocks(struct cycles_snapshot *s)
 	}
 }
 
-struct cycles_snapshot *cycles_take(struct trace *t, const struct snapshot *snapshot, const struct pt_event *ev,
-				    const struct replay_now *now, struct replay *r)
+struct cycles_snapshot *cycles_take(struct trace *t, const struct snapshot *snapshot, const struct rebirths *rebirths,
+				    const struct pt_event *ev, const struct replay_now *now, struct replay *r)
 {
 	struct cycles_snapshot *s = mem_zero(1, sizeof *s);
 
 	heap_load(&s->heap, t, snapshot, 0);
 	join_init(&s->join, &s->heap);
+	s->join.rebirths = rebirths;
 	s->join.model.event(s->join.model.self, ev, now, r);
+	s->join.rebirths = NULL;
 	made_settle(&s->join);
 	garbage_find(&s->garbage, &s->heap, s->join.bytes);
 	groups_of_garbage(&s->groups, &s->heap, &s->garbage, &s->join);

@@ -16,8 +16,8 @@ struct cycles_snapshot {
 #define CYCLES_NO_GROUP UINT32_MAX
 
 /* Loads a snapshot at its event and finds its garbage. cycles_take_free() it. */
-struct cycles_snapshot *cycles_take(struct trace *t, const struct snapshot *s, const struct pt_event *ev,
-				    const struct replay_now *now, struct replay *r);
+struct cycles_snapshot *cycles_take(struct trace *t, const struct snapshot *s, const struct rebirths *rebirths,
+				    const struct pt_event *ev, const struct replay_now *now, struct replay *r);
 void cycles_take_free(struct cycles_snapshot *s);
 
 /* A block, or an object, at this address is no more. */
