@@ -523,6 +523,7 @@ void resident_count(struct resident *r, const struct alive *a, const struct pool
 		if (a->pages_rss_bytes)
 			r->rss_bytes = a->pages_rss_bytes;
 	}
+	r->rss_bytes &= PT_ADDRESS_MASK; /* a file may say anything */
 	r->has_rss = r->rss_bytes != 0;
 	w.free_threaded = defs_meta_is_true(&a->trace->defs, "python.free_threaded");
 	claim_ranges(&w);
