@@ -46,3 +46,17 @@ def test_leak_in_c(python, tmp):
     frames = [(f['language'], f['function'].split('.')[-1], f['line']) for f in findings[0]['stack']]
     at = [frames.index(f) for f in (('native', 'unpack', 12), ('native', 'thumbnail', 22), ('python', 'add', 24), ('python', 'main', 31))]
     assert at == sorted(at), frames
+
+
+def test_orders(python, tmp):
+    """What is held by the listeners, and the cycles that nobody holds."""
+    path = os.path.join(harness.TOP, 'examples', 'orders.py')
+    done = harness.run_traced([python.path, '-B', path], tmp).check()
+    chain = harness.report('paths', done.trace, '__main__.Session')['paths'][0]
+    assert [link['name'].strip('.') for link in chain][:3] == ['__main__', 'shop', 'listeners'], chain
+    if python.free_threaded:
+        return  # classes of cycles: README, "Limits"
+    garbage = [f for f in harness.report('leaks', done.trace)['findings'] if f['verdict'] == 'cycle-garbage']
+    assert len(garbage) == 1 and garbage[0]['site']['function'].endswith('buy'), garbage
+    groups = harness.report('cycles', done.trace)['groups']
+    assert sum(g['objects'] for g in groups) >= 2500 and sum(g['count'] for g in groups) == 500, groups
