@@ -157,3 +157,14 @@ int heap_edge_text(const struct heap *h, object_id o, uint32_t e, char *buf, siz
 	default: return snprintf(buf, size, "%s", "");
 	}
 }
+
+object_id heap_root_holds(const struct heap *h, const struct heap_root *r, uint32_t edge)
+{
+	uint32_t target = h->root_targets.at[edge];
+
+	if (heap_holds(target))
+		return heap_target(target);
+	if (r->kind != PT_ROOT_FRAME || !strcmp(heap_text_of(h, h->root_labels.at[edge] >> 2), "(stack)"))
+		return HEAP_NONE;
+	return heap_target(target);
+}

@@ -134,14 +134,10 @@ object_id heap_source(const struct heap *h, uint32_t edge);
 static inline bool heap_holds(uint32_t target) { return !(target & HEAP_WEAK); }
 /* The object that a target names, whether it is held or not; HEAP_NONE. */
 static inline object_id heap_target(uint32_t target) { return target == HEAP_NONE ? target : target & ~HEAP_WEAK; }
-/* The object that a root holds by one of its edges; HEAP_NONE. What a running function's variables and stack refer to
- * is held, whoever counts the reference: nobody (borrowed), or the object of the frame. */
-static inline object_id heap_root_holds(const struct heap *h, const struct heap_root *r, uint32_t edge)
-{
-	uint32_t target = h->root_targets.at[edge];
-
-	return heap_holds(target) || r->kind == PT_ROOT_FRAME ? heap_target(target) : HEAP_NONE;
-}
+/* The object that a root holds by one of its edges; HEAP_NONE. What a running function's variables refer to is held,
+ * whoever counts the reference: nobody (borrowed), or the object of the frame. What its stack refers to uncounted may
+ * be left over, and what is borrowed there is held by what it was borrowed from. */
+object_id heap_root_holds(const struct heap *h, const struct heap_root *r, uint32_t edge);
 static inline bool heap_is_tracked(const struct heap *h, object_id o) { return h->flags[o] & PT_OBJECT_TRACKED; }
 static inline unsigned heap_generation(const struct heap *h, object_id o)
 {
