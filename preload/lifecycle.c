@@ -24,7 +24,7 @@
 #include "preload/options.h"
 #include "preload/os.h"
 #include "preload/program.h"
-#include "preload/py/collector.h"
+#include "preload/py/gc/collector.h"
 #include "preload/sink.h"
 #include "preload/snapshot/signals.h"
 #include "preload/snapshot/snapshot.h"

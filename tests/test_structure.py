@@ -20,6 +20,8 @@ MAY = {
     'analyzer/models': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap'],
     'analyzer/symbols': ['formats', 'analyzer/base'],
     'analyzer/out': ['analyzer/base'],
+    'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models',
+                        'analyzer/symbols', 'analyzer/out', 'analyzer'],
     'analyzer/commands': ['formats', 'analyzer'],
 }
 MAIN = ['analyzer/base', 'analyzer/out', 'analyzer/commands']

@@ -2,8 +2,8 @@
 /* bundle: the names of a trace's native frames in a file beside it, so that another machine can show them */
 #include "analyzer/base/mem.h"
 #include "analyzer/base/path.h"
-#include "analyzer/commands/report.h"
-#include "analyzer/commands/symbolise.h"
+#include "analyzer/report/report.h"
+#include "analyzer/report/symbolise.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  *
  * The oracle of the format: it prints what the reader hands out, in order, and interprets nothing.
  */
-#include "analyzer/commands/report.h"
+#include "analyzer/report/report.h"
 #include "analyzer/out/progress.h"
 #include "analyzer/replay/order.h"
 

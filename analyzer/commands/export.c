@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* export: a trace for other programs */
-#include "analyzer/commands/fold.h"
+#include "analyzer/report/fold.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * gc: what `pytrace gc` found in one process; gc.c gathers it, gc_show.c prints it
  */
 #pragma once
-#include "analyzer/commands/report.h"
+#include "analyzer/report/report.h"
 #include "analyzer/models/collections.h"
 
 /* A line whose objects were freed by collections; each type is a row of its own. */

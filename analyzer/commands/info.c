@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* info: what a trace is of, and whether it is whole */
 #include "analyzer/base/path.h"
-#include "analyzer/commands/report.h"
-#include "analyzer/commands/share.h"
+#include "analyzer/report/report.h"
+#include "analyzer/report/share.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* leaks: what was not given back: findings with their evidence, what is undecided, and what is merely held */
-#include "analyzer/commands/finding.h"
+#include "analyzer/report/finding.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lifetimes: what `pytrace lifetimes` found in one process; lifetimes.c gathers it, lifetimes_show.c prints it */
 #pragma once
-#include "analyzer/commands/report.h"
+#include "analyzer/report/report.h"
 #include "analyzer/models/ages.h"
 
 enum lifetimes_by { LIFETIMES_LINE, LIFETIMES_TYPE, LIFETIMES_STACK };

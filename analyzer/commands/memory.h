@@ -7,7 +7,7 @@
  * How:   memory_listen() before the replay, memory_finish() after it; then print or put.
  */
 #pragma once
-#include "analyzer/commands/report.h"
+#include "analyzer/report/report.h"
 #include "analyzer/models/areas.h"
 #include "analyzer/models/pins.h"
 

@@ -5,7 +5,7 @@
  * Objects of one type are held in a few ways, however many they are: chains that differ in keys and places only are one
  * way, shown by an example.
  */
-#include "analyzer/commands/chain.h"
+#include "analyzer/report/chain.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

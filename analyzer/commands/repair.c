@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* repair: a clean copy of a damaged or unfinished trace */
-#include "analyzer/commands/report.h"
+#include "analyzer/report/report.h"
 #include "analyzer/out/progress.h"
 #include "analyzer/read/rewrite.h"
 

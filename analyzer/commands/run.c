@@ -7,7 +7,7 @@
  *
  * Which traces are its own: those in the folder of the output pattern whose process started after we did.
  */
-#include "analyzer/commands/finding.h"
+#include "analyzer/report/finding.h"
 #include "analyzer/base/mem.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sites: who allocated it, by line, function, file, stack, layer, thread, task or type */
-#include "analyzer/commands/fold.h"
+#include "analyzer/report/fold.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* summary: one page on a process or a tree of processes, and what to look at next */
-#include "analyzer/commands/finding.h"
-#include "analyzer/commands/fold.h"
+#include "analyzer/report/finding.h"
+#include "analyzer/report/fold.h"
 
 #include <stdlib.h>
 #include <string.h>

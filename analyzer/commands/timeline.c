@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* timeline: bytes over time, by layer and type, with collections, marks and snapshots on it */
 #include "analyzer/models/timeline.h"
-#include "analyzer/commands/report.h"
+#include "analyzer/report/report.h"
 #include "analyzer/models/collections.h"
 #include "analyzer/out/spark.h"
 #include "analyzer/read/snapshot.h"

@@ -7,7 +7,7 @@
 #include "preload/snapshot/inside.h"
 #include "preload/allocator/real.h"
 #include "preload/os.h"
-#include "preload/py/heap.h"
+#include "preload/py/heap/heap.h"
 #include "preload/sink.h"
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/out.h"

@@ -3,7 +3,7 @@
 #include "preload/snapshot/snapshot.h"
 #include "preload/emit.h"
 #include "preload/os.h"
-#include "preload/py/heap.h"
+#include "preload/py/heap/heap.h"
 #include "preload/py/moment.h"
 #include "preload/sink.h"
 #include "preload/snapshot/copy.h"

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Groups become findings in two steps. First those with the same verdict whose innermost user function, with all its
+ * callers, is the same. Then a smaller finding joins a larger one when the one's function called the other's, and the
+ * same number of blocks came to both (or a whole multiple): they are made by the same work.
+ */
+#include "analyzer/report/finding.h"
+#include "analyzer/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_FINDING     UINT32_MAX
+#define JOIN_PERCENT   40 /* a companion is smaller than this share of what it joins */
+#define JOIN_MULTIPLE  16 /* blocks of the one for a block of the other, at most */
+#define JOIN_EXACT     0.02
+#define MOSTLY_CLAIMED 80 /* percent of a group that are garbage of another finding */
+#define HOLDERS_MAX    20 /* findings for which one is looked for: each takes a search of the heap */
+#define JOIN_DISTANCE  2  /* calls between a library's function and the caller that it shares with the leak */
+
+/* ---- the list ---- */
+
+static uint64_t weight(const struct finding *f)
+{
+	return f->sum.verdict == GROWTH_FOUND && !f->cycle ? (uint64_t)f->sum.evidence.grown_bytes : f->sum.bytes;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct finding *a = left, *b = right;
+
+	if (a->sum.verdict != b->sum.verdict)
+		return a->sum.verdict < b->sum.verdict ? -1 : 1;
+	if (weight(a) != weight(b))
+		return weight(a) > weight(b) ? -1 : 1;
+	if (a->trace != b->trace)
+		return a->trace->trace.front.pid < b->trace->trace.front.pid ? -1 : 1;
+	return a->sum.node < b->sum.node ? -1 : a->sum.node > b->sum.node;
+}
+
+static uint64_t fingerprint_of(const struct finding *f) { return f->trace->growth.fingerprints[f->blame]; }
+
+/* Whether the function at `caller` is among the callers of f's, at any distance. */
+static bool is_caller(node_id caller, const struct finding *f)
+{
+	const struct defs *d = &f->trace->trace.defs;
+	const uint64_t *fingerprints = f->trace->growth.fingerprints;
+
+	for (node_id at = f->blame; at > NODE_UNKNOWN; at = defs_frame(d, at)->parent) {
+		if (fingerprints[at] == fingerprints[caller])
+			return true;
+	}
+	return false;
+}
+
+/* Whether one called the other; or a library made `f` for a caller that both share: no line of the user's is to blame
+ * for it anyway. */
+static bool are_related(const struct finding *leader, const struct finding *f)
+{
+	node_id at = f->blame;
+
+	if (is_caller(leader->blame, f) || is_caller(at, leader))
+		return true;
+	if (finding_place(f)->origin == ORIGIN_USER)
+		return false;
+	for (int i = 0; i < JOIN_DISTANCE && at > NODE_UNKNOWN; i++) {
+		at = place_caller(&f->trace->places, at);
+		if (at > NODE_UNKNOWN && is_caller(at, leader))
+			return true;
+	}
+	return false;
+}
+
+static bool in_step(const struct finding *a, const struct finding *b)
+{
+	double n = (double)a->sum.evidence.grown_blocks, m = (double)b->sum.evidence.grown_blocks, ratio, whole;
+
+	if (n <= 0 || m <= 0)
+		return false;
+	ratio = n > m ? n / m : m / n;
+	whole = (double)(uint64_t)(ratio + 0.5);
+	return whole <= JOIN_MULTIPLE && ratio - whole <= JOIN_EXACT * whole && whole - ratio <= JOIN_EXACT * whole;
+}
+
+static bool same_function(const struct finding *leader, const struct finding *f)
+{
+	return fingerprint_of(leader) == fingerprint_of(f);
+}
+
+static bool is_same(const struct finding *leader, const struct finding *f)
+{
+	return leader->sum.verdict == f->sum.verdict && same_function(leader, f);
+}
+
+static bool is_companion(const struct finding *leader, const struct finding *f)
+{
+	return f->sum.verdict == GROWTH_FOUND && leader->sum.verdict == GROWTH_FOUND &&
+	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && in_step(leader, f) && are_related(leader, f);
+}
+
+/* What stays without enough evidence of its own, beside what has it, made by the same function: what grew at all, and
+ * what is of the same line. */
+static bool is_remainder(const struct finding *leader, const struct finding *f)
+{
+	if (leader->sum.verdict != GROWTH_FOUND || f->sum.verdict == GROWTH_FOUND || !same_function(leader, f) ||
+	    f->sum.doubt == GROWTH_IMPORTING)
+		return false;
+	return f->sum.doubt != GROWTH_NO_DOUBT || finding_place(leader)->at.line == finding_place(f)->at.line;
+}
+
+static void take_over(struct finding *leader, struct finding *f)
+{
+	leader->groups = mem_resize(leader->groups, leader->n_groups + f->n_groups, sizeof *leader->groups);
+	memcpy(leader->groups + leader->n_groups, f->groups, f->n_groups * sizeof *f->groups);
+	leader->n_groups += f->n_groups;
+	growth_merge(&leader->trace->growth, &leader->sum, &f->sum);
+	free(f->groups);
+}
+
+/* Joins findings by a rule and sorts anew. Held groups, of which there may be very many, never lead. */
+static void join(struct finding_list *l, bool (*belongs)(const struct finding *leader, const struct finding *f))
+{
+	size_t n = 0, leaders = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding f = l->at[i];
+		size_t j = 0;
+
+		while (j < leaders && (l->at[j].trace != f.trace || !belongs(&l->at[j], &f)))
+			j++;
+		if (j < leaders) {
+			take_over(&l->at[j], &f);
+			continue;
+		}
+		l->at[n++] = f;
+		leaders += f.sum.verdict != GROWTH_HELD;
+	}
+	l->n = n;
+	qsort(l->at, l->n, sizeof *l->at, compare);
+}
+
+static int compare_parts(const void *left, const void *right)
+{
+	const struct finding_part *a = left, *b = right;
+
+	if (a->live.bytes != b->live.bytes)
+		return a->live.bytes > b->live.bytes ? -1 : 1;
+	return a->place->at.line < b->place->at.line ? -1 : a->place->at.line > b->place->at.line;
+}
+
+static bool same_line(const struct place *a, const struct place *b)
+{
+	return a->at.line == b->at.line && !strcmp(a->file, b->file) && !strcmp(a->function, b->function);
+}
+
+void finding_add_part(struct finding_part **parts, size_t *n, const struct place *place, node_id node,
+		      const struct amount *live)
+{
+	size_t i = 0;
+
+	while (i < *n && !same_line((*parts)[i].place, place))
+		i++;
+	if (i == *n) {
+		*parts = mem_resize(*parts, *n + 1, sizeof **parts);
+		(*parts)[(*n)++] = (struct finding_part){ .place = place };
+	}
+	if (live->bytes > (*parts)[i].node_bytes) {
+		(*parts)[i].node = node;
+		(*parts)[i].node_bytes = live->bytes;
+	}
+	(*parts)[i].live.bytes += live->bytes;
+	(*parts)[i].live.blocks += live->blocks;
+}
+
+/* What of a curve is no garbage that another finding is about. */
+static struct amount unclaimed(const struct report_trace *t, size_t curve)
+{
+	const struct curve *c = &t->curves.curves.at[curve];
+	const struct amount *claimed = t->remains && t->remains->claimed ? &t->remains->claimed[curve] : NULL;
+
+	if (!claimed)
+		return (struct amount){ c->bytes, c->blocks };
+	return (struct amount){ c->bytes - claimed->bytes, c->blocks - claimed->blocks };
+}
+
+static struct finding_part *copy_of(const struct finding_part *parts, size_t n)
+{
+	struct finding_part *copy = mem_alloc((n + 1) * sizeof *copy);
+
+	memcpy(copy, parts, n * sizeof *copy);
+	return copy;
+}
+
+struct finding_part *finding_parts(const struct finding *f, size_t *ret_n)
+{
+	struct report_trace *t = f->trace;
+	struct finding_part *parts = f->own_parts ? copy_of(f->own_parts, f->n_own_parts) : NULL;
+	bool *mine = mem_zero(t->growth.groups.n + 1, sizeof *mine);
+
+	*ret_n = f->n_own_parts;
+	for (size_t i = 0; i < f->n_groups; i++)
+		mine[f->groups[i]] = true;
+	for (size_t i = 0; !f->own_parts && i < t->curves.curves.n; i++) {
+		const struct curve *curve = &t->curves.curves.at[i];
+		uint32_t group = t->growth.group_of[i];
+		struct amount live = unclaimed(t, i);
+
+		if (group != MAP_NONE && mine[group] && live.bytes)
+			finding_add_part(&parts, ret_n, place_find(&t->places, place_blame(&t->places, curve->node)),
+					 curve->node, &live);
+	}
+	if (*ret_n)
+		qsort(parts, *ret_n, sizeof *parts, compare_parts);
+	free(mine);
+	return parts;
+}
+
+/* The stack to show is that of the line that holds most, not of the group that does. */
+static void look_at_worst_line(struct finding *f)
+{
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+
+	if (n) {
+		f->sum.node = parts[0].node;
+		f->blame = place_blame(&f->trace->places, f->sum.node);
+	}
+	free(parts);
+}
+
+/* By group: what of it is garbage that a finding is about. */
+static struct amount *claimed_by_group(const struct report_trace *t)
+{
+	struct amount *sums = mem_zero(t->growth.groups.n + 1, sizeof *sums);
+
+	for (size_t i = 0; t->remains && t->remains->claimed && i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (group == MAP_NONE)
+			continue;
+		sums[group].bytes += t->remains->claimed[i].bytes;
+		sums[group].blocks += t->remains->claimed[i].blocks;
+	}
+	return sums;
+}
+
+static struct finding from_group(struct report_trace *t, uint32_t group, const struct amount *claimed)
+{
+	struct finding f = { .trace = t, .sum = t->growth.groups.at[group], .n_groups = 1 };
+
+	if (claimed->bytes * 100 >= f.sum.bytes * MOSTLY_CLAIMED && claimed->bytes) {
+		f.sum.verdict = GROWTH_HELD; /* what grew has its finding */
+		f.sum.doubt = GROWTH_NO_DOUBT;
+	}
+	f.sum.bytes -= claimed->bytes;
+	f.sum.blocks -= claimed->blocks;
+	f.blame = place_blame(&t->places, f.sum.node);
+	f.groups = mem_alloc(sizeof *f.groups);
+	f.groups[0] = group;
+	return f;
+}
+
+/* Who keeps what was found to grow. */
+static void find_holder(struct finding *f)
+{
+	struct report_trace *t = f->trace;
+	bool *mine = mem_zero(t->trace.defs.stacks.nodes.n + 1, sizeof *mine), *groups;
+
+	groups = mem_zero(t->growth.groups.n + 1, sizeof *groups);
+	for (size_t i = 0; i < f->n_groups; i++)
+		groups[f->groups[i]] = true;
+	for (size_t i = 0; i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (group != MAP_NONE && groups[group])
+			mine[t->curves.curves.at[i].node] = true;
+	}
+	f->has_holder = holder_find(&f->holder, &t->remains->view, mine);
+	free(groups);
+	free(mine);
+}
+
+/* Fills what holds for one process. */
+static void settle(struct finding *f, size_t place)
+{
+	if (f->sum.verdict != GROWTH_HELD && !f->cycle && (f->n_groups > 1 || f->sum.n_stacks > 1))
+		look_at_worst_line(f);
+	f->all = (struct amount){ f->sum.bytes, f->sum.blocks };
+	f->all_rate = finding_rate(f);
+	f->pids = mem_alloc(sizeof *f->pids);
+	f->pids[f->n_pids++] = f->trace->trace.front.pid;
+	if (f->sum.verdict != GROWTH_HELD && !f->cycle && f->trace->remains && place < HOLDERS_MAX)
+		find_holder(f);
+}
+
+static void free_parts(struct finding *f)
+{
+	free(f->groups);
+	free(f->pids);
+	free(f->own_parts);
+	if (f->has_holder)
+		holder_free(&f->holder);
+}
+
+/* Takes in the same finding of another process. */
+static void add_twin(struct finding *f, struct finding *twin)
+{
+	f->all.bytes += twin->all.bytes;
+	f->all.blocks += twin->all.blocks;
+	f->all_rate += twin->all_rate;
+	f->pids = mem_resize(f->pids, f->n_pids + 1, sizeof *f->pids);
+	f->pids[f->n_pids++] = twin->pids[0];
+	f->cycles += twin->cycles;
+	f->cycle_objects += twin->cycle_objects;
+	free_parts(twin);
+}
+
+/* What grows in the same container, in its shadow, is one leak: the entries and what they need. */
+static bool is_held_with(const struct finding *leader, const struct finding *f)
+{
+	return leader->trace == f->trace && leader->sum.verdict == GROWTH_FOUND && f->sum.verdict == GROWTH_FOUND &&
+	       leader->has_holder && f->has_holder && leader->holder.object == f->holder.object &&
+	       weight(f) * 100 < weight(leader) * JOIN_PERCENT;
+}
+
+/* Its bytes belong to the leak; the evidence stays that of the leader. */
+static void take_shadow(struct finding *leader, struct finding *f)
+{
+	leader->groups = mem_resize(leader->groups, leader->n_groups + f->n_groups, sizeof *leader->groups);
+	memcpy(leader->groups + leader->n_groups, f->groups, f->n_groups * sizeof *f->groups);
+	leader->n_groups += f->n_groups;
+	leader->sum.bytes += f->sum.bytes;
+	leader->sum.blocks += f->sum.blocks;
+	leader->sum.layers |= f->sum.layers;
+	leader->all = (struct amount){ leader->sum.bytes, leader->sum.blocks };
+	free_parts(f);
+}
+
+static void join_held(struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding f = l->at[i];
+		size_t j = 0;
+
+		while (j < n && !is_held_with(&l->at[j], &f))
+			j++;
+		if (j == n) {
+			l->at[n++] = f;
+			continue;
+		}
+		take_shadow(&l->at[j], &f);
+	}
+	l->n = n;
+}
+
+static bool are_twins(const struct finding *a, const struct finding *b)
+{
+	return a->sum.verdict == b->sum.verdict && a->trace != b->trace && a->reason == b->reason &&
+	       !a->cycle == !b->cycle && fingerprint_of(a) == fingerprint_of(b);
+}
+
+static void join_twins(struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding f = l->at[i];
+		size_t j = f.sum.verdict == GROWTH_HELD ? n : 0;
+
+		while (j < n && !are_twins(&l->at[j], &f))
+			j++;
+		if (j < n)
+			add_twin(&l->at[j], &f);
+		else
+			l->at[n++] = f;
+	}
+	l->n = n;
+}
+
+/* What stays of a trace's groups when garbage has its own findings, which go to the end of the list. */
+static void list_trace(struct finding_list *l, struct report_trace *t, struct finding *cycles, size_t *n_cycles)
+{
+	struct amount *claimed;
+
+	if (t->remains)
+		finding_cycles(t, cycles, n_cycles);
+	claimed = claimed_by_group(t);
+	for (uint32_t j = 0; j < t->growth.groups.n; j++) {
+		if (claimed[j].bytes < t->growth.groups.at[j].bytes || !claimed[j].bytes)
+			l->at[l->n++] = from_group(t, j, &claimed[j]);
+	}
+	free(claimed);
+}
+
+static void join_groups(struct finding_list *l)
+{
+	qsort(l->at, l->n, sizeof *l->at, compare);
+	join(l, is_same);
+	join(l, is_companion);
+	for (size_t i = 0; i < l->n; i++)
+		growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
+	qsort(l->at, l->n, sizeof *l->at, compare);
+	join(l, is_remainder); /* last: what has no evidence must not weigh */
+}
+
+void finding_list_init(struct finding_list *l, const struct report *r)
+{
+	struct finding *cycles;
+	size_t n = 0, n_cycles = 0;
+
+	*l = (struct finding_list){ 0 };
+	for (size_t i = 0; i < r->n_traces; i++) {
+		n += r->traces[i]->growth.groups.n;
+		n_cycles += r->traces[i]->remains ? r->traces[i]->remains->list.at.n : 0;
+	}
+	l->at = mem_zero(n + n_cycles + 1, sizeof *l->at);
+	cycles = mem_zero(n_cycles + 1, sizeof *cycles);
+	n_cycles = 0;
+	for (size_t i = 0; i < r->n_traces; i++)
+		list_trace(l, r->traces[i], cycles, &n_cycles);
+	join_groups(l);
+	memcpy(l->at + l->n, cycles, n_cycles * sizeof *cycles);
+	l->n += n_cycles;
+	free(cycles);
+	qsort(l->at, l->n, sizeof *l->at, compare);
+	for (size_t i = 0; i < l->n; i++)
+		settle(&l->at[i], i);
+	join_held(l);
+	join_twins(l);
+	for (size_t i = 0; i < l->n; i++) {
+		l->n_found += l->at[i].sum.verdict == GROWTH_FOUND;
+		l->n_undecided += l->at[i].sum.verdict == GROWTH_UNDECIDED;
+	}
+}
+
+void finding_list_free(struct finding_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free_parts(&l->at[i]);
+	free(l->at);
+	*l = (struct finding_list){ 0 };
+}
+
+/* ---- what is known of one ---- */
+
+const struct place *finding_place(const struct finding *f) { return place_find(&f->trace->places, f->blame); }
+
+double finding_rate(const struct finding *f)
+{
+	const struct growth_evidence *e = &f->sum.evidence;
+
+	if (f->sum.verdict == GROWTH_HELD || e->end_ns <= e->warm_ns || e->grown_bytes <= 0)
+		return 0;
+	return (double)e->grown_bytes * 1e9 / (double)(e->end_ns - e->warm_ns);
+}
+
+bool finding_is_in(const struct finding *f, uint32_t pid)
+{
+	for (size_t i = 0; i < f->n_pids; i++) {
+		if (f->pids[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+const char *finding_reservation(const struct report *r)
+{
+	bool any_blocks = false, any_windows = false;
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		any_blocks |= r->traces[i]->account.total.blocks > 0;
+		any_windows |= r->traces[i]->growth.n_windows > 0;
+	}
+	if (!any_blocks)
+		return "no allocation is in the trace";
+	return any_windows ? NULL : "the run is too short to show growth";
+}

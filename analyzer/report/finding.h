@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * finding: the groups of models/growth.h as people should see them, all traces together
+ *
+ * What:  groups that one function of the user's own code made are one finding, whatever library functions did the
+ *        work for it; what grows beside in step with it (the keys of a cache whose values are the leak) joins it. The
+ *        lines are kept as parts.
+ *        The same finding in several processes (the workers of a server) is one.
+ * Who:   leaks, summary, run. Text and JSON: finding_show.c. Order: findings, undecided, held; in each the worst first.
+ * Held groups stay apart.
+ */
+#pragma once
+#include "analyzer/report/holder.h"
+#include "analyzer/report/remains.h"
+#include "analyzer/report/report.h"
+
+struct finding_part;
+
+struct finding {
+	struct report_trace *trace; /* of several processes with this finding, the one where it is worst */
+	struct growth_group
+		sum;   /* verdict and doubt of the worst group; amounts and evidence of all; `node` in the worst line */
+	node_id blame; /* the frame to look at first: the innermost of the user's own code */
+	uint32_t *groups; /* indexes in trace->growth.groups */
+	size_t n_groups;
+	uint32_t *pids; /* of all processes that have it, the worst first */
+	size_t n_pids;
+	struct amount all; /* alive at the end in all of them */
+	double all_rate;   /* bytes in a second, in all of them */
+
+	/* of garbage that stays */
+	const struct cycle_shown *cycle; /* the row that holds most; NULL: the verdict is on growth */
+	enum remains_reason reason;
+	uint64_t cycles, cycle_objects;
+	struct finding_part *own_parts; /* NULL: by its groups */
+	size_t n_own_parts;
+
+	/* of growth */
+	bool has_holder;
+	struct holder holder;
+};
+
+/* What of a finding was made on one line of the user's code. */
+struct finding_part {
+	const struct place *place;
+	node_id node; /* the stack of it that holds most */
+	uint64_t node_bytes;
+	struct amount live;
+};
+
+struct finding_list {
+	struct finding *at;
+	size_t n, n_found, n_undecided;
+};
+
+void finding_list_init(struct finding_list *l, const struct report *r);
+void finding_list_free(struct finding_list *l);
+
+/* What keeps "no finding" from meaning much: "the run is too short to show growth". NULL: nothing. */
+const char *finding_reservation(const struct report *r);
+
+/* The parts of a finding, most bytes first. free() them. */
+struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);
+
+/* Adds to the part of this line. */
+void finding_add_part(struct finding_part **parts, size_t *n, const struct place *place, node_id node,
+		      const struct amount *live);
+
+/* Makes the findings on garbage of one trace: at most as many as there are rows of cycles, pushed to ret[0..*n). Fills
+ * t->remains->claimed. finding_cycles.c. */
+void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n);
+
+/* "growth", "cycle-garbage", "cycle-uncollectable", "undecided", "held". */
+const char *finding_verdict(const struct finding *f);
+
+/* One sentence on what the verdict rests on. Written into buf, which is returned. */
+char *finding_why(const struct finding *f, char *buf, size_t cap);
+
+/* Stable across runs and machines: the verdict and a number made of the stack's functions and base file names. */
+char *finding_fingerprint(const struct finding *f, char *buf, size_t cap);
+
+/* Bytes by which it grows in a second, over the windows after the warm-up; 0 when it does not. */
+double finding_rate(const struct finding *f);
+
+const struct place *finding_place(const struct finding *f);
+
+bool finding_is_in(const struct finding *f, uint32_t pid);
+
+/* The object of DESIGN 2.3. */
+json_t *finding_json(const struct finding *f);
+
+/* Prints a finding with its evidence, its line and its stack. */
+void finding_print(struct report *r, const struct finding *f, size_t number);
+
+/* Prints where: the frame to look at with the text of its line, and the frame that did it, when that is another. */
+void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent);
+
+/* Prints ", pid 71 72". */
+void finding_print_pids(const struct output *o, const struct finding *f);
+
+/* A row: bytes, blocks, first, last, where, function. */
+void finding_cells(struct report *r, const struct finding *f, struct table *t);

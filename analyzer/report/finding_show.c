@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* finding_show: findings as text and as JSON */
+#include "analyzer/report/finding.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CURVE_POINTS 5 /* moments at which the text shows how much was alive */
+#define PARTS_SHOWN  4
+#define PIDS_SHOWN   8
+
+static const char *const verdict_names[] = {
+	[GROWTH_FOUND] = "growth",
+	[GROWTH_UNDECIDED] = "undecided",
+	[GROWTH_HELD] = "held",
+};
+
+/* What each doubt means, and the run that would settle it. */
+static const struct {
+	const char *why, *decides;
+} doubts[GROWTH_DOUBTS] = {
+	[GROWTH_TOO_SHORT] = { "the run is too short to show whether it goes on growing",
+			       "trace a run with several times the work" },
+	[GROWTH_SLOWING] = { "it grew less and less, as a cache does that fills up",
+			     "trace a run with twice the work: a cache stays as it is, a leak doubles" },
+	[GROWTH_GAPS] = { "it grew in a part of the windows only", "trace a longer run with steady work" },
+	[GROWTH_SAWTOOTH] = { "it fell in between, as garbage does that waits for its collection",
+			      "trace a run with several times the work" },
+	[GROWTH_IMPORTING] = { "it grew while modules were being imported, which ends when all are",
+			       "trace a run that goes on after the last import" },
+	[GROWTH_BUILDING] = { "nearly all that the program made came from one call, which may just build what it "
+			      "returns",
+			      "trace a run that goes on after that call" },
+	[GROWTH_STOPPED] = { "it grew while the program worked, but then the program idled for much longer",
+			     "trace a run in which the program goes on working" },
+	[GROWTH_LITTLE] = { "it grew by too little to tell a leak from a small cache that fills up",
+			    "trace a run with several times the work" },
+	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
+			      "trace a run with several times the work: a bounded cache stops at its bound" },
+};
+
+const char *finding_verdict(const struct finding *f)
+{
+	if (f->cycle)
+		return f->reason == REMAINS_UNCOLLECTABLE ? "cycle-uncollectable" : "cycle-garbage";
+	return verdict_names[f->sum.verdict];
+}
+
+char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s-%016" PRIx64, finding_verdict(f), f->trace->growth.fingerprints[f->blame]);
+	return buf;
+}
+
+/* "2.50 MiB in 3,000 blocks"; no blocks when larger ones took the place of smaller. */
+static void put_grown(char *buf, size_t cap, const struct growth_evidence *e)
+{
+	uint64_t bytes = e->grown_bytes > 0 ? (uint64_t)e->grown_bytes : 0;
+
+	if (e->grown_blocks > 0)
+		snprintf(buf, cap, "%s in %s", format_bytes(bytes).text,
+			 format_plural((uint64_t)e->grown_blocks, "block", "blocks").text);
+	else
+		snprintf(buf, cap, "%s", format_bytes(bytes).text);
+}
+
+/* "100 cycles that hold only themselves (300 objects): the collector was off since 20 ms". */
+static char *cycle_reason(const struct finding *f, char *buf, size_t cap)
+{
+	const struct cycles *c = &f->trace->remains->cycles;
+	char why[300];
+	int used = snprintf(buf, cap, "%s, held by nobody else: ", format_plural(f->cycles, "cycle", "cycles").text);
+
+	switch (f->reason) {
+	case REMAINS_OFF:
+		if (c->gc_enabled)
+			snprintf(buf + used, cap - (size_t)used, "no collection starts by itself (threshold 0)");
+		else
+			snprintf(buf + used, cap - (size_t)used, "the collector was off since %s",
+				 format_seconds((double)c->disabled_ns / 1e9).text);
+		break;
+	case REMAINS_FROZEN:
+		snprintf(buf + used, cap - (size_t)used,
+			 "in the permanent generation (gc.freeze), where no collection looks");
+		break;
+	case REMAINS_GROWING:
+		snprintf(buf + used, cap - (size_t)used,
+			 "the collector is on, but did not come to them, and there are more and more");
+		break;
+	default:
+		snprintf(buf + used, cap - (size_t)used, "no collection frees them, for %s",
+			 cycle_why(f->cycle->row->why, why, sizeof why));
+		break;
+	}
+	return buf;
+}
+
+char *finding_why(const struct finding *f, char *buf, size_t cap)
+{
+	const struct growth_evidence *e = &f->sum.evidence;
+	char grown[160];
+
+	if (f->cycle)
+		return cycle_reason(f, buf, cap);
+	put_grown(grown, sizeof grown, e);
+	if (f->sum.verdict == GROWTH_FOUND)
+		snprintf(buf, cap,
+			 "after the warm-up it grew in %u of %u windows of work, up to the end and without slowing "
+			 "down, by %s",
+			 e->growing, e->windows, grown);
+	else if (f->sum.verdict == GROWTH_HELD)
+		snprintf(buf, cap, "it stays, but nothing shows that it grows without end");
+	else if (f->sum.doubt == GROWTH_TOO_SHORT)
+		snprintf(buf, cap, "%s", doubts[f->sum.doubt].why);
+	else
+		snprintf(buf, cap, "%s: it grew in %u of %u windows of work, by %s", doubts[f->sum.doubt].why,
+			 e->growing, e->windows, grown);
+	return buf;
+}
+
+static double seconds(uint64_t ns) { return (double)ns / 1e9; }
+
+static const struct place *finding_site(const struct finding *f)
+{
+	return place_find(&f->trace->places, place_site(&f->trace->places, f->sum.node));
+}
+
+/* ---- JSON ---- */
+
+static json_t *evidence_json(const struct finding *f)
+{
+	const struct growth_evidence *e = &f->sum.evidence;
+	const struct growth *g = &f->trace->growth;
+	json_t *o = json_object(), *curve = json_array();
+
+	json_put(o, "windows", json_integer(e->windows));
+	json_put(o, "growing_windows", json_integer(e->growing));
+	json_put(o, "growing_last_windows", json_integer(e->growing_last));
+	json_put(o, "from_s", json_seconds(e->warm_ns));
+	json_put(o, "to_s", json_seconds(e->end_ns));
+	json_put(o, "warm_bytes", json_bytes(e->warm_bytes));
+	json_put(o, "grown_bytes", json_integer(e->grown_bytes));
+	json_put(o, "grown_blocks", json_integer(e->grown_blocks));
+	json_put(o, "first_half_bytes", json_integer(e->first_half_bytes));
+	json_put(o, "last_half_bytes", json_integer(e->last_half_bytes));
+	json_put(o, "fall_bytes", json_integer(e->fall_bytes));
+	json_put(o, "late_deaths", json_bytes(e->late_deaths));
+	for (uint32_t w = 0; g->n_windows && w <= g->n_windows; w++)
+		json_add(curve, json_bytes(f->sum.curve_bytes[w]));
+	json_put(o, "live_bytes", curve);
+	json_put(o, "first_s", json_seconds(f->sum.first_ns));
+	json_put(o, "last_s", json_seconds(f->sum.last_ns));
+	json_put(o, "stacks", json_integer(f->sum.n_stacks));
+	if (!f->cycle)
+		return o;
+	json_put(o, "cycles", json_bytes(f->cycles));
+	json_put(o, "objects", json_bytes(f->cycle_objects));
+	json_put(o, "collector_enabled", json_boolean(f->trace->remains->cycles.gc_enabled));
+	json_put(o, "snapshot", json_bytes(f->trace->remains->cycles.now));
+	return o;
+}
+
+/* Its type: of a cycle's first member that has a line; of growth the one of most bytes of the largest stack. */
+static json_t *type_json(const struct finding *f)
+{
+	const char *type = f->trace->has & REPORT_TYPES ? types_main(&f->trace->types, f->sum.node) : "";
+	const struct cycles *c = f->cycle ? &f->trace->remains->cycles : NULL;
+
+	for (uint32_t i = 0; c && i < f->cycle->row->n_members; i++) {
+		const struct cycle_member *m = &c->members.at[f->cycle->row->first_member + i];
+
+		if (m->node == f->sum.node && !m->is_dict)
+			return json_text(strings_text(&c->strings, m->type));
+	}
+	return *type && !f->cycle ? json_text(type) : json_null();
+}
+
+static json_t *members_json(const struct finding *f)
+{
+	return f->cycle ? cycle_members_json(f->cycle->row, &f->trace->remains->cycles, f->trace) : json_null();
+}
+
+static void put_cycle(const struct finding *f, json_t *o)
+{
+	const struct cycles *c = &f->trace->remains->cycles;
+
+	json_put(o, "edges", cycle_edges_json(f->cycle->row, c));
+	json_put(o, "closing_edge", cycle_closing_json(f->cycle->row, c, f->trace));
+}
+
+static json_t *growth_json(const struct finding *f)
+{
+	json_t *o;
+
+	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT || (f->cycle && f->all_rate <= 0))
+		return json_null();
+	o = json_object();
+	json_put(o, "bytes_per_s", json_number(f->all_rate));
+	json_put(o, "per_mark", json_null());
+	return o;
+}
+
+static json_t *parts_json(const struct finding *f)
+{
+	json_t *list = json_array();
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct place place = *parts[i].place;
+		json_t *o = json_object();
+
+		place.at.column = place.at.end_column = -1;
+		json_put(o, "site", place_json(&place));
+		json_put(o, "bytes", json_bytes(parts[i].live.bytes));
+		json_put(o, "blocks", json_bytes(parts[i].live.blocks));
+		json_add(list, o);
+	}
+	free(parts);
+	return list;
+}
+
+static json_t *pids_json(const struct finding *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->n_pids; i++)
+		json_add(list, json_integer(f->pids[i]));
+	return list;
+}
+
+json_t *finding_json(const struct finding *f)
+{
+	json_t *o = json_object();
+	char why[400], fingerprint[64];
+
+	json_put(o, "verdict", json_text(finding_verdict(f)));
+	json_put(o, "bytes", json_bytes(f->all.bytes));
+	json_put(o, "blocks", json_bytes(f->all.blocks));
+	json_put(o, "type", type_json(f));
+	json_put(o, "pids", pids_json(f));
+	json_put(o, "site", place_json(finding_site(f)));
+	json_put(o, "blame", place_json(finding_place(f)));
+	json_put(o, "below", place_below_json(&f->trace->places, f->sum.node));
+	json_put(o, "stack", place_stack_json(&f->trace->places, f->sum.node));
+	json_put(o, "layers", report_layers_json(f->sum.layers));
+	json_put(o, "growth", growth_json(f));
+	json_put(o, "holder", f->has_holder ? chain_json(&f->holder.chain, &f->trace->remains->view) : json_null());
+	json_put(o, "held_by", f->has_holder ? json_text(f->holder.chain.expression) : json_null());
+	json_put(o, "members", members_json(f));
+	if (f->cycle)
+		put_cycle(f, o);
+	json_put(o, "evidence", evidence_json(f));
+	json_put(o, "why", json_text(finding_why(f, why, sizeof why)));
+	if (f->sum.verdict != GROWTH_HELD)
+		json_put(o, "parts", parts_json(f));
+	if (f->sum.verdict == GROWTH_UNDECIDED)
+		json_put(o, "decided_by", json_text(doubts[f->sum.doubt].decides));
+	json_put(o, "fingerprint", json_text(finding_fingerprint(f, fingerprint, sizeof fingerprint)));
+	return o;
+}
+
+/* ---- text ---- */
+
+void finding_print_pids(const struct output *o, const struct finding *f)
+{
+	fprintf(o->file, ", pid %u", f->pids[0]);
+	for (size_t i = 1; i < f->n_pids && i < PIDS_SHOWN; i++)
+		fprintf(o->file, " %u", f->pids[i]);
+	if (f->n_pids > PIDS_SHOWN)
+		fprintf(o->file, " and %zu more", f->n_pids - PIDS_SHOWN);
+}
+
+static void print_head(struct report *r, const struct finding *f, size_t number)
+{
+	const struct output *o = &r->out;
+
+	fprintf(o->file, "%s%zu. %s: %s%s in %s", output_style(o, STYLE_STRONG), number, finding_verdict(f),
+		format_bytes(f->all.bytes).text, output_style(o, STYLE_PLAIN),
+		format_plural(f->all.blocks, "block", "blocks").text);
+	if (f->all_rate > 0)
+		fprintf(o->file, ", growing by %s", format_rate(f->all_rate).text);
+	if (r->n_traces > 1)
+		finding_print_pids(o, f);
+	fputc('\n', o->file);
+}
+
+static void print_source(const struct output *o, const struct finding *f, const struct place *p, unsigned indent)
+{
+	char text[400];
+	bool changed = false;
+
+	if (!place_source(&f->trace->places, p, text, sizeof text, &changed))
+		return;
+	fprintf(o->file, "%*s%s", (int)indent, "", output_style(o, STYLE_CODE));
+	format_elide(o->file, text, o->width - indent);
+	fprintf(o->file, "%s%s\n", output_style(o, STYLE_PLAIN), changed ? "   (the file has changed since)" : "");
+}
+
+static char *printable_function(const struct place *p, bool full, char *buf, size_t cap)
+{
+	char function[2048];
+
+	return format_printable(buf, cap, place_function(p, full, function, sizeof function));
+}
+
+/* Of a leak in C: the Python line that called it. */
+static void print_python_caller(const struct output *o, const struct finding *f, bool full, unsigned indent)
+{
+	struct place_table *places = &f->trace->places;
+	node_id at = f->blame;
+	char where[4096], safe[4096];
+	const struct place *p;
+
+	while (at > NODE_UNKNOWN && place_find(places, at)->module)
+		at = place_caller(places, at);
+	if (at <= NODE_UNKNOWN)
+		return;
+	p = place_find(places, at);
+	format_printable(safe, sizeof safe, place_where(p, full, where, sizeof where));
+	fprintf(o->file, "%*scalled by %s", (int)indent, "", safe);
+	fprintf(o->file, " in %s\n", printable_function(p, full, safe, sizeof safe));
+	print_source(o, f, p, indent + 4);
+}
+
+void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent)
+{
+	const struct place *blame = finding_place(f), *site = finding_site(f);
+	char where[4096], safe[4096];
+
+	format_printable(safe, sizeof safe, place_where(blame, full, where, sizeof where));
+	fprintf(o->file, "%*s%s%s%s", (int)indent, "", output_style(o, STYLE_STRONG), safe,
+		output_style(o, STYLE_PLAIN));
+	if (blame->origin != ORIGIN_NONE)
+		fprintf(o->file, " in %s", printable_function(blame, full, safe, sizeof safe));
+	fputc('\n', o->file);
+	print_source(o, f, blame, indent + 4);
+	if (site != blame) {
+		format_printable(safe, sizeof safe, place_where(site, full, where, sizeof where));
+		fprintf(o->file, "%*sby way of %s", (int)indent, "", safe);
+		fprintf(o->file, " in %s\n", printable_function(site, full, safe, sizeof safe));
+	}
+	if (blame->module)
+		print_python_caller(o, f, full, indent);
+	if (place_below_text(&f->trace->places, f->sum.node, full, where, sizeof where))
+		fprintf(o->file, "%*sby native code: %s\n", (int)indent, "",
+			format_printable(safe, sizeof safe, where));
+}
+
+static void print_curve(const struct output *o, const struct finding *f)
+{
+	const struct growth *g = &f->trace->growth;
+
+	if (!g->n_windows || (f->cycle && !f->sum.evidence.windows))
+		return;
+	fputs("   Alive over the run: ", o->file);
+	for (uint32_t i = 0; i < CURVE_POINTS; i++)
+		fprintf(o->file, "%s%s", i ? ", " : "",
+			format_bytes(f->sum.curve_bytes[g->n_windows * i / (CURVE_POINTS - 1)]).text);
+	fputs(".\n", o->file);
+}
+
+static void print_times(const struct output *o, const struct finding *f)
+{
+	char layers[100];
+
+	fprintf(o->file, "   Oldest made at %s, newest at %s; layer %s.\n",
+		format_seconds(seconds(f->sum.first_ns)).text, format_seconds(seconds(f->sum.last_ns)).text,
+		report_layers(f->sum.layers, layers, sizeof layers));
+}
+
+/* Which lines it comes from, when there are several. */
+static void print_parts(struct report *r, const struct finding *f)
+{
+	const struct output *o = &r->out;
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+	size_t shown = 0;
+
+	while (shown < n && shown < PARTS_SHOWN && parts[shown].live.bytes * 100 >= f->sum.bytes)
+		shown++;
+	if (!r->common.full && shown < 2)
+		n = 0;
+	if (n > 1)
+		fputs("   By line:\n", o->file);
+	for (size_t i = 0; n > 1 && i < n && (i < shown || r->common.full); i++) {
+		struct place place = *parts[i].place;
+		char where[4096], safe[4096];
+
+		place.at.column = -1;
+		format_printable(safe, sizeof safe, place_where(&place, r->common.full, where, sizeof where));
+		fprintf(o->file, "      %10s  %8s  %s in %s\n", format_bytes(parts[i].live.bytes).text,
+			format_count(parts[i].live.blocks).text, safe,
+			printable_function(&place, r->common.full, where, sizeof where));
+	}
+	if (n > shown && !r->common.full)
+		fprintf(o->file, "      and %s\n", format_plural(n - shown, "more line", "more lines").text);
+	free(parts);
+}
+
+static void print_why(const struct output *o, const struct finding *f)
+{
+	char why[400];
+	size_t len;
+
+	finding_why(f, why, sizeof why - 1);
+	if (*why >= 'a' && *why <= 'z')
+		*why = (char)(*why - 'a' + 'A');
+	len = strlen(why);
+	memcpy(why + len, ".", 2);
+	format_wrapped(o->file, why, 0, 3, o->width);
+	if (f->sum.verdict == GROWTH_UNDECIDED)
+		fprintf(o->file, "   What would decide: %s.\n", doubts[f->sum.doubt].decides);
+}
+
+static void print_holder(struct report *r, const struct finding *f)
+{
+	struct view *v;
+	char text[9000], what[600], where[4200];
+
+	if (!f->has_holder)
+		return;
+	v = &f->trace->remains->view;
+	view_where(v, f->holder.object, r->common.full, where, sizeof where);
+	snprintf(text, sizeof text, "Held by %.3000s (%s)%s%s.", f->holder.chain.expression,
+		 view_describe(v, f->holder.object, what, sizeof what), *where ? ", made at " : "", where);
+	format_printable(where, sizeof where, text);
+	fputs("   ", r->out.file);
+	format_wrapped(r->out.file, where, 3, 3, r->out.width);
+}
+
+void finding_print(struct report *r, const struct finding *f, size_t number)
+{
+	char fingerprint[64];
+
+	print_head(r, f, number);
+	finding_print_place(&r->out, f, r->common.full, 3);
+	if (f->n_pids > 1)
+		fprintf(r->out.file, "   The same in %zu processes; what follows is of pid %u.\n", f->n_pids,
+			f->pids[0]);
+	print_why(&r->out, f);
+	print_holder(r, f);
+	if (f->cycle)
+		cycle_print(f->cycle, &f->trace->remains->cycles, f->trace, r, 3);
+	print_curve(&r->out, f);
+	print_times(&r->out, f);
+	print_parts(r, f);
+	fputs("   Stack of the largest part:\n", r->out.file);
+	place_print_stack(&f->trace->places, f->sum.node, &r->out, 6, r->common.full);
+	if (r->common.full)
+		fprintf(r->out.file, "   Fingerprint: %s\n", finding_fingerprint(f, fingerprint, sizeof fingerprint));
+}
+
+void finding_cells(struct report *r, const struct finding *f, struct table *t)
+{
+	struct place p = *finding_site(f);
+	char where[4096];
+
+	p.at.column = -1;
+	table_bytes(t, f->sum.bytes);
+	table_count(t, f->sum.blocks);
+	table_cell(t, "%s", format_seconds(seconds(f->sum.first_ns)).text);
+	table_cell(t, "%s", format_seconds(seconds(f->sum.last_ns)).text);
+	table_cell(t, "%s", place_where(&p, r->common.full, where, sizeof where));
+	if (p.origin == ORIGIN_NONE)
+		table_cell(t, "%s", report_layers(f->sum.layers, where, sizeof where));
+	else
+		table_cell(t, "%s",
+			   place_function_below(&f->trace->places, f->sum.node, r->common.full, where, sizeof where));
+}

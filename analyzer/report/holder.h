@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * holder: the one object that keeps what some stacks made: the cache, the registry, the list
+ *
+ * What:  of the objects that lie in blocks of these stacks, shortest chains are taken (of a sample, evenly spread); the
+ *        holder is the object nearest to them that most chains lead over. Of a linked list it is the head.
+ * Who:   findings of growth.
+ */
+#pragma once
+#include "analyzer/report/chain.h"
+
+struct holder {
+	object_id object;
+	struct chain chain;     /* from a root to it */
+	uint64_t sampled, held; /* chains taken, and those that lead over it */
+};
+
+/* `mine`: by node, whether its blocks are meant. False when no object is in such a block, or nothing holds most of
+ * them. holder_free() it. */
+bool holder_find(struct holder *ret, struct view *v, const bool *mine);
+void holder_free(struct holder *h);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyzer/report/remains.h"
+#include "analyzer/base/mem.h"
+
+#include <stdlib.h>
+
+#define FOREIGN_LEAST (UINT64_C(256) << 10) /* bytes of cycles that no line of the user's made */
+
+struct remains *remains_new(struct report_trace *t)
+{
+	struct remains *r = mem_zero(1, sizeof *r);
+
+	r->trace = t;
+	cycles_init(&r->cycles, &t->trace, 0, false);
+	r->cycles.keep = true;
+	return r;
+}
+
+void remains_finish(struct remains *r)
+{
+	cycle_list_init(&r->list, &r->cycles, r->trace);
+	view_adopt(&r->view, r->trace, &r->cycles);
+}
+
+void remains_free(struct remains *r)
+{
+	if (!r)
+		return;
+	view_free(&r->view);
+	cycle_list_free(&r->list);
+	cycles_free(&r->cycles);
+	free(r->claimed);
+	free(r);
+}
+
+static const struct place *blamed(const struct remains *r, node_id node)
+{
+	return place_find(&r->trace->places, place_blame(&r->trace->places, node));
+}
+
+/* How near it is to the user: what he wrote, what he installed, the rest. */
+static int distance(const struct remains *r, node_id node)
+{
+	enum origin origin = blamed(r, node)->origin;
+
+	return origin == ORIGIN_USER ? 0 : origin == ORIGIN_PACKAGE ? 1 : 2;
+}
+
+node_id remains_node(const struct remains *r, const struct cycle_shown *shown)
+{
+	node_id best = NODE_UNKNOWN;
+
+	for (uint32_t i = 0; i < shown->row->n_members; i++) {
+		const struct cycle_member *m = &r->cycles.members.at[shown->row->first_member + i];
+
+		if (m->node == NODE_UNKNOWN || m->is_dict)
+			continue;
+		if (best == NODE_UNKNOWN || distance(r, m->node) < distance(r, best))
+			best = m->node;
+	}
+	return best;
+}
+
+/* Made while a module was imported, by code that is not the user's: classes of libraries, and what they leave. */
+static bool is_foreign(const struct remains *r, node_id node)
+{
+	return distance(r, node) > 0 || (r->trace->has & REPORT_GROWTH && r->trace->curves.importing[node]);
+}
+
+enum remains_reason remains_judge(const struct remains *r, const struct cycle_shown *shown, bool growing)
+{
+	const struct cycle_row *row = shown->row;
+	const struct cycles *c = &r->cycles;
+	node_id node = remains_node(r, shown);
+
+	if (node == NODE_UNKNOWN || (is_foreign(r, node) && shown->bytes < FOREIGN_LEAST && !growing))
+		return REMAINS_NONE;
+	if (row->state == CYCLE_UNCOLLECTABLE)
+		return (row->why & GROUP_FROZEN) && !(row->why & (GROUP_LEGACY | GROUP_IN_GARBAGE | GROUP_UNTRAVERSED))
+			       ? REMAINS_FROZEN
+			       : REMAINS_UNCOLLECTABLE;
+	if (!c->gc_enabled || (c->thresholds_known && !c->thresholds[0]))
+		return REMAINS_OFF;
+	return growing ? REMAINS_GROWING : REMAINS_NONE;
+}
