@@ -70,10 +70,13 @@ def test_scope_ends(python, tmp):
 def test_small_objects(python, tmp):
     done = run(python, tmp, 'small_objects')
     got = sums(done.trace, '<size>', layer='object')
-    for size in range(40, 513, 8):
+    sizes = [size for size in range(40, 513, 8) if size + 1 in got]
+    assert sizes[0] == (56 if python.free_threaded else 40) and sizes == list(range(sizes[0], 513, 8)), sizes
+    for size in sizes:
         live = got[size + 1]
         extra = live[0] - 2000 * size
-        assert 0 <= extra <= 200 and live[1] in (2000, 2001), 'size %d: %s' % (size, live)
+        more = 7 if python.free_threaded else 1  # a free-threaded build keeps a few things of its own with each code object
+        assert 0 <= extra <= 200 * more and 0 <= live[1] - 2000 <= more, 'size %d: %s' % (size, live)
     big = sums(done.trace, 'small_objects.py', layer='object')[line_of('small_objects', 'above the limit')]
     assert 0 <= big[0] - 2000 * 513 <= 200, big
 
@@ -85,7 +88,10 @@ def test_same_data(python, tmp):
     for size, mark in zip(told, ('tuple', 'list', 'array', 'slots')):
         live = got[line_of('same_data', mark)]
         # A list's own head, an array's and a tuple's may come from the interpreter's free lists: 16 to 80 bytes.
-        assert abs(live[0] - size) <= (0 if mark == 'slots' else 120), (mark, size, live)
+        if mark == 'slots':  # exactly, but for the loop's number, which 3.15 makes on the line where it is stored
+            assert live[0] - size == 32 * (live[1] - 1000) and live[1] in (1000, 1001), (size, live)
+        else:
+            assert abs(live[0] - size) <= 120, (mark, size, live)
 
 
 def test_profilers_say_the_same(python, tmp):
@@ -103,7 +109,7 @@ def test_profilers_say_the_same(python, tmp):
         near = abs(live[0] - size) <= 6000 and abs(live[1] - count) <= 85
         assert near, 'line %d: tracemalloc %d bytes in %d, sites %s' % (line, size, count, live[:2])
         exact += live[:2] == (size, count)
-    assert len(told) - exact <= 2, (exact, [(l, told[l], got.get(l, (0, 0))[:2]) for l in told])
+    assert len(told) - exact <= (6 if python.free_threaded else 2), (exact, [(l, told[l], got.get(l, (0, 0))[:2]) for l in told])
 
 
 def test_interning_is_no_finding(python, tmp):
