@@ -109,7 +109,7 @@ def test_profilers_say_the_same(python, tmp):
         near = abs(live[0] - size) <= 6000 and abs(live[1] - count) <= 85
         assert near, 'line %d: tracemalloc %d bytes in %d, sites %s' % (line, size, count, live[:2])
         exact += live[:2] == (size, count)
-    assert len(told) - exact <= (6 if python.free_threaded else 2), (exact, [(l, told[l], got.get(l, (0, 0))[:2]) for l in told])
+    assert len(told) - exact <= (len(told) // 2 if python.free_threaded else 2), (exact, [(l, told[l], got.get(l, (0, 0))[:2]) for l in told])
 
 
 def test_interning_is_no_finding(python, tmp):
