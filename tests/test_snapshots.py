@@ -410,7 +410,7 @@ def at_its_copy(python, tmp, objects=400000):
 
 def test_copy_is_killed(tmp):
     """The program goes on, and so does its trace; the snapshot has no end."""
-    p, seen, trace = at_its_copy(harness.PYTHONS[-1], tmp)
+    p, seen, trace = at_its_copy(harness.PYTHONS[-1], tmp, objects=2000000)
     for pid in seen:
         os.kill(pid, signal.SIGKILL)
     time.sleep(0.05)
@@ -423,7 +423,7 @@ def test_copy_is_killed(tmp):
 
 def test_program_is_killed(tmp):
     """The copy of a program that is killed goes on and ends; what it wrote is whole."""
-    p, seen, trace = at_its_copy(harness.PYTHONS[-1], tmp)
+    p, seen, trace = at_its_copy(harness.PYTHONS[-1], tmp, objects=2000000)
     p.kill()
     assert p.wait(20) == -signal.SIGKILL
     p.stdout.close()
