@@ -86,7 +86,7 @@ object_id heap_source(const struct heap *h, uint32_t edge)
 
 /* ---- names of edges ---- */
 
-static bool is_identifier(const char *s)
+bool heap_is_identifier(const char *s)
 {
 	if (!*s || isdigit((unsigned char)*s))
 		return false;
@@ -124,7 +124,7 @@ struct heap_edge_name heap_edge_name(const struct heap *h, object_id o, uint32_t
 	case PT_EDGES_NAMED:
 		name.text = heap_text_of(h, h->label[e] >> 2);
 		if (*name.text)
-			name.kind = is_identifier(name.text) ? HEAP_EDGE_ATTRIBUTE : HEAP_EDGE_INNER;
+			name.kind = heap_is_identifier(name.text) ? HEAP_EDGE_ATTRIBUTE : HEAP_EDGE_INNER;
 		break;
 	default: break;
 	}

@@ -166,6 +166,8 @@ struct heap_edge_name {
 };
 /* The name of edge e of object o (first[o] <= e < first[o + 1]). */
 struct heap_edge_name heap_edge_name(const struct heap *h, object_id o, uint32_t e);
+/* Whether it reads as a name: what stands behind a dot. */
+bool heap_is_identifier(const char *s);
 /* Writes it as it would be written behind its object: ".session", "['u17']", "[3]", "<__dict__>", "" when PLAIN,
  * " (key 'u17')". Returns the length that it has, as snprintf does. */
 int heap_edge_text(const struct heap *h, object_id o, uint32_t e, char *buf, size_t size);

@@ -3,7 +3,6 @@
 #include "analyzer/base/mem.h"
 #include "analyzer/models/cycles_take.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,15 +29,6 @@ static string_id type_of(struct cycles *c, const struct heap *h, object_id o)
 	const char *name = heap_type_name(h, o);
 
 	return strings_add(&c->strings, name, strlen(name));
-}
-
-static bool is_identifier(const char *s)
-{
-	if (!*s || isdigit((unsigned char)*s))
-		return false;
-	while (isalnum((unsigned char)*s) || *s == '_' || (unsigned char)*s & 0x80)
-		s++;
-	return !*s;
 }
 
 static void put_key(const struct heap *h, const struct heap_edge_name *name, char *buf, size_t cap)
@@ -72,7 +62,7 @@ static struct cycle_edge name_edge(struct cycles *c, const struct heap *h, objec
 	case HEAP_EDGE_INDEX: snprintf(text, sizeof text, "[%" PRIu64 "]", name.index); break;
 	case HEAP_EDGE_KEY:
 		put_key(h, &name, key, sizeof key);
-		e.attribute = attributes && is_identifier(name.text);
+		e.attribute = attributes && heap_is_identifier(name.text);
 		if (e.attribute)
 			snprintf(text, sizeof text, "%s", name.text);
 		else

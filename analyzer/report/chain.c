@@ -6,7 +6,6 @@
 #include "analyzer/report/chain.h"
 #include "analyzer/base/mem.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,15 +138,6 @@ char *chain_key(const struct heap *h, object_id key, char *buf, size_t cap)
 	return buf;
 }
 
-static bool is_identifier(const char *s)
-{
-	if (!*s || isdigit((unsigned char)*s))
-		return false;
-	while (isalnum((unsigned char)*s) || *s == '_' || (unsigned char)*s & 0x80)
-		s++;
-	return !*s;
-}
-
 /* ---- edges ---- */
 
 /* Objects with variables: what stands behind them is no attribute. */
@@ -276,7 +266,7 @@ static bool fold(struct builder *b, object_id from, uint32_t edge, object_id to)
 	const char *variable;
 
 	if (b->inside == INSIDE_DICT && (name.kind == HEAP_EDGE_KEY || name.kind == HEAP_EDGE_ATTRIBUTE) &&
-	    is_identifier(name.text)) {
+	    heap_is_identifier(name.text)) {
 		snprintf(piece, sizeof piece, ".%s", name.text);
 		take_back(b, 1);
 	} else if (b->inside == INSIDE_CELL && !strcmp(name.text, "cell_contents")) {
@@ -345,7 +335,7 @@ static void root_text(const struct heap *h, const struct path *p, char *buf, siz
 
 	if (!*edge)
 		*inner = 0;
-	else if (is_identifier(edge))
+	else if (heap_is_identifier(edge))
 		snprintf(inner, sizeof inner, ".%s", edge);
 	else if (*edge == '[')
 		snprintf(inner, sizeof inner, "%s", edge);

@@ -61,6 +61,23 @@ bool py_readable(const void *p);
 /* Whether what lies at `frame` is a frame of 3.11 or later, as far as reading it can be told to be safe. */
 bool py_frame_is_sane(const char *frame);
 
+/* tp_flags, of which the same bits mean the same in all versions that have them. */
+enum {
+	FLAG_INLINE_VALUES = 1 << 2,   /* 3.13 on */
+	FLAG_MANAGED_WEAKREF = 1 << 3, /* 3.12 on */
+	FLAG_MANAGED_DICT = 1 << 4,    /* 3.11 on */
+	FLAG_HEAP = 1 << 9,
+	FLAG_READY = 1 << 12,
+	FLAG_GC = 1 << 14,
+	FLAG_INT = 1 << 24,
+	FLAG_LIST = 1 << 25,
+	FLAG_TUPLE = 1 << 26,
+	FLAG_BYTES = 1 << 27,
+	FLAG_STR = 1 << 28,
+	FLAG_DICT = 1 << 29,
+};
+#define FLAG_TYPE (UINT64_C(1) << 31)
+
 /* A load at a byte offset. */
 #define PY_AT(type, base, offset) (*(type const *)((const char *)(base) + (offset)))
 

@@ -10,9 +10,6 @@
 #include <string.h>
 
 enum {
-	TYPE_INLINE_VALUES = 1 << 2, /* 3.13 on */
-	TYPE_MANAGED_DICT = 1 << 4,  /* 3.11 on */
-	TYPE_IS_DICT = 1 << 29,
 	KEYS_MAX = 1 << 24,
 	ENTRY_WITH_HASH = 24, /* hash, key, value */
 	ENTRY_OF_TEXT = 16,   /* key, value */
@@ -145,7 +142,7 @@ static bool view_keys(struct view *v, const char *keys, const char *values)
 
 static bool view_dict(struct view *v, const char *dict)
 {
-	if (!dict || ((uintptr_t)dict & 7) || !(flags_of(type_of(dict)) & TYPE_IS_DICT))
+	if (!dict || ((uintptr_t)dict & 7) || !(flags_of(type_of(dict)) & FLAG_DICT))
 		return false;
 	return view_keys(v, PY_AT(char *, dict, py_layout.dict_keys), PY_AT(char *, dict, py_layout.dict_values));
 }
@@ -261,7 +258,7 @@ static const char *managed_attribute(const char *instance, const char *type, con
 		values = PY_AT(char *, instance, at - 8);
 	else if (py_layout.minor == 12 && ((uintptr_t)dict & 1))
 		values = dict + 1;
-	else if (py_layout.minor >= 13 && !dict && (flags_of(type) & TYPE_INLINE_VALUES))
+	else if (py_layout.minor >= 13 && !dict && (flags_of(type) & FLAG_INLINE_VALUES))
 		values = instance + PY_AT(int64_t, type, py_layout.type_size);
 	if (values && py_layout.minor >= 13 && !PY_AT(uint8_t, values, 3))
 		return NULL;
@@ -274,7 +271,7 @@ const char *py_attribute(const char *instance, const char *name)
 
 	if (!type || !readable(type) || !readable(type + py_layout.type_keys))
 		return NULL;
-	if (py_layout.minor >= 11 && (flags_of(type) & TYPE_MANAGED_DICT))
+	if (py_layout.minor >= 11 && (flags_of(type) & FLAG_MANAGED_DICT))
 		return managed_attribute(instance, type, name);
 	return py_dict_text(dict_at_offset(instance, type), name);
 }

@@ -28,16 +28,6 @@ enum {
 	QUALNAME_FROM_KEYS = -8,
 };
 
-/* tp_flags */
-enum {
-	FLAG_MANAGED_WEAKREF = 1 << 3,
-	FLAG_MANAGED_DICT = 1 << 4,
-	FLAG_HEAP = 1 << 9,
-	FLAG_READY = 1 << 12,
-	FLAG_GC = 1 << 14,
-};
-#define FLAG_TYPE_SUBCLASS (UINT64_C(1) << 31)
-
 enum { NAME_MAX_BYTES = PY_TYPE_NAME_MAX, SANE_BASIC_BYTES = 1 << 24, SANE_ITEM_BYTES = 1 << 20, METATYPES_MAX = 4 };
 enum { SETS = 2048, WAYS = 4, FIRST_NUMBERS = 1024 };
 
@@ -151,7 +141,7 @@ static bool is_type(const char *type)
 	for (int i = 0; i < METATYPES_MAX; i++) {
 		if (!may_be_pointer((uintptr_t)meta) || !type_is_readable(meta) || !numbers_are_sane(meta))
 			return false;
-		if (i && !(PY_AT(uint64_t, meta, py_layout.type_flags) & FLAG_TYPE_SUBCLASS))
+		if (i && !(PY_AT(uint64_t, meta, py_layout.type_flags) & FLAG_TYPE))
 			return false;
 		meta = PY_AT(char *, meta, py_layout.object_type);
 		if (meta == py_symbols.type_type)

@@ -14,23 +14,6 @@
 #include "preload/py/parts.h"
 #include "preload/snapshot/out.h"
 
-/* tp_flags */
-enum {
-	FLAG_INLINE_VALUES = 1 << 2,   /* 3.13 on */
-	FLAG_MANAGED_WEAKREF = 1 << 3, /* 3.12 on */
-	FLAG_MANAGED_DICT = 1 << 4,    /* 3.11 on */
-	FLAG_HEAP = 1 << 9,
-	FLAG_READY = 1 << 12,
-	FLAG_GC = 1 << 14,
-	FLAG_INT = 1 << 24,
-	FLAG_LIST = 1 << 25,
-	FLAG_TUPLE = 1 << 26,
-	FLAG_BYTES = 1 << 27,
-	FLAG_STR = 1 << 28,
-	FLAG_DICT = 1 << 29,
-};
-#define FLAG_TYPE (UINT64_C(1) << 31)
-
 /* How the edges of a type's objects are found. */
 enum heap_kind {
 	KIND_OTHER,    /* its fields, its instance's attributes, and what tp_traverse says beyond them */
