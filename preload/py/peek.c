@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * peek: see peek.h
- *
- * The inside of a dict's keys is in no public header before 3.11, and the same in all releases of a minor version
- * since, so it stands here: sizes and places of one header, an index that is stepped over, and the entries.
- */
 #include "preload/py/peek.h"
+#include "preload/py/keys.h"
 
 #include <string.h>
 
-enum {
-	KEYS_MAX = 1 << 24,
-	ENTRY_WITH_HASH = 24, /* hash, key, value */
-	ENTRY_OF_TEXT = 16,   /* key, value */
-};
+enum { KEYS_MAX = 1 << 24 };
 
 static bool readable(const char *p) { return py_readable((const char *)((uintptr_t)p & ~(uintptr_t)7)); }
 
@@ -112,27 +103,13 @@ struct view {
 
 static inline bool view_known_keys(struct view *v, const char *keys, const char *values)
 {
-	uint64_t size, index;
+	struct py_keys k;
 
-	*v = (struct view){ .values = values };
-	if (py_layout.minor <= 10) {
-		size = PY_AT(uint64_t, keys, 8);
-		index = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= UINT32_MAX ? 4 : 8);
-		v->n = PY_AT(uint64_t, keys, 32);
-		v->entries = keys + 40 + index + 8;
-		v->stride = ENTRY_WITH_HASH;
-	} else {
-		bool with_hash = !PY_AT(uint8_t, keys, 10);
-
-		size = UINT64_C(1) << (PY_AT(uint8_t, keys, 8) & 63);
-		index = UINT64_C(1) << (PY_AT(uint8_t, keys, 9) & 63);
-		v->n = PY_AT(uint64_t, keys, 24);
-		v->entries = keys + 32 + index + (with_hash ? 8 : 0);
-		v->stride = with_hash ? ENTRY_WITH_HASH : ENTRY_OF_TEXT;
-		if (values && py_layout.minor >= 13)
-			v->values = values + 8;
-	}
-	return size <= KEYS_MAX && index <= KEYS_MAX * UINT64_C(8) && v->n <= size;
+	py_keys_read(&k, keys);
+	*v = (struct view){ .entries = k.entries, .values = values, .n = k.n, .stride = k.stride };
+	if (values && py_layout.minor >= 13)
+		v->values = values + 8;
+	return k.size <= KEYS_MAX && k.index_bytes <= KEYS_MAX * UINT64_C(8) && k.n <= k.size;
 }
 
 static bool view_keys(struct view *v, const char *keys, const char *values)

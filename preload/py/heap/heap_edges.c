@@ -7,15 +7,14 @@
  * too is one reference; one that is not reported is one that the collector does not know of.
  */
 #include "preload/py/heap/heap_parts.h"
+#include "preload/py/keys.h"
 
 #include <string.h>
 
 enum {
 	KEYS_MAX = 1 << 28,
-	ENTRY_WITH_HASH = 24, /* hash, key, value */
-	ENTRY_OF_TEXT = 16,   /* key, value */
-	SPLIT_KEYS = 2,       /* kind of keys, 3.11 on */
-	FEW = 16,             /* references that are compared one by one */
+	SPLIT_KEYS = 2, /* kind of keys, 3.11 on */
+	FEW = 16,       /* references that are compared one by one */
 	NAMED_ITEMS = 1 << 10,
 	CACHED_MAX = 1 << 26,
 	BASES_MAX = 200,
@@ -25,27 +24,16 @@ enum {
 
 bool heap_table_of_keys(struct heap_table *t, const char *keys)
 {
-	uint64_t size, index;
+	struct py_keys k;
 
 	*t = (struct heap_table){ .keys = keys };
 	if (!keys)
 		return false;
-	if (py_layout.minor <= 10) {
-		size = PY_AT(uint64_t, keys, 8);
-		index = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= UINT32_MAX ? 4 : 8);
-		t->n = PY_AT(uint64_t, keys, 32);
-		t->entries = keys + 40 + index + 8;
-		t->stride = ENTRY_WITH_HASH;
-	} else {
-		bool with_hash = !PY_AT(uint8_t, keys, 10);
-
-		size = UINT64_C(1) << (PY_AT(uint8_t, keys, 8) & 63);
-		index = UINT64_C(1) << (PY_AT(uint8_t, keys, 9) & 63);
-		t->n = PY_AT(uint64_t, keys, 24);
-		t->entries = keys + 32 + index + (with_hash ? 8 : 0);
-		t->stride = with_hash ? ENTRY_WITH_HASH : ENTRY_OF_TEXT;
-	}
-	return size <= KEYS_MAX && t->n <= size;
+	py_keys_read(&k, keys);
+	t->n = k.n;
+	t->entries = k.entries;
+	t->stride = k.stride;
+	return k.size <= KEYS_MAX && k.n <= k.size;
 }
 
 bool heap_table_of_dict(struct heap_table *t, const char *dict)
