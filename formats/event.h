@@ -182,6 +182,31 @@ enum {
 	PT_TYPE_PYTHON = 128,   /* defined by a class statement, not in C */
 };
 
+/*
+ * Reference counts, change by change. Watches are numbered from 1 in their order. WATCH: a is the object's address, b
+ * the watch's number and the object's type << 32 (0: not known yet). COUNT and UNWATCH: a is the watch's number and
+ * flags (or why) << 32, b the count after the change, as 32 bits with a sign, and the stack << 32. Free-threaded: the
+ * count is the sum of both parts.
+ */
+enum pt_count_flags {
+	PT_COUNT_BIRTH = 1,  /* the object was made: the first count it has */
+	PT_COUNT_UNSEEN = 2, /* changes before this one were not seen one by one: its delta is their sum */
+	PT_COUNT_LATE = 4,   /* told after the thread had gone on: the stack may be of a later moment */
+	PT_COUNT_START = 8,  /* no change: what the count was when the watch began, of an object older than its watch */
+	PT_COUNT_MERGED = 16, /* free-threaded: the owner's part was added to the shared one; no reference was taken */
+};
+enum pt_unwatch {
+	PT_UNWATCH_DIED = 1, /* its block is about to be given back, or kept for another object */
+	PT_UNWATCH_ROTATED,  /* its place was needed for another one; it lives on */
+	PT_UNWATCH_IMMORTAL, /* its count means nothing */
+	PT_UNWATCH_LOST,     /* the kernel took the means away: a closed descriptor, another debugger */
+	PT_UNWATCH_OTHER,    /* what was made there is not of a type that is watched */
+	PT_UNWATCH_END,      /* the trace ends, or the interpreter does; it lives on */
+};
+static inline uint32_t pt_watch_number(uint64_t a) { return (uint32_t)a; }
+static inline uint32_t pt_watch_detail(uint64_t a) { return (uint32_t)(a >> 32) & 0xffff; }
+static inline uint64_t pt_watch_a(uint32_t number, uint32_t detail) { return number | (uint64_t)detail << 32; }
+
 /* The number `a` of GC_BEGIN: generation (4 bits), trigger (4 bits), candidates (40 bits; all ones: not counted). */
 enum pt_gc_trigger { PT_GC_THRESHOLD, PT_GC_EXPLICIT, PT_GC_SHUTDOWN };
 #define PT_GC_NOT_COUNTED ((UINT64_C(1) << 40) - 1)
