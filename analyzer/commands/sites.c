@@ -35,7 +35,7 @@ static json_t *site_json(struct report *r, const struct fold_row *row, enum fold
 	if (has_no_site(by))
 		return json_null();
 	if (by == FOLD_FUNCTION || by == FOLD_FILE) {
-		p.at = (struct position){ 0, 0, -1, -1 };
+		p.at = (struct pt_position){ 0, 0, -1, -1 };
 		p.address = PLACE_MANY;
 	}
 	if (by == FOLD_FILE && p.origin != ORIGIN_NONE)

@@ -35,7 +35,7 @@ struct place {
 	const char *file;       /* as in the trace; "" when there is none */
 	const char *short_file; /* without the folders that say nothing: "app/cache.py", "json/decoder.py" */
 	const char *function;   /* qualified name; "?" when unknown; "<no python frame>" */
-	struct position at;
+	struct pt_position at;
 	enum origin origin;
 	const char *module;      /* of a native frame: "libfoo.so", "_foo.so" (without its tag for Python); else NULL */
 	const char *module_path; /* likewise */

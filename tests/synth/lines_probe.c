@@ -23,7 +23,7 @@ int main(void)
 		if (head[2] && fread(c.table, head[2], 1, stdin) != 1)
 			return 1;
 		for (uint32_t offset = 0; offset < head[3]; offset += 2) {
-			struct position p = lines_find(&c, offset);
+			struct pt_position p = lines_find(&c, offset);
 
 			fwrite(&p, sizeof p, 1, stdout);
 		}
