@@ -294,3 +294,12 @@ bool cycles_take_over(struct cycles *c, struct heap *ret_heap, struct join *ret_
 	c->work->kept = NULL;
 	return true;
 }
+
+bool cycles_kept(const struct cycles *c, const struct heap **ret_heap, const struct join **ret_join)
+{
+	if (!c->work->kept)
+		return false;
+	*ret_heap = &c->work->kept->heap;
+	*ret_join = &c->work->kept->join;
+	return true;
+}

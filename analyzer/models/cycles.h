@@ -124,3 +124,5 @@ void cycles_free(struct cycles *c);
 
 /* Hands over the heap of `now`, joined with its blocks, to be freed by the caller. False: there is none. */
 bool cycles_take_over(struct cycles *c, struct heap *ret_heap, struct join *ret_join);
+/* A look at it, from the event of its snapshot on; borrowed. False: it is not there (yet). */
+bool cycles_kept(const struct cycles *c, const struct heap **ret_heap, const struct join **ret_join);

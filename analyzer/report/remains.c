@@ -13,6 +13,7 @@ struct remains *remains_new(struct report_trace *t)
 	r->trace = t;
 	cycles_init(&r->cycles, &t->trace, 0, false);
 	r->cycles.keep = true;
+	surplus_init(&r->surplus, &t->trace, &r->cycles);
 	return r;
 }
 
@@ -28,6 +29,7 @@ void remains_free(struct remains *r)
 		return;
 	view_free(&r->view);
 	cycle_list_free(&r->list);
+	surplus_free(&r->surplus);
 	cycles_free(&r->cycles);
 	free(r->claimed);
 	free(r);

@@ -10,6 +10,7 @@
  * Who:   a part of struct report_trace (REPORT_REMAINS); findings ask.
  */
 #pragma once
+#include "analyzer/counts/surplus.h"
 #include "analyzer/report/cycle_rows.h"
 #include "analyzer/report/view.h"
 
@@ -26,6 +27,7 @@ struct remains {
 	struct report_trace *trace;
 	struct cycles cycles; /* of now alone */
 	struct cycle_list list;
+	struct surplus surplus;
 	struct view view;
 	struct amount *claimed; /* by curve: what of it is part of a finding on garbage; NULL: nothing is */
 };

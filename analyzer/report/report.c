@@ -44,6 +44,7 @@ static void replay(struct report_trace *t, unsigned needs, struct model **more, 
 	if (needs & REPORT_REMAINS) {
 		t->remains = remains_new(t);
 		more[options.n_more++] = &t->remains->cycles.model;
+		more[options.n_more++] = &t->remains->surplus.model;
 	}
 	progress_start(&progress, "reading");
 	account_run(&t->account, &t->trace, &options);

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyzer/counts/surplus.h"
+#include "analyzer/base/mem.h"
+#include "analyzer/heap/garbage.h"
+#include "analyzer/heap/made.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one heap ---- */
+
+int32_t *surplus_of(const struct heap *h)
+{
+	int32_t *surplus = garbage_surplus(h);
+
+	for (size_t i = 0; i < h->raws.n; i++) {
+		object_id target = h->raws.at[i].target;
+
+		if (target != HEAP_NONE && surplus[target] > 0)
+			surplus[target]--;
+	}
+	for (object_id o = 0; o < h->n; o++) {
+		if (surplus[o] < 0 || h->flags[o] & PT_OBJECT_UNREADABLE)
+			surplus[o] = 0;
+	}
+	return surplus;
+}
+
+/* ---- healthy ones ---- */
+
+/* What holds objects of a type in every program. */
+struct reason {
+	const char *type, *name;
+	unsigned first, last;
+	uint64_t most;
+	const char *why;
+};
+
+static const struct reason reasons[] = {
+#define HEALTHY(type, name, first, last, most, why) { type, name, first, last, most, why },
+#include "analyzer/counts/healthy.def"
+};
+
+const char *surplus_reason(const char *type, const char *name, unsigned minor, uint64_t *ret_most)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+		const struct reason *r = &reasons[i];
+
+		if (minor < r->first || minor > r->last || strcmp(r->type, type) || (*r->name && strcmp(r->name, name)))
+			continue;
+		*ret_most = r->most;
+		return r->why;
+	}
+	return NULL;
+}
+
+/* ---- groups ---- */
+
+/* A snapshot in hand. */
+struct taking {
+	struct surplus *s;
+	const struct heap *h;
+	const struct join *j;
+	int32_t *surplus;
+	string_id *types; /* by the heap's type: its number here; 0: not met yet */
+	unsigned at;
+	bool last;
+};
+
+static struct surplus_group *find_group(struct taking *t, object_id o)
+{
+	struct surplus *s = t->s;
+	string_id *type = &t->types[t->h->type[o]];
+	uint32_t *at;
+
+	if (!*type) {
+		const char *name = heap_type_name(t->h, o);
+
+		*type = strings_add(&s->strings, name, strlen(name));
+	}
+	at = map_at(&s->by_key, (uint64_t)*type << 32 | t->j->node[o]);
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)s->groups.n;
+		*array_push(&s->groups) = (struct surplus_group){
+			.type = *type,
+			.node = t->j->node[o],
+			.exact = t->h->types.at[t->h->type[o]].flags & PT_TYPE_GC,
+			.healthy = true,
+		};
+	}
+	return &s->groups.at[*at];
+}
+
+/* What is of the object with most surplus, at the last snapshot. */
+static void note_last(struct taking *t, struct surplus_group *g, object_id o)
+{
+	const char *name = heap_name(t->h, o);
+	uint64_t most;
+	bool known = surplus_reason(heap_type_name(t->h, o), name ? name : "", t->s->minor, &most) != NULL;
+
+	g->healthy &= known && (uint64_t)t->surplus[o] <= most;
+	if ((uint64_t)t->surplus[o] <= g->most)
+		return;
+	g->most = (uint64_t)t->surplus[o];
+	g->address = t->h->address[o];
+	g->name = name ? strings_add(&t->s->strings, name, strlen(name)) : 0;
+	g->born_ns = t->j->born_ns[o];
+	g->bytes = t->j->bytes[o];
+}
+
+static void take_objects(struct taking *t)
+{
+	for (object_id o = 0; o < t->h->n; o++) {
+		struct surplus_group *g;
+
+		if (t->surplus[o] <= 0)
+			continue;
+		g = find_group(t, o);
+		g->at[t->at].objects++;
+		g->at[t->at].references += (uint64_t)t->surplus[o];
+		if (t->last)
+			note_last(t, g, o);
+	}
+}
+
+/* ---- blocks ---- */
+
+static void count_block(void *self, const struct live_block *b)
+{
+	struct surplus *s = self;
+
+	if (b->layer == PT_LAYER_OBJECT && !b->inherited)
+		s->blocks[b->node].blocks++;
+}
+
+/* Of the live blocks, those that the snapshot explains. */
+static void take_blocks(struct taking *t, struct replay *r)
+{
+	struct surplus *s = t->s;
+	size_t n = s->trace->defs.stacks.nodes.n + 2;
+
+	s->blocks = mem_zero(n, sizeof *s->blocks);
+	replay_each_live(r, count_block, s);
+	for (size_t i = 0; i < n; i++)
+		s->blocks[i].unknown = s->blocks[i].blocks;
+	for (object_id o = 0; o < t->h->n; o++)
+		if (t->j->node[o] != NODE_UNKNOWN && s->blocks[t->j->node[o]].unknown)
+			s->blocks[t->j->node[o]].unknown--;
+	for (size_t i = 0; i < t->j->buffers.n; i++) {
+		const struct join_buffer *b = &t->j->buffers.at[i];
+
+		if (b->layer == PT_LAYER_OBJECT && s->blocks[b->node].unknown)
+			s->blocks[b->node].unknown--;
+	}
+}
+
+/* ---- the replay ---- */
+
+static void take(struct surplus *s, const struct heap *h, const struct join *j, uint64_t ns, struct replay *r)
+{
+	struct taking t = {
+		.s = s,
+		.h = h,
+		.j = j,
+		.surplus = surplus_of(h),
+		.types = mem_zero(h->types.n + 1, sizeof *t.types),
+		.at = s->n,
+		.last = h->snapshot == s->wanted[s->n_wanted - 1],
+	};
+
+	s->numbers[s->n] = h->snapshot;
+	s->ns[s->n++] = ns;
+	take_objects(&t);
+	if (t.last)
+		take_blocks(&t, r);
+	free(t.surplus);
+	free(t.types);
+}
+
+static const struct snapshot *find_wanted(const struct surplus *s, uint64_t number)
+{
+	for (unsigned i = 0; i < s->n_wanted; i++) {
+		for (size_t k = 0; s->wanted[i] == number && k < s->cycles->list.at.n; k++)
+			if (s->cycles->list.at.at[k].number == number)
+				return &s->cycles->list.at.at[k];
+	}
+	return NULL;
+}
+
+static void load(struct surplus *s, const struct snapshot *snapshot, const struct pt_event *ev,
+		 const struct replay_now *now, struct replay *r)
+{
+	struct heap h;
+	struct join j;
+
+	heap_load(&h, s->trace, snapshot, 0);
+	join_init(&j, &h);
+	j.rebirths = &s->rebirths;
+	j.model.event(j.model.self, ev, now, r);
+	j.rebirths = NULL;
+	made_settle(&j);
+	take(s, &h, &j, now->ns, r);
+	join_free(&j);
+	heap_free(&h);
+}
+
+static void on_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
+{
+	struct surplus *s = self;
+	const struct snapshot *snapshot;
+	const struct heap *h;
+	const struct join *j;
+
+	rebirths_note(&s->rebirths, &s->trace->defs, ev, now->ns, s->last_number);
+	if (ev->op != PT_OP_SNAPSHOT || s->n == SURPLUS_SNAPSHOTS)
+		return;
+	snapshot = find_wanted(s, ev->addr);
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->numbers[i] == ev->addr)
+			snapshot = NULL;
+	if (!snapshot)
+		return;
+	if (cycles_kept(s->cycles, &h, &j) && h->snapshot == ev->addr)
+		take(s, h, j, now->ns, r);
+	else
+		load(s, snapshot, ev, now, r);
+}
+
+static void on_changes(void *self, const struct change *c, size_t n, const struct replay_now *now)
+{
+	struct surplus *s = self;
+
+	(void)now;
+	for (size_t i = n; i-- > 0;) {
+		if (c[i].kind != BLOCK_BORN || c[i].number < s->last_number)
+			continue;
+		s->last_number = c[i].number;
+		break;
+	}
+}
+
+static int by_references(const void *left, const void *right, void *self)
+{
+	const struct surplus_group *a = left, *b = right;
+	const struct surplus *s = self;
+	uint64_t x = s->n ? a->at[s->n - 1].references : 0, y = s->n ? b->at[s->n - 1].references : 0;
+
+	if (x != y)
+		return x > y ? -1 : 1;
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	return a->type < b->type ? -1 : a->type > b->type;
+}
+
+static void on_finish(void *self, const struct replay_now *now, struct replay *r)
+{
+	struct surplus *s = self;
+
+	(void)now, (void)r;
+	if (s->groups.n)
+		qsort_r(s->groups.at, s->groups.n, sizeof *s->groups.at, by_references, s);
+	map_free(&s->by_key);
+	rebirths_free(&s->rebirths);
+}
+
+/* Snapshots to look at: the one that models/cycles.h keeps, and of those before it some, evenly spread. Not those of
+ * collections: they come when garbage has piled up. */
+static void choose(struct surplus *s)
+{
+	const struct snapshots *list = &s->cycles->list;
+	uint64_t *numbers = mem_alloc((list->at.n + 1) * sizeof *numbers);
+	size_t n = 0, most = SURPLUS_SNAPSHOTS;
+
+	for (size_t i = 0; i < list->at.n && s->cycles->now; i++) {
+		const struct snapshot *at = &list->at.at[i];
+
+		if (at->number == s->cycles->now || (at->complete && at->reason != PT_SNAPSHOT_GC))
+			numbers[n++] = at->number;
+		if (at->number == s->cycles->now)
+			break;
+	}
+	s->n_wanted = (unsigned)(n < most ? n : most);
+	for (size_t i = 0; i < s->n_wanted; i++)
+		s->wanted[i] = numbers[s->n_wanted == 1 ? n - 1 : i * (n - 1) / (s->n_wanted - 1)];
+	free(numbers);
+}
+
+void surplus_init(struct surplus *s, struct trace *t, const struct cycles *cycles)
+{
+	const char *version = defs_meta(&t->defs, "python.version", NULL);
+
+	*s = (struct surplus){ .trace = t, .cycles = cycles };
+	s->model = (struct model){ .self = s, .changes = on_changes, .event = on_event, .finish = on_finish };
+	s->minor = version && !strncmp(version, "3.", 2) ? (unsigned)atoi(version + 2) : 0;
+	strings_add(&s->strings, "", 0);
+	choose(s);
+}
+
+void surplus_free(struct surplus *s)
+{
+	array_free(&s->groups);
+	map_free(&s->by_key);
+	rebirths_free(&s->rebirths);
+	strings_free(&s->strings);
+	free(s->blocks);
+	*s = (struct surplus){ 0 };
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * surplus: objects whose count is above the references that exist, over the snapshots of a trace
+ *
+ * Theory. A count is a number of references; a snapshot has those that objects, frames, threads and interpreters hold.
+ * What is left over is held by C code: by a structure that the collector is not told of, or by nobody any more: a
+ * reference that was taken and never given back. One snapshot can't tell these apart; surplus that grows with the work
+ * can.
+ *
+ * What:  a listener of a replay. Of some snapshots, evenly spread, with the last one: the surplus of all objects,
+ *        grouped by type and by the stack that made their blocks. Of the last one also which blocks the walk of the
+ * heap did not come to, by stack: objects that the collector does not know and nobody refers to are among them. Exact:
+ * of objects with a type that the collector knows. A str, int or bytes may be held by C code in many places that nobody
+ * is told of, so that its surplus alone means nothing: `exact` is false there. Pointers in objects that are no known
+ * references (PT_OBJECT_RAW) count as references here: in doubt somebody holds it. Immortal and deferred objects have
+ * no surplus. Memory: one heap at a time, beside the one that models/cycles.h keeps, which is not loaded again; 200
+ * bytes a group.
+ */
+#pragma once
+#include "analyzer/models/cycles.h"
+
+#define SURPLUS_SNAPSHOTS 8 /* at most */
+
+struct surplus_point {
+	uint64_t objects;    /* of the group, with surplus */
+	uint64_t references; /* the sum of their surplus */
+};
+
+struct surplus_group {
+	string_id type; /* of surplus.strings */
+	node_id node;   /* that made the blocks; NODE_UNKNOWN: they lie in none that is known */
+	bool exact;
+	bool healthy;                               /* at the last snapshot: no more than healthy.def explains */
+	uint64_t address;                           /* of the object with most, in the last snapshot */
+	uint64_t most;                              /* its surplus; 0: none is left */
+	string_id name;                             /* what people call it; 0 */
+	uint64_t born_ns, bytes;                    /* of it */
+	struct surplus_point at[SURPLUS_SNAPSHOTS]; /* by snapshot */
+};
+
+/* Blocks of the object layer that one stack made, alive at the last snapshot. */
+struct surplus_blocks {
+	uint32_t blocks;  /* all */
+	uint32_t unknown; /* neither objects of the snapshot, nor buffers of one */
+};
+
+struct surplus {
+	struct model model;
+	struct trace *trace;
+	const struct cycles *cycles; /* has the heap of its `now` */
+	struct strings strings;
+	ARRAY(struct surplus_group) groups; /* most references at the last snapshot first */
+	unsigned n;                         /* snapshots looked at */
+	uint64_t numbers[SURPLUS_SNAPSHOTS], ns[SURPLUS_SNAPSHOTS];
+	struct surplus_blocks *blocks; /* by node, at the last one; NULL: there was none */
+
+	/* private */
+	unsigned n_wanted, minor;
+	uint64_t wanted[SURPLUS_SNAPSHOTS];
+	uint64_t last_number;
+	struct rebirths rebirths;
+	struct map by_key;
+};
+
+/* `cycles` must hear of an event before this model does, with .keep set; it stays the caller's. */
+void surplus_init(struct surplus *s, struct trace *t, const struct cycles *cycles);
+void surplus_free(struct surplus *s);
+
+/* By object: as garbage_surplus() of heap/, less the raw pointers that lead to it; never below 0. The caller frees. */
+int32_t *surplus_of(const struct heap *h);
+
+/* Why an object of this type and name has surplus in a healthy program, and how much at most (*ret_most); NULL: there
+ * is no known reason. `minor`: of CPython 3. `name` may be "". */
+const char *surplus_reason(const char *type, const char *name, unsigned minor, uint64_t *ret_most);
