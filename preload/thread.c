@@ -18,6 +18,7 @@
 
 struct tracer tracer;
 struct upward upward;
+_Atomic(uint8_t) objects_wanted;
 struct order order = { .run = 1 }; /* a thread starts with run 0, so its first event takes one */
 
 __thread struct thread *thread_self;

@@ -36,6 +36,7 @@ struct thread {
 	uint32_t number; /* dense, from 1 */
 	uint32_t tid;
 	uint32_t rounds;         /* of thread-specific-data destructors seen */
+	bool quiet;              /* in a handler of ours: what is done now and then has to wait */
 	bool inner;              /* an allocator takes memory from the system (hook.h): nothing may be asked of it */
 	bool dying;              /* its destructor has run: when its tid is gone, its ring is for whoever needs one */
 	uint64_t base_slot;      /* number of slots[0], counted from the thread's first */

@@ -42,6 +42,12 @@ static inline bool tracer_is_off(void)
 }
 static inline bool tracer_is_on(void) { return atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_ON; }
 
+/* Who wants to be told of each block of the OBJ domain, besides the trace: hooks/lives.h, preload/watch. 0 in most
+ * programs, and tested in one go. */
+enum { OBJECTS_LIVES = 1, OBJECTS_WATCH = 2, OBJECTS_PAGES = 4 };
+extern _Atomic(uint8_t) objects_wanted;
+static inline bool objects_are_wanted(void) { return atomic_load_explicit(&objects_wanted, memory_order_relaxed); }
+
 struct thread;
 
 /* What the lower floors ask of the highest (lifecycle.c), which fills it in before the state becomes ON. */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * counts: where the count of references of an object lies, and what it says
+ *
+ * What:  the words of an object's head that change with its count, by version; their sum; whether it means anything.
+ * How:   up to 3.11 eight bytes, from 3.12 the lower four of them (3.14: the upper four are flags); free-threaded builds
+ *        have a part of the owning thread and one that all others share.
+ * Who:   preload/watch. Any moment, also in a signal handler: nothing is called, nothing but the head is read. With
+ *        the GIL, or where the object can't go: what is read must be an object, or a block of memory for one.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PY_COUNT_PARTS_MAX = 2 };
+
+/* A part of the count: bytes from the start of the object, and how many to watch. */
+struct py_count_part {
+	uint8_t offset, bytes;
+};
+/* How many parts there are, with *ret_parts the array of them (static storage); 0: no interpreter that is known. */
+unsigned py_count_parts(const struct py_count_part **ret_parts);
+
+enum py_count_kind {
+	PY_COUNT_PLAIN,
+	PY_COUNT_MERGED,   /* free-threaded: no thread owns a part any more */
+	PY_COUNT_IMMORTAL, /* not counted, or (free-threaded, deferred) not where one could see it */
+};
+struct py_count {
+	int64_t value; /* immortal: 0 */
+	enum py_count_kind kind;
+};
+struct py_count py_count_read(const char *object);
+
+/* The word that says the object's type, as it is; and where it lies, from the start of the object. */
+const char *py_object_type_word(const char *object);
+uint32_t py_object_type_offset(void);
