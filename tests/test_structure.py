@@ -19,9 +19,10 @@ MAY = {
     'analyzer/heap': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay'],
     'analyzer/models': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap'],
     'analyzer/counts': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models'],
+    'analyzer/counts': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models'],
     'analyzer/symbols': ['formats', 'analyzer/base'],
     'analyzer/out': ['analyzer/base'],
-    'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts',
+    'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts', 'analyzer/counts',
                         'analyzer/symbols', 'analyzer/out', 'analyzer'],
     'analyzer/commands': ['formats', 'analyzer'],
 }

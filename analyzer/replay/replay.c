@@ -475,21 +475,28 @@ static void replay_done(struct replay *r)
 
 typedef void each_fn(void *self, const struct live_block *b);
 
+static struct live_block block_of(const struct replay *r, const struct live_entry *e)
+{
+	return (struct live_block){
+		.addr = e->addr,
+		.bytes = e->bytes,
+		.born_ns = e->born_ns,
+		.first_ns = e->first_ns,
+		.number = e->number,
+		.node = e->node,
+		.thread = r->makers.at[e->maker].thread,
+		.task = r->makers.at[e->maker].task,
+		.layer = e->layer,
+		.inherited = (e->flags & LIVE_INHERITED) != 0,
+		.whole = true,
+	};
+}
+
 static void each_entry(const struct replay *r, const struct live_entry *e, each_fn *each, void *self)
 {
-	each(self, &(struct live_block){
-			   .addr = e->addr,
-			   .bytes = e->bytes,
-			   .born_ns = e->born_ns,
-			   .first_ns = e->first_ns,
-			   .number = e->number,
-			   .node = e->node,
-			   .thread = r->makers.at[e->maker].thread,
-			   .task = r->makers.at[e->maker].task,
-			   .layer = e->layer,
-			   .inherited = (e->flags & LIVE_INHERITED) != 0,
-			   .whole = true,
-		   });
+	struct live_block b = block_of(r, e);
+
+	each(self, &b);
 }
 
 static void each_range(const struct replay *replay, each_fn *each, void *self)
@@ -532,6 +539,16 @@ void replay_each_live(struct replay *r, each_fn *each, void *self)
 		if (r->threads[i].moving_known)
 			each_entry(r, &r->threads[i].moved, each, self);
 	each_range(r, each, self);
+}
+
+bool replay_find_live(struct replay *r, uint64_t addr, struct live_block *ret)
+{
+	uint32_t *place = addr <= PT_ADDRESS_MASK ? live_find(&r->live, addr) : NULL;
+
+	if (!place || !*place)
+		return false;
+	*ret = block_of(r, live_at(&r->live, *place));
+	return true;
 }
 
 /* ---- the process that forked this one ---- */

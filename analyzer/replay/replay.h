@@ -94,3 +94,7 @@ void replay_run(struct trace *t, const struct replay_options *options, struct mo
 /* Calls `each` for every block that is alive now, mappings included, in no particular order. For models, in event()
  * and finish(). A block in the middle of a realloc is alive. */
 void replay_each_live(struct replay *r, void (*each)(void *self, const struct live_block *b), void *self);
+
+/* The block that starts at `addr`, mappings left out. For models, in event() and finish(). False: none is alive there.
+ */
+bool replay_find_live(struct replay *r, uint64_t addr, struct live_block *ret);
