@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyzer/counts/net.h"
+#include "analyzer/models/lines.h"
+
+#include <string.h>
+
+#define NET_NATIVE UINT32_MAX
+enum {
+	PARTS_MAX = 24, /* of an activation that are told apart: lines and functions of C */
+	ALONE = PT_COUNT_BIRTH | PT_COUNT_START | PT_COUNT_UNSEEN | PT_COUNT_MERGED,
+};
+
+/* What an activation did to the count, by line of its statement and by function of C. */
+struct part {
+	int32_t line;
+	node_id caller; /* of the native function; NODE_EMPTY: the line itself */
+	int64_t sum;
+	node_id node[2]; /* the last one that gave, took */
+	uint64_t key[2]; /* their places among all changes */
+	uint64_t ns[2];
+	uint8_t flags;
+};
+
+/* An activation that goes on. */
+struct group {
+	uint32_t step;
+	uint32_t parts; /* index in work.parts; to the next group's, or the end */
+	uint64_t id;
+	node_id at; /* the frame when it was seen last: its instruction */
+	uint32_t thread;
+	uint64_t n; /* changes in it */
+};
+
+/* Activations of a thread, the outermost first. */
+struct open_lines {
+	uint32_t thread;
+	ARRAY(struct group) groups;
+	ARRAY(struct part) parts;
+};
+
+/* A net change on its way. */
+struct entry {
+	struct history_change c;
+	uint64_t key;
+	uint32_t run; /* the entries of a run that comes `times` times; 0: alone */
+};
+
+struct work {
+	struct net_lines *lines;
+	struct net *net;
+	ARRAY(struct open_lines *) threads;
+	ARRAY(struct entry) entries;
+	uint64_t key, ids;
+	uint32_t runs;
+};
+
+/* ---- lines ---- */
+
+static const struct node *node_at(const struct net_lines *l, node_id n) { return &l->defs->stacks.nodes.at[n]; }
+
+static bool is_python(const struct net_lines *l, node_id n)
+{
+	return n > NODE_UNKNOWN && node_at(l, n)->kind == NODE_PYTHON;
+}
+
+/* The innermost Python frame at or below a node; NODE_EMPTY. */
+static node_id python_at(const struct net_lines *l, node_id n)
+{
+	while (n > NODE_UNKNOWN && !is_python(l, n))
+		n = node_at(l, n)->parent;
+	return n > NODE_UNKNOWN ? n : NODE_EMPTY;
+}
+
+static uint32_t step_for(struct net_lines *l, uint32_t parent, uint32_t code, int32_t line)
+{
+	uint64_t key = map_mix(map_mix((uint64_t)parent << 32 | code) ^ (uint32_t)line);
+	uint32_t *at = map_at(&l->step_at, key);
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)l->steps.n;
+		*array_push(&l->steps) =
+			(struct net_step){ parent, parent ? l->steps.at[parent].depth + 1 : 1, code, line };
+	}
+	return *at;
+}
+
+static struct position position_of(const struct net_lines *l, node_id n)
+{
+	const struct node *node = node_at(l, n);
+
+	return lines_find(&l->defs->codes.at[node->code], node->offset);
+}
+
+/* Parents come first: a node's caller has a smaller number. Deep stacks are no deep recursion here. */
+static uint32_t step_of_python(struct net_lines *l, node_id n)
+{
+	ARRAY(node_id) todo = { 0 };
+	uint32_t step = 0;
+
+	for (; n != NODE_EMPTY && !l->step_of[n]; n = python_at(l, node_at(l, n)->parent))
+		*array_push(&todo) = n;
+	if (n != NODE_EMPTY)
+		step = l->step_of[n];
+	while (todo.n) {
+		n = todo.at[--todo.n];
+		step = l->step_of[n] = step_for(l, step, node_at(l, n)->code, lines_site(l->defs, n).at.line);
+	}
+	array_free(&todo);
+	return step;
+}
+
+/* The frame whose line did it; in code without any Python frame, the native one. */
+static node_id frame_of(struct net_lines *l, node_id n)
+{
+	node_id python;
+
+	if (l->frame_of[n] != NODE_EMPTY)
+		return l->frame_of[n];
+	python = python_at(l, n);
+	return l->frame_of[n] = python != NODE_EMPTY ? python : n;
+}
+
+static uint32_t step_of(struct net_lines *l, node_id frame)
+{
+	if (l->step_of[frame])
+		return l->step_of[frame];
+	if (is_python(l, frame))
+		return step_of_python(l, frame);
+	return l->step_of[frame] = step_for(l, 0, NET_NATIVE, (int32_t)node_at(l, frame)->parent);
+}
+
+/* The caller's frame. */
+static node_id up(struct net_lines *l, node_id frame)
+{
+	return is_python(l, frame) ? python_at(l, node_at(l, frame)->parent) : NODE_EMPTY;
+}
+
+static uint32_t offset_of(const struct net_lines *l, node_id frame)
+{
+	uint32_t offset = node_at(l, frame)->offset;
+
+	return !is_python(l, frame) || offset == PT_OFFSET_NONE ? 0 : offset;
+}
+
+void net_lines_init(struct net_lines *l, const struct defs *defs)
+{
+	size_t n = defs->stacks.nodes.n;
+
+	*l = (struct net_lines){ .defs = defs };
+	l->step_of = mem_zero(n + 2, sizeof *l->step_of);
+	l->frame_of = mem_zero(n + 2, sizeof *l->frame_of);
+	*array_push(&l->steps) = (struct net_step){ 0 };
+}
+
+void net_lines_free(struct net_lines *l)
+{
+	free(l->step_of);
+	free(l->frame_of);
+	array_free(&l->steps);
+	map_free(&l->step_at);
+	*l = (struct net_lines){ 0 };
+}
+
+/* ---- what is left of an activation ---- */
+
+static void emit(struct work *w, const struct history_change *c, uint64_t key)
+{
+	*array_push(&w->entries) = (struct entry){ .c = *c, .key = key };
+}
+
+static int64_t clamp(int64_t n) { return n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : n; }
+
+static void emit_part(struct work *w, const struct group *g, const struct part *p, int64_t delta)
+{
+	int sign = delta > 0;
+	struct history_change c = {
+		.ns = p->ns[sign],
+		.last_ns = p->ns[sign],
+		.delta = (int32_t)clamp(delta),
+		.node = p->node[sign],
+		.thread = g->thread,
+		.times = 1,
+		.period = 1,
+		.flags = p->flags,
+	};
+
+	emit(w, &c, p->key[sign]);
+}
+
+/* The sum is shared out to parts of its sign, the latest first: those before it are what others undid. */
+static void close_group(struct work *w, struct open_lines *o)
+{
+	struct group *g = &o->groups.at[--o->groups.n];
+	int64_t rest = 0;
+
+	for (size_t i = g->parts; i < o->parts.n; i++)
+		rest += o->parts.at[i].sum;
+	if (!rest)
+		w->net->n_folded += g->n;
+	for (size_t i = o->parts.n; i-- > g->parts && rest;) {
+		const struct part *p = &o->parts.at[i];
+		int64_t share = p->sum;
+
+		if ((share > 0) != (rest > 0) || !share)
+			continue;
+		if (rest > 0 ? share > rest : share < rest)
+			share = rest;
+		emit_part(w, g, p, share);
+		rest -= share;
+	}
+	o->parts.n = g->parts;
+}
+
+static struct part *part_for(struct open_lines *o, const struct group *g, int32_t line, node_id caller)
+{
+	for (size_t i = g->parts; i < o->parts.n; i++)
+		if (o->parts.at[i].line == line && o->parts.at[i].caller == caller)
+			return &o->parts.at[i];
+	if (o->parts.n - g->parts >= PARTS_MAX)
+		return &o->parts.at[o->parts.n - 1];
+	*array_push(&o->parts) = (struct part){ .line = line, .caller = caller };
+	return &o->parts.at[o->parts.n - 1];
+}
+
+static void add_change(struct work *w, struct open_lines *o, const struct history_change *c)
+{
+	struct net_lines *l = w->lines;
+	struct group *g = &o->groups.at[o->groups.n - 1];
+	node_id frame = frame_of(l, c->node);
+	node_id caller = c->node == frame ? NODE_EMPTY : node_at(l, c->node)->parent;
+	struct part *p = part_for(o, g, l->steps.at[g->step].line, caller);
+	int sign = c->delta > 0;
+
+	p->sum += c->delta;
+	p->node[sign] = c->node;
+	p->key[sign] = w->key;
+	p->ns[sign] = c->ns;
+	p->flags |= c->flags;
+	g->n++;
+}
+
+/* ---- which activations go on ---- */
+
+static struct open_lines *open_in(struct work *w, uint32_t thread)
+{
+	struct open_lines *o;
+
+	for (size_t i = 0; i < w->threads.n; i++)
+		if (w->threads.at[i]->thread == thread)
+			return w->threads.at[i];
+	o = mem_zero(1, sizeof *o);
+	o->thread = thread;
+	return *array_push(&w->threads) = o;
+}
+
+/* Whether the frame goes on with the statement that the activation is of, on one of its first lines. */
+static bool goes_on(struct net_lines *l, const struct group *g, node_id frame)
+{
+	const struct net_step *was = &l->steps.at[g->step], *is = &l->steps.at[step_of(l, frame)];
+	struct position p;
+
+	if (was->code == NET_NATIVE || was->code != is->code || was->parent != is->parent || is->line >= was->line ||
+	    offset_of(l, frame) <= offset_of(l, g->at))
+		return false;
+	p = position_of(l, frame);
+	return l->defs->codes.at[is->code].linetable != PT_LINETABLE_311 || p.end_line >= was->line;
+}
+
+/* Whether the activation goes on with this frame, which is as deep as it is. */
+static bool keeps(struct net_lines *l, struct group *g, node_id frame)
+{
+	if (step_of(l, frame) == g->step) {
+		if (offset_of(l, frame) < offset_of(l, g->at))
+			return false;
+	} else if (!goes_on(l, g, frame)) {
+		return false;
+	}
+	g->step = step_of(l, frame);
+	g->at = frame;
+	return true;
+}
+
+/* The number of activations of the thread that go on when `frame` runs. */
+static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
+{
+	ARRAY(node_id) path = { 0 };
+	size_t n = 0;
+
+	/* The frame at the depth of each activation, the innermost first. */
+	for (size_t i = o->groups.n; i-- > 0;) {
+		uint32_t depth = l->steps.at[o->groups.at[i].step].depth;
+
+		while (frame != NODE_EMPTY && l->steps.at[step_of(l, frame)].depth > depth)
+			frame = up(l, frame);
+		*array_push(&path) =
+			frame != NODE_EMPTY && l->steps.at[step_of(l, frame)].depth == depth ? frame : NODE_EMPTY;
+	}
+	while (n < o->groups.n && path.at[path.n - 1 - n] != NODE_EMPTY &&
+	       keeps(l, &o->groups.at[n], path.at[path.n - 1 - n]))
+		n++;
+	array_free(&path);
+	return n;
+}
+
+static void feed(struct work *w, const struct history_change *c)
+{
+	struct net_lines *l = w->lines;
+	struct open_lines *o;
+	node_id frame;
+	size_t n;
+
+	w->key++;
+	if (c->flags & ALONE || c->node <= NODE_UNKNOWN) {
+		if (c->delta || !(c->flags & PT_COUNT_MERGED))
+			emit(w, c, w->key);
+		return;
+	}
+	o = open_in(w, c->thread);
+	frame = frame_of(l, c->node);
+	if (!o->groups.n || o->groups.at[o->groups.n - 1].at != frame) {
+		n = kept(l, o, frame);
+		while (o->groups.n > n)
+			close_group(w, o);
+	}
+	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != step_of(l, frame))
+		*array_push(&o->groups) = (struct group){ .step = step_of(l, frame),
+							  .parts = (uint32_t)o->parts.n,
+							  .id = ++w->ids,
+							  .at = frame,
+							  .thread = c->thread };
+	add_change(w, o, c);
+}
+
+/* ---- runs ---- */
+
+/* Sums of activations that were open before a time of a run. */
+struct before {
+	uint64_t group;
+	size_t part; /* counted from the group's first */
+	int64_t sum;
+};
+struct befores {
+	ARRAY(struct before) at;
+};
+
+static void each_part(struct work *w, void (*each)(void *self, const struct group *g, size_t i, struct part *p),
+		      void *self)
+{
+	for (size_t t = 0; t < w->threads.n; t++) {
+		struct open_lines *o = w->threads.at[t];
+
+		for (size_t g = 0; g < o->groups.n; g++) {
+			size_t end = g + 1 < o->groups.n ? o->groups.at[g + 1].parts : o->parts.n;
+
+			for (size_t i = o->groups.at[g].parts; i < end; i++)
+				each(self, &o->groups.at[g], i - o->groups.at[g].parts, &o->parts.at[i]);
+		}
+	}
+}
+
+static void note_sum(void *self, const struct group *g, size_t i, struct part *p)
+{
+	struct befores *b = self;
+
+	*array_push(&b->at) = (struct before){ g->id, i, p->sum };
+}
+
+struct more {
+	const struct befores *before;
+	uint32_t times;
+};
+
+static void add_times(void *self, const struct group *g, size_t i, struct part *p)
+{
+	const struct more *m = self;
+
+	for (size_t k = 0; k < m->before->at.n; k++)
+		if (m->before->at.at[k].group == g->id && m->before->at.at[k].part == i)
+			p->sum += (p->sum - m->before->at.at[k].sum) * m->times;
+}
+
+/* Every time but the first is as the second one: the same activations open, go on and close. */
+static void feed_run(struct work *w, const struct history_change *run)
+{
+	struct befores before = { 0 };
+	size_t first;
+
+	for (unsigned i = 0; i < run->period; i++)
+		feed(w, &run[i]);
+	if (run->times == 1)
+		return;
+	each_part(w, note_sum, &before);
+	first = w->entries.n;
+	for (unsigned i = 0; i < run->period; i++) {
+		struct history_change c = run[i];
+
+		c.ns = c.last_ns;
+		feed(w, &c);
+	}
+	if (run->times > 2) {
+		struct more more = { &before, run->times - 2 };
+
+		each_part(w, add_times, &more);
+		w->runs++;
+		for (size_t i = first; i < w->entries.n; i++) {
+			w->entries.at[i].c.times = run->times - 1;
+			w->entries.at[i].run = w->runs;
+		}
+		w->net->n_folded += first == w->entries.n ? (uint64_t)run->period * (run->times - 2) : 0;
+	}
+	array_free(&before.at);
+}
+
+/* ---- putting them into order ---- */
+
+static int by_key(const void *left, const void *right)
+{
+	const struct entry *a = left, *b = right;
+
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return a->c.delta > b->c.delta ? -1 : a->c.delta < b->c.delta;
+}
+
+static bool is_same(const struct history_change *a, const struct history_change *b)
+{
+	return a->node == b->node && a->delta == b->delta && a->thread == b->thread && a->flags == b->flags;
+}
+
+/* x (s t x) (s t x) is (x s t) (x s t) x: the run then starts where it started, and its rest may be one more time. */
+static unsigned rotate(struct net *n, struct history_change *run, unsigned period)
+{
+	unsigned turned = 0;
+
+	while (turned < period && n->n && n->changes[n->n - 1].times == 1 &&
+	       is_same(&n->changes[n->n - 1], &run[period - 1])) {
+		struct history_change last = run[period - 1];
+
+		last.ns = n->changes[--n->n].ns;
+		memmove(run + 1, run, (period - 1) * sizeof *run);
+		run[0] = last;
+		turned++;
+	}
+	return turned;
+}
+
+static void push(struct net *n, uint8_t *matched, const struct history_change *c)
+{
+	history_push(&n->changes, &n->n, &n->cap, matched, c);
+}
+
+/* Entries of a run stand together, unless another thread came between them: then each is on its own. */
+static void push_run(struct net *n, uint8_t *matched, const struct entry *e, unsigned period)
+{
+	struct history_change run[HISTORY_PERIOD];
+	unsigned turned;
+
+	for (unsigned i = 0; i < period; i++) {
+		run[i] = e[i].c;
+		run[i].period = (uint8_t)period;
+	}
+	turned = rotate(n, run, period);
+	memset(matched, 0, HISTORY_PERIOD + 1);
+	for (unsigned i = 0; i < period; i++) {
+		push(n, matched, &run[i]);
+		memset(matched, 0, HISTORY_PERIOD + 1);
+	}
+	for (unsigned i = 0; i < turned; i++) {
+		struct history_change c = run[i];
+
+		c.times = c.period = 1;
+		c.ns = c.last_ns;
+		push(n, matched, &c);
+	}
+}
+
+static unsigned run_length(const struct entry *e, size_t left)
+{
+	unsigned n = 1;
+
+	while (e->run && n < left && e[n].run == e->run)
+		n++;
+	return n <= HISTORY_PERIOD ? n : 1;
+}
+
+static void number(struct net *n)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < n->n; i += n->changes[i].period) {
+		int64_t sum = 0, before = count;
+
+		for (unsigned k = 0; k < n->changes[i].period; k++) {
+			struct history_change *c = &n->changes[i + k];
+
+			count = c->flags & PT_COUNT_START ? c->count : count + c->delta;
+			sum += c->delta;
+			c->count = (int32_t)clamp(count);
+		}
+		if (n->changes[i].times > 1)
+			count = before + sum * n->changes[i].times;
+	}
+}
+
+static void put_in_order(struct work *w)
+{
+	uint8_t matched[HISTORY_PERIOD + 1] = { 0 };
+
+	if (w->entries.n)
+		qsort(w->entries.at, w->entries.n, sizeof *w->entries.at, by_key);
+	for (size_t i = 0; i < w->entries.n;) {
+		unsigned n = run_length(&w->entries.at[i], w->entries.n - i);
+
+		if (w->entries.at[i].c.times == 1 && n == 1)
+			push(w->net, matched, &w->entries.at[i].c);
+		else
+			push_run(w->net, matched, &w->entries.at[i], n);
+		i += n;
+	}
+	number(w->net);
+}
+
+void net_make(struct net *ret, struct net_lines *lines, const struct history *h)
+{
+	struct work w = { .lines = lines, .net = ret };
+
+	*ret = (struct net){ 0 };
+	for (size_t i = 0; i < h->n; i += h->changes[i].period)
+		feed_run(&w, &h->changes[i]);
+	for (size_t i = 0; i < w.threads.n; i++) {
+		while (w.threads.at[i]->groups.n)
+			close_group(&w, w.threads.at[i]);
+		array_free(&w.threads.at[i]->groups);
+		array_free(&w.threads.at[i]->parts);
+		free(w.threads.at[i]);
+	}
+	put_in_order(&w);
+	array_free(&w.threads);
+	array_free(&w.entries);
+}
+
+void net_free(struct net *n)
+{
+	free(n->changes);
+	*n = (struct net){ 0 };
+}
