@@ -86,7 +86,7 @@ NO_TRACE = {
 
 @harness.cases(*NO_TRACE)
 def test_no_trace(tmp, case):
-    for command in 'info', 'sites', 'leaks', 'summary', 'dump', 'export', 'arenas':
+    for command in 'info', 'sites', 'leaks', 'summary', 'dump', 'export', 'arenas', 'check':
         status, message = ask(command, save(tmp, NO_TRACE[case]))
         assert status == 3 and 'bad.pytrace' in message, (command, status, message)
 

@@ -24,6 +24,7 @@ MAY = {
     'analyzer/out': ['analyzer/base'],
     'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts', 'analyzer/counts',
                         'analyzer/symbols', 'analyzer/out', 'analyzer'],
+    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/report', 'analyzer/out'],
     'analyzer/commands': ['formats', 'analyzer'],
 }
 MAIN = ['analyzer/base', 'analyzer/out', 'analyzer/commands']

@@ -76,6 +76,9 @@ const char *finding_verdict(const struct finding *f);
 /* One sentence on what the verdict rests on. Written into buf, which is returned. */
 char *finding_why(const struct finding *f, char *buf, size_t cap);
 
+/* Its type, as a dotted name, written into buf; false: not known. */
+bool finding_type(const struct finding *f, char *buf, size_t cap);
+
 /* Stable across runs and machines: the verdict and a number made of the stack's functions and base file names. */
 char *finding_fingerprint(const struct finding *f, char *buf, size_t cap);
 

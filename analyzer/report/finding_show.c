@@ -162,7 +162,7 @@ static json_t *evidence_json(const struct finding *f)
 }
 
 /* Its type: of a cycle's first member that has a line; of growth the one of most bytes of the largest stack. */
-static json_t *type_json(const struct finding *f)
+bool finding_type(const struct finding *f, char *buf, size_t cap)
 {
 	const char *type = f->trace->has & REPORT_TYPES ? types_main(&f->trace->types, f->sum.node) : "";
 	const struct cycles *c = f->cycle ? &f->trace->remains->cycles : NULL;
@@ -170,10 +170,20 @@ static json_t *type_json(const struct finding *f)
 	for (uint32_t i = 0; c && i < f->cycle->row->n_members; i++) {
 		const struct cycle_member *m = &c->members.at[f->cycle->row->first_member + i];
 
-		if (m->node == f->sum.node && !m->is_dict)
-			return json_text(strings_text(&c->strings, m->type));
+		if (m->node == f->sum.node && !m->is_dict) {
+			snprintf(buf, cap, "%s", strings_text(&c->strings, m->type));
+			return true;
+		}
 	}
-	return *type && !f->cycle ? json_text(type) : json_null();
+	snprintf(buf, cap, "%s", f->cycle ? "" : type);
+	return *buf;
+}
+
+static json_t *type_json(const struct finding *f)
+{
+	char type[2048];
+
+	return finding_type(f, type, sizeof type) ? json_text(type) : json_null();
 }
 
 static json_t *members_json(const struct finding *f)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate_github: annotations on the lines of a pull request
+ *
+ *     ::error file=app.py,line=53,col=38,title=growth: 13.6 MiB in 6,138 blocks in Pages.get::After the warm-up ...
+ *
+ * A message ends at the line's end, so line ends and % are escaped; in a property also : and , (GitHub, "Workflow
+ * commands").
+ */
+#include "analyzer/gate/gate.h"
+
+#include <string.h>
+
+static void put_escaped(const char *text, const char *special, FILE *f)
+{
+	for (; *text; text++) {
+		if (strchr(special, *text))
+			fprintf(f, "%%%02X", (unsigned char)*text);
+		else
+			fputc(*text, f);
+	}
+}
+
+static void put_item(const struct gate_item *item, FILE *f)
+{
+	const struct place *p = finding_place(item->finding);
+	char text[4096], path[4096];
+	const char *file = gate_file(item, path, sizeof path);
+
+	fputs("::error ", f);
+	if (file) {
+		fputs("file=", f);
+		put_escaped(file, "%\r\n:,", f);
+		fprintf(f, ",line=%d,", p->at.line);
+		if (p->at.column >= 0)
+			fprintf(f, "col=%d,", p->at.column + 1);
+	}
+	fputs("title=", f);
+	put_escaped(gate_title(item, text, sizeof text), "%\r\n:,", f);
+	fputs("::", f);
+	put_escaped(finding_why(item->finding, text, sizeof text), "%\r\n", f);
+	fputc('\n', f);
+}
+
+void gate_github(const struct gate *g, FILE *f)
+{
+	for (size_t i = 0; g->fails && i < g->n; i++) {
+		if (gate_counts(g->items[i].status))
+			put_item(&g->items[i], f);
+	}
+}

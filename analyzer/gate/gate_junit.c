@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate_junit: a test suite whose tests are the findings
+ *
+ * A finding that fails is a failed test, one that is known, suppressed or not asked for a skipped one that says so;
+ * without findings there is one test that passes, as a suite without tests looks like a mistake. Attributes are those
+ * that the readers agree on (Jenkins' junit-10.xsd, GitLab, GitHub's actions).
+ */
+#include "analyzer/gate/gate.h"
+
+#include <string.h>
+
+/* Text of an element or an attribute. What XML 1.0 can't hold was made printable before. */
+static void put_xml(FILE *f, const char *text)
+{
+	static const struct {
+		char c;
+		const char *entity;
+	} entities[] = { { '&', "&amp;" }, { '<', "&lt;" }, { '>', "&gt;" }, { '"', "&quot;" } };
+	char safe[8192];
+
+	for (const char *c = format_printable(safe, sizeof safe, text); *c; c++) {
+		size_t i = 0;
+
+		while (i < sizeof entities / sizeof *entities && entities[i].c != *c)
+			i++;
+		if (i < sizeof entities / sizeof *entities)
+			fputs(entities[i].entity, f);
+		else
+			fputc(*c, f);
+	}
+}
+
+static void put_stack(const struct finding *f, FILE *to)
+{
+	struct place_table *places = &f->trace->places;
+	char where[4096];
+
+	for (node_id at = f->sum.node; at > NODE_UNKNOWN; at = defs_frame(&f->trace->trace.defs, at)->parent) {
+		const struct place *p = place_find(places, at);
+
+		if (p->origin == ORIGIN_INTERNAL)
+			continue;
+		put_xml(to, place_where(p, false, where, sizeof where));
+		fputs("  ", to);
+		put_xml(to, p->function);
+		fputc('\n', to);
+	}
+}
+
+static void put_outcome(const struct gate *g, const struct gate_item *item, FILE *f)
+{
+	char text[4096];
+
+	if (!g->fails || !gate_counts(item->status)) {
+		fputs("   <skipped message=\"", f);
+		put_xml(f, item->by                    ? item->by->text
+			   : gate_counts(item->status) ? "within the budget"
+						       : gate_status_name(item->status));
+		fputs("\"/>\n", f);
+		return;
+	}
+	fputs("   <failure type=\"", f);
+	put_xml(f, finding_verdict(item->finding));
+	fputs("\" message=\"", f);
+	put_xml(f, gate_title(item, text, sizeof text));
+	fputs("\">", f);
+	put_xml(f, finding_why(item->finding, text, sizeof text));
+	fputc('\n', f);
+	put_stack(item->finding, f);
+	fputs("</failure>\n", f);
+}
+
+static void put_item(const struct gate *g, const struct gate_item *item, FILE *f)
+{
+	const struct place *p = finding_place(item->finding);
+	char where[4096], path[4096];
+	const char *file = gate_file(item, path, sizeof path);
+
+	fputs("  <testcase classname=\"pytrace.", f);
+	put_xml(f, finding_verdict(item->finding));
+	fputs("\" name=\"", f);
+	put_xml(f, place_where(p, false, where, sizeof where));
+	fputs(" in ", f);
+	put_xml(f, place_function(p, false, where, sizeof where));
+	if (file) {
+		fputs("\" file=\"", f);
+		put_xml(f, file);
+		fprintf(f, "\" line=\"%d", p->at.line);
+	}
+	fputs("\" time=\"0\">\n", f);
+	put_outcome(g, item, f);
+	fputs("  </testcase>\n", f);
+}
+
+bool gate_junit(const struct gate *g, const struct report *r, FILE *f)
+{
+	size_t failures = g->fails ? g->by_status[GATE_NEW] + g->by_status[GATE_WORSE] : 0;
+	double seconds = 0;
+
+	for (size_t i = 0; i < r->n_traces; i++)
+		seconds += trace_duration_s(&r->traces[i]->trace);
+	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", f);
+	fprintf(f,
+		" <testsuite name=\"pytrace check\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" "
+		"time=\"%.3f\">\n",
+		g->n ? g->n : 1, failures, g->n - failures, seconds);
+	if (!g->n)
+		fputs("  <testcase classname=\"pytrace\" name=\"no leak was found\" time=\"0\"/>\n", f);
+	for (size_t i = 0; i < g->n; i++)
+		put_item(g, &g->items[i], f);
+	fputs(" </testsuite>\n</testsuites>\n", f);
+	return !ferror(f);
+}
