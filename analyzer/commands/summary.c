@@ -311,9 +311,10 @@ static void print_layers(struct report *r)
 static void print_finding(struct report *r, const struct finding *f)
 {
 	const struct output *o = &r->out;
+	char amount[60];
 
 	fprintf(o->file, "  %s%s%s: %s", output_style(o, STYLE_BAD), finding_verdict(f), output_style(o, STYLE_PLAIN),
-		format_bytes(f->all.bytes).text);
+		finding_amount(f, amount, sizeof amount));
 	if (f->all_rate > 0)
 		fprintf(o->file, ", growing by %s", format_rate(f->all_rate).text);
 	if (r->n_traces > 1)

@@ -54,6 +54,48 @@ const char *surplus_reason(const char *type, const char *name, unsigned minor, u
 	return NULL;
 }
 
+/* ---- trends ---- */
+
+#define TREND_SNAPSHOTS 4   /* the first one is the warm-up */
+#define TREND_GROWN     100 /* references: less is a cache that fills up ... */
+#define TREND_SHARE     10  /* ... and less than this percentage of what is there, noise */
+#define TREND_SHORT     2   /* a pause so many times as short as the mean one shows nothing: the end, usually */
+#define TREND_SLOWING   50  /* percent that the last half must bring of what the first half brought */
+
+enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_point *at, uint64_t *ret_grown)
+{
+	uint64_t first, last, grown, middle, mean;
+
+	if (ret_grown)
+		*ret_grown = 0;
+	if (s->n < TREND_SNAPSHOTS)
+		return SURPLUS_FEW;
+	first = at[1].references;
+	last = at[s->n - 1].references;
+	mean = (s->ns[s->n - 1] - s->ns[0]) / (s->n - 1);
+	for (unsigned i = 1; i < s->n; i++)
+		if (at[i].references < at[i - 1].references ||
+		    (at[i].references == at[i - 1].references && s->ns[i] - s->ns[i - 1] > mean / TREND_SHORT))
+			return SURPLUS_STAYS;
+	grown = last - at[0].references;
+	if (ret_grown)
+		*ret_grown = grown;
+	/* In the same time: snapshots need not be evenly spread. */
+	middle = s->ns[1] + (s->ns[s->n - 1] - s->ns[1]) / 2;
+	for (unsigned i = 1; i + 1 < s->n; i++) {
+		if (s->ns[i + 1] < middle)
+			continue;
+		middle = at[i].references +
+			 (uint64_t)((double)(at[i + 1].references - at[i].references) * (double)(middle - s->ns[i]) /
+				    (double)(s->ns[i + 1] - s->ns[i] + 1));
+		break;
+	}
+	if (grown < TREND_GROWN || grown * 100 < last * TREND_SHARE ||
+	    (last - middle) * 100 < (middle - first) * TREND_SLOWING)
+		return SURPLUS_STAYS;
+	return SURPLUS_GROWS;
+}
+
 /* ---- groups ---- */
 
 /* A snapshot in hand. */
@@ -125,33 +167,46 @@ static void take_objects(struct taking *t)
 
 /* ---- blocks ---- */
 
-static void count_block(void *self, const struct live_block *b)
-{
-	struct surplus *s = self;
+/* What of a snapshot explains a block: an object in it, or a pointer to it. */
+struct explaining {
+	struct surplus *s;
+	const struct heap *h;
+	const struct join *j;
+	struct map pointed;
+};
 
-	if (b->layer == PT_LAYER_OBJECT && !b->inherited)
-		s->blocks[b->node].blocks++;
+static bool is_explained(const struct explaining *x, uint64_t block)
+{
+	if (map_find(&x->pointed, block) != MAP_NONE)
+		return true;
+	for (unsigned i = 0; i < x->j->n_befores; i++) {
+		object_id o = heap_find(x->h, block + x->j->befores[i]);
+
+		if (o != HEAP_NONE && heap_block(x->h, o) == block)
+			return true;
+	}
+	return false;
 }
 
-/* Of the live blocks, those that the snapshot explains. */
+static void count_block(void *self, const struct live_block *b)
+{
+	struct explaining *x = self;
+
+	if (b->layer != PT_LAYER_OBJECT || b->inherited)
+		return;
+	x->s->blocks[b->node].blocks++;
+	x->s->blocks[b->node].unknown += !is_explained(x, b->addr);
+}
+
 static void take_blocks(struct taking *t, struct replay *r)
 {
-	struct surplus *s = t->s;
-	size_t n = s->trace->defs.stacks.nodes.n + 2;
+	struct explaining x = { t->s, t->h, t->j, { 0 } };
 
-	s->blocks = mem_zero(n, sizeof *s->blocks);
-	replay_each_live(r, count_block, s);
-	for (size_t i = 0; i < n; i++)
-		s->blocks[i].unknown = s->blocks[i].blocks;
-	for (object_id o = 0; o < t->h->n; o++)
-		if (t->j->node[o] != NODE_UNKNOWN && s->blocks[t->j->node[o]].unknown)
-			s->blocks[t->j->node[o]].unknown--;
-	for (size_t i = 0; i < t->j->buffers.n; i++) {
-		const struct join_buffer *b = &t->j->buffers.at[i];
-
-		if (b->layer == PT_LAYER_OBJECT && s->blocks[b->node].unknown)
-			s->blocks[b->node].unknown--;
-	}
+	t->s->blocks = mem_zero(t->s->trace->defs.stacks.nodes.n + 2, sizeof *t->s->blocks);
+	for (size_t i = 0; i < t->h->raws.n; i++)
+		*map_at(&x.pointed, t->h->raws.at[i].address) = 1;
+	replay_each_live(r, count_block, &x);
+	map_free(&x.pointed);
 }
 
 /* ---- the replay ---- */

@@ -66,6 +66,15 @@ struct surplus {
 void surplus_init(struct surplus *s, struct trace *t, const struct cycles *cycles);
 void surplus_free(struct surplus *s);
 
+/* How the surplus of a group goes from snapshot to snapshot. */
+enum surplus_trend {
+	SURPLUS_FEW,   /* too few snapshots to tell */
+	SURPLUS_STAYS, /* it does not grow, or by little, or not steadily */
+	SURPLUS_GROWS, /* from each snapshot to the next, after the first one, and without slowing down */
+};
+/* `at`: by snapshot, as of surplus_group. *ret_grown: references that came after the first snapshot; may be NULL. */
+enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_point *at, uint64_t *ret_grown);
+
 /* By object: as garbage_surplus() of heap/, less the raw pointers that lead to it; never below 0. The caller frees. */
 int32_t *surplus_of(const struct heap *h);
 

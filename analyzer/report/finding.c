@@ -22,6 +22,8 @@
 
 static uint64_t weight(const struct finding *f)
 {
+	if (f->lost.kind == LOST_SHARED)
+		return f->lost.references;
 	return f->sum.verdict == GROWTH_FOUND && !f->cycle ? (uint64_t)f->sum.evidence.grown_bytes : f->sum.bytes;
 }
 
@@ -87,14 +89,20 @@ static bool same_function(const struct finding *leader, const struct finding *f)
 	return fingerprint_of(leader) == fingerprint_of(f);
 }
 
+/* Whether they have the same verdict, as far as they have one. */
+static bool same_kind(const struct finding *a, const struct finding *b)
+{
+	return a->sum.verdict == b->sum.verdict && a->lost.kind == b->lost.kind;
+}
+
 static bool is_same(const struct finding *leader, const struct finding *f)
 {
-	return leader->sum.verdict == f->sum.verdict && same_function(leader, f);
+	return same_kind(leader, f) && same_function(leader, f);
 }
 
 static bool is_companion(const struct finding *leader, const struct finding *f)
 {
-	return f->sum.verdict == GROWTH_FOUND && leader->sum.verdict == GROWTH_FOUND &&
+	return f->sum.verdict == GROWTH_FOUND && same_kind(leader, f) &&
 	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && in_step(leader, f) && are_related(leader, f);
 }
 
@@ -103,13 +111,31 @@ static bool is_companion(const struct finding *leader, const struct finding *f)
 static bool is_remainder(const struct finding *leader, const struct finding *f)
 {
 	if (leader->sum.verdict != GROWTH_FOUND || f->sum.verdict == GROWTH_FOUND || !same_function(leader, f) ||
-	    f->sum.doubt == GROWTH_IMPORTING)
+	    f->lost.kind || f->sum.doubt == GROWTH_IMPORTING)
 		return false;
 	return f->sum.doubt != GROWTH_NO_DOUBT || finding_place(leader)->at.line == finding_place(f)->at.line;
 }
 
+/* What is lost in one function is one finding; its type is that of most. */
+static void take_lost(struct finding_lost *to, const struct finding_lost *from)
+{
+	if (from->kind != to->kind)
+		return;
+	if (from->objects > to->objects)
+		to->type = from->type;
+	to->found |= from->found;
+	to->objects += from->objects;
+	to->references += from->references;
+	to->grown += from->grown;
+	for (unsigned i = 0; i < SURPLUS_SNAPSHOTS; i++) {
+		to->at[i].objects += from->at[i].objects;
+		to->at[i].references += from->at[i].references;
+	}
+}
+
 static void take_over(struct finding *leader, struct finding *f)
 {
+	take_lost(&leader->lost, &f->lost);
 	leader->groups = mem_resize(leader->groups, leader->n_groups + f->n_groups, sizeof *leader->groups);
 	memcpy(leader->groups + leader->n_groups, f->groups, f->n_groups * sizeof *f->groups);
 	leader->n_groups += f->n_groups;
@@ -137,6 +163,41 @@ static void join(struct finding_list *l, bool (*belongs)(const struct finding *l
 	}
 	l->n = n;
 	qsort(l->at, l->n, sizeof *l->at, compare);
+}
+
+static bool has_group(const struct finding *f, uint32_t group)
+{
+	for (size_t i = 0; i < f->n_groups; i++)
+		if (f->groups[i] == group)
+			return true;
+	return false;
+}
+
+/* What lost objects hold goes with them, whatever it weighs. */
+static void join_below(struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding *f = &l->at[i], *leader = NULL;
+
+		for (size_t k = 0; f->lost.kind == LOST_BELOW && k < l->n && !leader; k++)
+			if (l->at[k].trace == f->trace && l->at[k].lost.kind == LOST_OBJECTS &&
+			    has_group(&l->at[k], f->lost.leader))
+				leader = &l->at[k];
+		if (!leader)
+			continue;
+		take_over(leader, f);
+		f->groups = NULL;
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		if (!l->at[i].groups)
+			continue;
+		if (l->at[i].lost.kind == LOST_BELOW)
+			l->at[i].lost.kind = LOST_NOTHING;
+		l->at[n++] = l->at[i];
+	}
+	l->n = n;
 }
 
 static int compare_parts(const void *left, const void *right)
@@ -244,12 +305,20 @@ static struct amount *claimed_by_group(const struct report_trace *t)
 	return sums;
 }
 
-static struct finding from_group(struct report_trace *t, uint32_t group, const struct amount *claimed)
+/* `lost` may be NULL. */
+static struct finding from_group(struct report_trace *t, uint32_t group, const struct amount *claimed,
+				 const struct finding_lost *lost)
 {
 	struct finding f = { .trace = t, .sum = t->growth.groups.at[group], .n_groups = 1 };
 
 	if (claimed->bytes * 100 >= f.sum.bytes * MOSTLY_CLAIMED && claimed->bytes) {
 		f.sum.verdict = GROWTH_HELD; /* what grew has its finding */
+		f.sum.doubt = GROWTH_NO_DOUBT;
+	}
+	if (lost && !claimed->bytes)
+		f.lost = *lost;
+	if (f.lost.kind && f.lost.found) {
+		f.sum.verdict = GROWTH_FOUND;
 		f.sum.doubt = GROWTH_NO_DOUBT;
 	}
 	f.sum.bytes -= claimed->bytes;
@@ -283,13 +352,13 @@ static void find_holder(struct finding *f)
 /* Fills what holds for one process. */
 static void settle(struct finding *f, size_t place)
 {
-	if (f->sum.verdict != GROWTH_HELD && !f->cycle && (f->n_groups > 1 || f->sum.n_stacks > 1))
+	if (f->sum.verdict != GROWTH_HELD && !f->cycle && !f->lost.kind && (f->n_groups > 1 || f->sum.n_stacks > 1))
 		look_at_worst_line(f);
 	f->all = (struct amount){ f->sum.bytes, f->sum.blocks };
 	f->all_rate = finding_rate(f);
 	f->pids = mem_alloc(sizeof *f->pids);
 	f->pids[f->n_pids++] = f->trace->trace.front.pid;
-	if (f->sum.verdict != GROWTH_HELD && !f->cycle && f->trace->remains && place < HOLDERS_MAX)
+	if (f->sum.verdict != GROWTH_HELD && !f->cycle && !f->lost.kind && f->trace->remains && place < HOLDERS_MAX)
 		find_holder(f);
 }
 
@@ -312,6 +381,8 @@ static void add_twin(struct finding *f, struct finding *twin)
 	f->pids[f->n_pids++] = twin->pids[0];
 	f->cycles += twin->cycles;
 	f->cycle_objects += twin->cycle_objects;
+	f->lost.objects += twin->lost.objects;
+	f->lost.references += twin->lost.references;
 	free_parts(twin);
 }
 
@@ -355,10 +426,17 @@ static void join_held(struct finding_list *l)
 	l->n = n;
 }
 
+/* Of references on objects without a stack the type is all that is known. */
+static bool are_alike(const struct finding *a, const struct finding *b)
+{
+	return a->lost.kind != LOST_SHARED || !strcmp(strings_text(&a->trace->remains->surplus.strings, a->lost.type),
+						      strings_text(&b->trace->remains->surplus.strings, b->lost.type));
+}
+
 static bool are_twins(const struct finding *a, const struct finding *b)
 {
-	return a->sum.verdict == b->sum.verdict && a->trace != b->trace && a->reason == b->reason &&
-	       !a->cycle == !b->cycle && fingerprint_of(a) == fingerprint_of(b);
+	return same_kind(a, b) && a->trace != b->trace && a->reason == b->reason && !a->cycle == !b->cycle &&
+	       fingerprint_of(a) == fingerprint_of(b) && are_alike(a, b);
 }
 
 static void join_twins(struct finding_list *l)
@@ -379,51 +457,60 @@ static void join_twins(struct finding_list *l)
 	l->n = n;
 }
 
-/* What stays of a trace's groups when garbage has its own findings, which go to the end of the list. */
-static void list_trace(struct finding_list *l, struct report_trace *t, struct finding *cycles, size_t *n_cycles)
+/* What stays of a trace's groups when garbage has its own findings, which go to the end of the list, as do those on few
+ * objects with many references. */
+static void list_trace(struct finding_list *l, struct report_trace *t, struct finding *others, size_t *n_others)
 {
+	struct finding_lost *lost;
 	struct amount *claimed;
 
 	if (t->remains)
-		finding_cycles(t, cycles, n_cycles);
+		finding_cycles(t, others, n_others);
+	lost = finding_lost_judge(t);
+	if (lost)
+		finding_lost_shared(t, lost, others, n_others);
 	claimed = claimed_by_group(t);
 	for (uint32_t j = 0; j < t->growth.groups.n; j++) {
 		if (claimed[j].bytes < t->growth.groups.at[j].bytes || !claimed[j].bytes)
-			l->at[l->n++] = from_group(t, j, &claimed[j]);
+			l->at[l->n++] = from_group(t, j, &claimed[j], lost ? &lost[j] : NULL);
 	}
+	free(lost);
 	free(claimed);
 }
 
 static void join_groups(struct finding_list *l)
 {
+	join_below(l);
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	join(l, is_same);
 	join(l, is_companion);
 	for (size_t i = 0; i < l->n; i++)
-		growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
+		if (l->at[i].lost.kind != LOST_OBJECTS) /* exact, however little */
+			growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	join(l, is_remainder); /* last: what has no evidence must not weigh */
 }
 
 void finding_list_init(struct finding_list *l, const struct report *r)
 {
-	struct finding *cycles;
-	size_t n = 0, n_cycles = 0;
+	struct finding *others; /* not from groups of growth */
+	size_t n = 0, n_others = 0;
 
 	*l = (struct finding_list){ 0 };
 	for (size_t i = 0; i < r->n_traces; i++) {
 		n += r->traces[i]->growth.groups.n;
-		n_cycles += r->traces[i]->remains ? r->traces[i]->remains->list.at.n : 0;
+		n_others += r->traces[i]->remains ? r->traces[i]->remains->list.at.n : 0;
+		n_others += r->traces[i]->remains ? r->traces[i]->remains->surplus.groups.n : 0;
 	}
-	l->at = mem_zero(n + n_cycles + 1, sizeof *l->at);
-	cycles = mem_zero(n_cycles + 1, sizeof *cycles);
-	n_cycles = 0;
+	l->at = mem_zero(n + n_others + 1, sizeof *l->at);
+	others = mem_zero(n_others + 1, sizeof *others);
+	n_others = 0;
 	for (size_t i = 0; i < r->n_traces; i++)
-		list_trace(l, r->traces[i], cycles, &n_cycles);
+		list_trace(l, r->traces[i], others, &n_others);
 	join_groups(l);
-	memcpy(l->at + l->n, cycles, n_cycles * sizeof *cycles);
-	l->n += n_cycles;
-	free(cycles);
+	memcpy(l->at + l->n, others, n_others * sizeof *others);
+	l->n += n_others;
+	free(others);
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	for (size_t i = 0; i < l->n; i++)
 		settle(&l->at[i], i);

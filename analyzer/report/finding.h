@@ -16,6 +16,26 @@
 
 struct finding_part;
 
+/* What of a finding is references that nobody has. */
+enum lost_kind {
+	LOST_NOTHING,
+	LOST_OBJECTS, /* objects, each with more references than exist */
+	LOST_SHARED,  /* one object, or a few, with more and more of them */
+	LOST_NOBODY,  /* objects that nobody refers to and the collector does not know */
+	LOST_BELOW,   /* held by such objects: part of their finding */
+};
+struct finding_lost {
+	enum lost_kind kind;
+	bool found;          /* that it grows is seen by the snapshots */
+	uint32_t leader;     /* LOST_BELOW: the group of growth that it belongs to */
+	string_id type;      /* of remains->surplus.strings; 0: not known */
+	string_id name;      /* LOST_SHARED: what people call it; 0 */
+	uint64_t objects;    /* alive at the last snapshot; LOST_NOBODY: blocks */
+	uint64_t references; /* too many */
+	uint64_t grown;      /* of them, from snapshot to snapshot; 0: not known */
+	struct surplus_point at[SURPLUS_SNAPSHOTS];
+};
+
 struct finding {
 	struct report_trace *trace; /* of several processes with this finding, the one where it is worst */
 	struct growth_group
@@ -34,6 +54,8 @@ struct finding {
 	uint64_t cycles, cycle_objects;
 	struct finding_part *own_parts; /* NULL: by its groups */
 	size_t n_own_parts;
+
+	struct finding_lost lost;
 
 	/* of growth */
 	bool has_holder;
@@ -70,7 +92,24 @@ void finding_add_part(struct finding_part **parts, size_t *n, const struct place
  * t->remains->claimed. finding_cycles.c. */
 void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n);
 
-/* "growth", "cycle-garbage", "cycle-uncollectable", "undecided", "held". */
+/* Judges the groups of growth of one trace: by group, to be freed; NULL when there is no snapshot. finding_lost.c. */
+struct finding_lost *finding_lost_judge(struct report_trace *t);
+/* Makes the findings on objects whose surplus grows while they are few: at most one for each group of the surplus
+ * model, pushed to ret[0..*n). `judged`: what finding_lost_judge() said. */
+void finding_lost_shared(struct report_trace *t, const struct finding_lost *judged, struct finding *ret, size_t *n);
+/* The line that proves it in a second run: "PYTRACE_WATCH='type:app.Foo site:app.py:12'"; "" when the finding is not on
+ * references, or nothing is known of the objects. Written into buf, which is returned. */
+char *finding_watch(const struct finding *f, char *buf, size_t cap);
+/* The rule alone: "type:app.Foo site:app.py:12". */
+char *finding_rule(const struct finding *f, char *buf, size_t cap);
+/* One sentence on the references, for finding_why(). */
+char *finding_lost_why(const struct finding *f, char *buf, size_t cap);
+json_t *finding_lost_json(const struct finding *f);
+
+/* How much it is, for people: "2.5 MiB", "10,000 references". Written into buf, which is returned. */
+char *finding_amount(const struct finding *f, char *buf, size_t cap);
+
+/* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable", "undecided", "held". */
 const char *finding_verdict(const struct finding *f);
 
 /* One sentence on what the verdict rests on. Written into buf, which is returned. */

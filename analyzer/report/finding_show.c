@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* finding_show: findings as text and as JSON */
 #include "analyzer/report/finding.h"
+#include "formats/block.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -44,12 +45,21 @@ const char *finding_verdict(const struct finding *f)
 {
 	if (f->cycle)
 		return f->reason == REMAINS_UNCOLLECTABLE ? "cycle-uncollectable" : "cycle-garbage";
+	if (f->lost.kind && f->sum.verdict == GROWTH_FOUND)
+		return "reference-leak";
 	return verdict_names[f->sum.verdict];
 }
 
 char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
 {
-	snprintf(buf, cap, "%s-%016" PRIx64, finding_verdict(f), f->trace->growth.fingerprints[f->blame]);
+	uint64_t number = f->trace->growth.fingerprints[f->blame];
+	const char *type;
+
+	if (f->lost.kind == LOST_SHARED && f->blame <= NODE_UNKNOWN) {
+		type = strings_text(&f->trace->remains->surplus.strings, f->lost.type);
+		number = map_mix(number ^ pt_xxh3(type, strlen(type)));
+	}
+	snprintf(buf, cap, "%s-%016" PRIx64, finding_verdict(f), number);
 	return buf;
 }
 
@@ -103,6 +113,8 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 
 	if (f->cycle)
 		return cycle_reason(f, buf, cap);
+	if (f->lost.kind)
+		return finding_lost_why(f, buf, cap);
 	put_grown(grown, sizeof grown, e);
 	if (f->sum.verdict == GROWTH_FOUND)
 		snprintf(buf, cap,
@@ -116,6 +128,31 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 	else
 		snprintf(buf, cap, "%s: it grew in %u of %u windows of work, by %s", doubts[f->sum.doubt].why,
 			 e->growing, e->windows, grown);
+	return buf;
+}
+
+/* A time between snapshots that gives several of them in a run as long as this one. */
+static const char *lost_every(const struct finding *f)
+{
+	double run = (double)f->trace->remains->surplus.ns[f->trace->remains->surplus.n - 1] / 1e9;
+
+	return run > 600 ? "60s" : run > 60 ? "10s" : run > 10 ? "1s" : "0.1s";
+}
+
+/* The run that would settle a doubt. */
+static const char *decides(const struct finding *f, char *buf, size_t cap)
+{
+	char watch[600];
+
+	if (!f->lost.kind)
+		return doubts[f->sum.doubt].decides;
+	if (f->trace->remains->surplus.n < 4)
+		snprintf(buf, cap, "trace a run with several snapshots (PYTRACE_SNAPSHOT=exit,every=%s)",
+			 lost_every(f));
+	else
+		snprintf(buf, cap, "trace a run with several times the work");
+	if (*finding_watch(f, watch, sizeof watch))
+		snprintf(buf + strlen(buf), cap - strlen(buf), ", or one with %.300s", watch);
 	return buf;
 }
 
@@ -167,6 +204,8 @@ bool finding_type(const struct finding *f, char *buf, size_t cap)
 	const char *type = f->trace->has & REPORT_TYPES ? types_main(&f->trace->types, f->sum.node) : "";
 	const struct cycles *c = f->cycle ? &f->trace->remains->cycles : NULL;
 
+	if (f->lost.type)
+		return json_text(strings_text(&f->trace->remains->surplus.strings, f->lost.type));
 	for (uint32_t i = 0; c && i < f->cycle->row->n_members; i++) {
 		const struct cycle_member *m = &c->members.at[f->cycle->row->first_member + i];
 
@@ -203,7 +242,8 @@ static json_t *growth_json(const struct finding *f)
 {
 	json_t *o;
 
-	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT || (f->cycle && f->all_rate <= 0))
+	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT ||
+	    ((f->cycle || f->lost.kind) && f->all_rate <= 0))
 		return json_null();
 	o = json_object();
 	json_put(o, "bytes_per_s", json_number(f->all_rate));
@@ -243,7 +283,7 @@ static json_t *pids_json(const struct finding *f)
 json_t *finding_json(const struct finding *f)
 {
 	json_t *o = json_object();
-	char why[400], fingerprint[64];
+	char why[400], fingerprint[64], watch[800];
 
 	json_put(o, "verdict", json_text(finding_verdict(f)));
 	json_put(o, "bytes", json_bytes(f->all.bytes));
@@ -266,7 +306,11 @@ json_t *finding_json(const struct finding *f)
 	if (f->sum.verdict != GROWTH_HELD)
 		json_put(o, "parts", parts_json(f));
 	if (f->sum.verdict == GROWTH_UNDECIDED)
-		json_put(o, "decided_by", json_text(doubts[f->sum.doubt].decides));
+		json_put(o, "decided_by", json_text(decides(f, why, sizeof why)));
+	if (f->lost.kind) {
+		json_put(o, "surplus", finding_lost_json(f));
+		json_put(o, "watch", *finding_watch(f, watch, sizeof watch) ? json_text(watch) : json_null());
+	}
 	json_put(o, "fingerprint", json_text(finding_fingerprint(f, fingerprint, sizeof fingerprint)));
 	return o;
 }
@@ -285,10 +329,15 @@ void finding_print_pids(const struct output *o, const struct finding *f)
 static void print_head(struct report *r, const struct finding *f, size_t number)
 {
 	const struct output *o = &r->out;
+	char amount[60];
 
-	fprintf(o->file, "%s%zu. %s: %s%s in %s", output_style(o, STYLE_STRONG), number, finding_verdict(f),
-		format_bytes(f->all.bytes).text, output_style(o, STYLE_PLAIN),
-		format_plural(f->all.blocks, "block", "blocks").text);
+	fprintf(o->file, "%s%zu. %s: %s%s", output_style(o, STYLE_STRONG), number, finding_verdict(f),
+		finding_amount(f, amount, sizeof amount), output_style(o, STYLE_PLAIN));
+	if (f->lost.kind == LOST_SHARED)
+		fprintf(o->file, " on %s of type %s", format_plural(f->lost.objects, "object", "objects").text,
+			strings_text(&f->trace->remains->surplus.strings, f->lost.type));
+	else
+		fprintf(o->file, " in %s", format_plural(f->all.blocks, "block", "blocks").text);
 	if (f->all_rate > 0)
 		fprintf(o->file, ", growing by %s", format_rate(f->all_rate).text);
 	if (r->n_traces > 1)
@@ -362,7 +411,7 @@ static void print_curve(const struct output *o, const struct finding *f)
 {
 	const struct growth *g = &f->trace->growth;
 
-	if (!g->n_windows || (f->cycle && !f->sum.evidence.windows))
+	if (!g->n_windows || ((f->cycle || f->lost.kind) && !f->sum.evidence.windows))
 		return;
 	fputs("   Alive over the run: ", o->file);
 	for (uint32_t i = 0; i < CURVE_POINTS; i++)
@@ -409,9 +458,15 @@ static void print_parts(struct report *r, const struct finding *f)
 	free(parts);
 }
 
+static void print_wrapped(const struct output *o, const char *text)
+{
+	fputs("   ", o->file);
+	format_wrapped(o->file, text, 3, 3, o->width);
+}
+
 static void print_why(const struct output *o, const struct finding *f)
 {
-	char why[400];
+	char why[800], text[900];
 	size_t len;
 
 	finding_why(f, why, sizeof why - 1);
@@ -420,8 +475,13 @@ static void print_why(const struct output *o, const struct finding *f)
 	len = strlen(why);
 	memcpy(why + len, ".", 2);
 	format_wrapped(o->file, why, 0, 3, o->width);
-	if (f->sum.verdict == GROWTH_UNDECIDED)
-		fprintf(o->file, "   What would decide: %s.\n", doubts[f->sum.doubt].decides);
+	if (f->sum.verdict == GROWTH_UNDECIDED) {
+		snprintf(text, sizeof text, "What would decide: %s.", decides(f, why, sizeof why));
+		print_wrapped(o, text);
+	} else if (*finding_watch(f, why, sizeof why)) {
+		snprintf(text, sizeof text, "Who takes them: run it with %s, then 'pytrace refs'.", why);
+		print_wrapped(o, text);
+	}
 }
 
 static void print_holder(struct report *r, const struct finding *f)
@@ -454,7 +514,8 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 	if (f->cycle)
 		cycle_print(f->cycle, &f->trace->remains->cycles, f->trace, r, 3);
 	print_curve(&r->out, f);
-	print_times(&r->out, f);
+	if (f->lost.kind != LOST_SHARED)
+		print_times(&r->out, f);
 	print_parts(r, f);
 	fputs("   Stack of the largest part:\n", r->out.file);
 	place_print_stack(&f->trace->places, f->sum.node, &r->out, 6, r->common.full);

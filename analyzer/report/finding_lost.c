@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * finding_lost: references that were taken and not given back, as findings
+ *
+ * Growth is judged first (models/growth.h), with all its caution; then what grows is looked at in the last snapshot.
+ *
+ *   LOST_OBJECTS  nearly all objects of the group that were made after the warm-up have more references than exist.
+ *                 What C code keeps, it keeps once, and its caches have a bound; here there are more and more.
+ *   LOST_NOBODY   nearly none of its blocks was met by the walk of the heap, and nothing points to them: objects
+ * without a type that the collector knows (bytes, str, a tuple of such), which only C code could hold. LOST_BELOW its
+ * objects are held by those, and go with them.
+ *
+ * Where several snapshots show that the surplus grows from each to the next, that is evidence, too: for a group which
+ * the run is too short to judge, and for a few objects that get more and more references while no memory grows at all
+ * (LOST_SHARED).
+ */
+#include "analyzer/base/mem.h"
+#include "analyzer/report/finding.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOSTLY        80   /* percent of a group's objects */
+#define NOBODY_MOSTLY 90   /* percent of a group's blocks */
+#define OBJECTS_LEAST 100  /* objects with surplus that make a group one of lost references */
+#define SHARED_LEAST  1000 /* references on one object that are worth a doubt when only one snapshot was taken */
+#define BELOW_SAMPLE  200
+
+/* What of a group of growth lies in the snapshot. */
+struct tally {
+	uint64_t blocks, unknown; /* in the object layer */
+	uint64_t late, late_own;  /* objects made after the warm-up, and those of them with surplus */
+	uint64_t own, references; /* objects with surplus; all their surplus */
+	uint32_t type;            /* of most of those: the heap's number */
+	int64_t votes;            /* private: for it */
+	uint64_t others, step;    /* objects without surplus */
+	uint64_t sampled, below;  /* of these those looked at, and those that a lost object holds */
+	uint32_t leader;          /* the group of most of these */
+	int64_t leader_votes;
+	struct surplus_point at[SURPLUS_SNAPSHOTS];
+};
+
+struct judging {
+	struct report_trace *t;
+	struct view *v;
+	const struct surplus *s;
+	int32_t *surplus;
+	uint32_t *group_of; /* by node: the group of growth of its blocks in the object layer; MAP_NONE */
+	struct tally *tally;
+};
+
+static uint32_t group_with(const struct judging *j, object_id o)
+{
+	node_id node = j->v->join.node[o];
+
+	return node == NODE_UNKNOWN ? MAP_NONE : j->group_of[node];
+}
+
+static const struct growth_group *growth_group(const struct judging *j, uint32_t group)
+{
+	return &j->t->growth.groups.at[group];
+}
+
+/* Of exact counts only: what C code holds of the others means nothing by itself. */
+static bool is_lost(const struct judging *j, object_id o)
+{
+	return j->surplus[o] > 0 && j->v->heap.types.at[j->v->heap.type[o]].flags & PT_TYPE_GC;
+}
+
+static void list_groups(struct judging *j)
+{
+	const struct curves *c = &j->t->curves;
+	size_t n = j->t->trace.defs.stacks.nodes.n + 2;
+
+	j->group_of = mem_alloc(n * sizeof *j->group_of);
+	memset(j->group_of, 0xff, n * sizeof *j->group_of);
+	for (size_t i = 0; i < c->curves.n; i++)
+		if (c->curves.at[i].layer == PT_LAYER_OBJECT)
+			j->group_of[c->curves.at[i].node] = j->t->growth.group_of[i];
+	for (size_t i = 0; j->s->blocks && i < n; i++) {
+		if (j->group_of[i] == MAP_NONE)
+			continue;
+		j->tally[j->group_of[i]].blocks += j->s->blocks[i].blocks;
+		j->tally[j->group_of[i]].unknown += j->s->blocks[i].unknown;
+	}
+}
+
+/* Adds up what most have: the type of the majority is what is left of votes and votes against. */
+static void vote(uint32_t *what, int64_t *votes, uint32_t by)
+{
+	if (*votes <= 0)
+		*what = by;
+	*votes += *what == by ? 1 : -1;
+}
+
+static void count_objects(struct judging *j)
+{
+	const struct heap *h = &j->v->heap;
+
+	for (object_id o = 0; o < h->n; o++) {
+		uint32_t group = group_with(j, o);
+		struct tally *t = group == MAP_NONE ? NULL : &j->tally[group];
+		bool late, lost = t && is_lost(j, o);
+
+		if (!t)
+			continue;
+		late = j->v->join.born_ns[o] >= growth_group(j, group)->evidence.warm_ns;
+		t->late += late;
+		t->late_own += late && lost;
+		t->own += lost;
+		t->others += !lost;
+		if (!lost)
+			continue;
+		t->references += (uint64_t)j->surplus[o];
+		vote(&t->type, &t->votes, j->v->heap.type[o]);
+	}
+}
+
+static void sum_points(struct judging *j)
+{
+	for (size_t i = 0; i < j->s->groups.n; i++) {
+		const struct surplus_group *g = &j->s->groups.at[i];
+		uint32_t group = g->node == NODE_UNKNOWN ? MAP_NONE : j->group_of[g->node];
+
+		for (unsigned k = 0; g->exact && group != MAP_NONE && k < j->s->n; k++) {
+			j->tally[group].at[k].objects += g->at[k].objects;
+			j->tally[group].at[k].references += g->at[k].references;
+		}
+	}
+}
+
+/* ---- the groups ---- */
+
+static bool is_growing(const struct judging *j, uint32_t group)
+{
+	return growth_group(j, group)->verdict != GROWTH_HELD;
+}
+
+static struct finding_lost judge(const struct judging *j, uint32_t group)
+{
+	const struct tally *t = &j->tally[group];
+	struct finding_lost lost = { .leader = MAP_NONE, .objects = t->own, .references = t->references };
+	const char *type;
+
+	memcpy(lost.at, t->at, sizeof lost.at);
+	lost.found = surplus_trend(j->s, t->at, &lost.grown) == SURPLUS_GROWS;
+	if (t->own && t->own >= OBJECTS_LEAST && t->late_own * 100 >= t->late * MOSTLY && t->late_own &&
+	    (lost.found || is_growing(j, group))) {
+		lost.kind = LOST_OBJECTS;
+		type = heap_text_of(&j->v->heap, j->v->heap.types.at[t->type].name);
+		lost.type = strings_add(&j->t->remains->surplus.strings, type, strlen(type));
+	} else if (is_growing(j, group) && t->unknown >= OBJECTS_LEAST &&
+		   t->unknown * 100 >= t->blocks * NOBODY_MOSTLY) {
+		lost = (struct finding_lost){ .kind = LOST_NOBODY, .leader = MAP_NONE, .objects = t->unknown };
+	}
+	return lost;
+}
+
+/* ---- what lost objects hold ---- */
+
+/* Where the chain to an object starts. */
+static object_id start_of(const struct judging *j, object_id o)
+{
+	struct path p;
+	object_id start = HEAP_NONE;
+
+	paths_to(&j->v->paths, o, &p);
+	if (p.start == PATH_C && p.steps.n)
+		start = p.steps.at[0].object;
+	path_free(&p);
+	return start;
+}
+
+static void look_below(struct judging *j, const struct finding_lost *judged, object_id o, struct tally *t)
+{
+	object_id start = start_of(j, o);
+	uint32_t leader = start == HEAP_NONE ? MAP_NONE : group_with(j, start);
+
+	t->sampled++;
+	if (leader == MAP_NONE || judged[leader].kind != LOST_OBJECTS)
+		return;
+	t->below++;
+	vote(&t->leader, &t->leader_votes, leader);
+}
+
+static void find_below(struct judging *j, struct finding_lost *judged)
+{
+	const struct heap *h = &j->v->heap;
+
+	view_want(j->v, VIEW_PATHS);
+	for (object_id o = 0; o < h->n; o++) {
+		uint32_t group = group_with(j, o);
+		struct tally *t = group == MAP_NONE ? NULL : &j->tally[group];
+
+		if (t && !judged[group].kind && !is_lost(j, o) && t->step++ % (t->others / BELOW_SAMPLE + 1) == 0)
+			look_below(j, judged, o, t);
+	}
+	/* What lies in other layers is a buffer of an object. */
+	for (uint32_t i = 0; i < j->t->growth.groups.n; i++) {
+		const struct tally *t = &j->tally[i];
+
+		if (judged[i].kind || !t->below || t->below * 100 < t->sampled * MOSTLY)
+			continue;
+		judged[i].kind = LOST_BELOW;
+		judged[i].leader = t->leader;
+	}
+}
+
+static void start(struct judging *j, struct report_trace *t)
+{
+	*j = (struct judging){ .t = t, .v = &t->remains->view, .s = &t->remains->surplus };
+	j->surplus = surplus_of(&j->v->heap);
+	j->tally = mem_zero(t->growth.groups.n + 1, sizeof *j->tally);
+	list_groups(j);
+	count_objects(j);
+	sum_points(j);
+}
+
+static void end(struct judging *j)
+{
+	free(j->surplus);
+	free(j->group_of);
+	free(j->tally);
+}
+
+struct finding_lost *finding_lost_judge(struct report_trace *t)
+{
+	struct finding_lost *judged;
+	struct judging j;
+	bool any = false;
+
+	if (!t->remains || !t->remains->view.loaded || !t->remains->surplus.n)
+		return NULL;
+	start(&j, t);
+	judged = mem_zero(t->growth.groups.n + 1, sizeof *judged);
+	for (uint32_t i = 0; i < t->growth.groups.n; i++) {
+		judged[i] = judge(&j, i);
+		any |= judged[i].kind == LOST_OBJECTS;
+	}
+	if (any)
+		find_below(&j, judged);
+	end(&j);
+	return judged;
+}
+
+/* ---- a few objects with many references ---- */
+
+static bool is_claimed(const struct report_trace *t, const struct finding_lost *judged, node_id node)
+{
+	for (size_t i = 0; node != NODE_UNKNOWN && i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (t->curves.curves.at[i].node == node && group != MAP_NONE && judged[group].kind == LOST_OBJECTS)
+			return true;
+	}
+	return false;
+}
+
+/* Types have a reference from each of their objects, so objects that nobody knows of lend them theirs. */
+static bool is_type(const struct report_trace *t, const struct surplus_group *g)
+{
+	const struct heap *h = &t->remains->view.heap;
+
+	for (size_t i = 1; i < h->types.n; i++)
+		if (h->types.at[i].address == g->address)
+			return true;
+	return false;
+}
+
+static enum growth_verdict judge_shared(const struct report_trace *t, const struct surplus_group *g,
+					uint64_t *ret_grown)
+{
+	const struct surplus *s = &t->remains->surplus;
+	enum surplus_trend trend = surplus_trend(s, g->at, ret_grown);
+
+	if (!g->exact || g->healthy || !g->most)
+		return GROWTH_HELD;
+	if (trend == SURPLUS_GROWS)
+		return is_type(t, g) ? GROWTH_UNDECIDED : GROWTH_FOUND;
+	return trend == SURPLUS_FEW && g->most >= SHARED_LEAST && !is_type(t, g) ? GROWTH_UNDECIDED : GROWTH_HELD;
+}
+
+void finding_lost_shared(struct report_trace *t, const struct finding_lost *judged, struct finding *ret, size_t *n)
+{
+	const struct surplus *s = &t->remains->surplus;
+
+	for (size_t i = 0; i < s->groups.n; i++) {
+		const struct surplus_group *g = &s->groups.at[i];
+		uint64_t grown;
+		enum growth_verdict verdict = judge_shared(t, g, &grown);
+		struct finding *f;
+
+		if (verdict == GROWTH_HELD || is_claimed(t, judged, g->node))
+			continue;
+		f = &ret[(*n)++];
+		*f = (struct finding){
+			.trace = t,
+			.sum = { .verdict = verdict, .node = g->node, .first_ns = g->born_ns, .last_ns = g->born_ns },
+			.lost = { .kind = LOST_SHARED,
+				  .found = verdict == GROWTH_FOUND,
+				  .leader = MAP_NONE,
+				  .type = g->type,
+				  .name = g->name,
+				  .objects = g->at[s->n - 1].objects,
+				  .references = g->at[s->n - 1].references,
+				  .grown = grown },
+		};
+		memcpy(f->lost.at, g->at, sizeof f->lost.at);
+		f->blame = place_blame(&t->places, f->sum.node);
+	}
+}
+
+/* ---- the run that proves it ---- */
+
+/* The innermost line of Python: what is known of a block when it is made. NULL: none that says something. */
+static const struct place *python_line(const struct finding *f)
+{
+	const struct defs *d = &f->trace->trace.defs;
+
+	for (node_id at = f->sum.node; at > NODE_UNKNOWN; at = defs_frame(d, at)->parent) {
+		const struct place *p;
+
+		if (defs_frame(d, at)->kind != NODE_PYTHON)
+			continue;
+		p = place_find(&f->trace->places, at);
+		return *p->file && *p->file != '<' ? p : NULL;
+	}
+	return NULL;
+}
+
+char *finding_rule(const struct finding *f, char *buf, size_t cap)
+{
+	const char *type = strings_text(&f->trace->remains->surplus.strings, f->lost.type);
+	const struct place *p = python_line(f);
+	size_t used = 0;
+
+	*buf = 0;
+	if (*type)
+		used = (size_t)snprintf(buf, cap, "type:%s", type);
+	if (p && used < cap)
+		snprintf(buf + used, cap - used, "%ssite:%s:%d", used ? " " : "", p->short_file, p->at.line);
+	return buf;
+}
+
+char *finding_watch(const struct finding *f, char *buf, size_t cap)
+{
+	char rule[600];
+
+	*buf = 0;
+	if (f->lost.kind && *finding_rule(f, rule, sizeof rule))
+		snprintf(buf, cap, "PYTRACE_WATCH='%s'", rule);
+	return buf;
+}
+
+/* ---- for people ---- */
+
+static const char *type_of(const struct finding *f)
+{
+	return strings_text(&f->trace->remains->surplus.strings, f->lost.type);
+}
+
+static int put_what(const struct finding *f, char *buf, size_t cap)
+{
+	const char *name = strings_text(&f->trace->remains->surplus.strings, f->lost.name);
+
+	if (f->lost.kind == LOST_NOBODY)
+		return snprintf(buf, cap,
+				"nobody in the Python heap refers to %s of them, and nothing in it points there",
+				format_count(f->lost.objects).text);
+	if (f->lost.objects == 1)
+		return snprintf(buf, cap, "one %s%s%s has %s references that nobody holds", type_of(f),
+				*name ? " " : "", name, format_count(f->lost.references).text);
+	return snprintf(buf, cap, "%s objects of type %s have %s references that nobody holds",
+			format_count(f->lost.objects).text, type_of(f), format_count(f->lost.references).text);
+}
+
+char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
+{
+	const struct growth_evidence *e = &f->sum.evidence;
+	const struct surplus *s = &f->trace->remains->surplus;
+	size_t used = (size_t)put_what(f, buf, cap);
+
+	if (used >= cap)
+		return buf;
+	if (f->lost.found)
+		snprintf(buf + used, cap - used,
+			 ": taken and not given back; they grew from snapshot to snapshot, by %s in %u",
+			 format_count(f->lost.grown).text, s->n);
+	else if (f->sum.verdict == GROWTH_FOUND)
+		snprintf(buf + used, cap - used,
+			 ": taken and not given back; after the warm-up they grew in %u of %u windows of work, up to "
+			 "the "
+			 "end and without slowing down",
+			 e->growing, e->windows);
+	else if (f->lost.kind == LOST_SHARED && s->n < 4)
+		snprintf(
+			buf + used, cap - used,
+			"; one snapshot can't tell whether there are more and more of them, or C code just keeps them");
+	else
+		snprintf(buf + used, cap - used, "; the run does not show that there are more and more of them");
+	return buf;
+}
+
+char *finding_amount(const struct finding *f, char *buf, size_t cap)
+{
+	if (f->lost.kind == LOST_SHARED)
+		snprintf(buf, cap, "%s", format_plural(f->lost.references, "reference", "references").text);
+	else
+		snprintf(buf, cap, "%s", format_bytes(f->all.bytes).text);
+	return buf;
+}
+
+json_t *finding_lost_json(const struct finding *f)
+{
+	static const char *const kinds[] = {
+		[LOST_OBJECTS] = "objects", [LOST_SHARED] = "shared", [LOST_NOBODY] = "unreferenced"
+	};
+	const struct surplus *s = &f->trace->remains->surplus;
+	json_t *o, *points;
+
+	if (!f->lost.kind)
+		return json_null();
+	o = json_object();
+	points = json_array();
+	json_put(o, "kind", json_text(kinds[f->lost.kind]));
+	json_put(o, "type", *type_of(f) ? json_text(type_of(f)) : json_null());
+	json_put(o, "objects", json_bytes(f->lost.objects));
+	json_put(o, "references", json_bytes(f->lost.references));
+	json_put(o, "grown", json_bytes(f->lost.grown));
+	for (unsigned i = 0; i < s->n && f->lost.kind != LOST_NOBODY; i++) {
+		json_t *point = json_object();
+
+		json_put(point, "snapshot", json_bytes(s->numbers[i]));
+		json_put(point, "t_s", json_seconds(s->ns[i]));
+		json_put(point, "objects", json_bytes(f->lost.at[i].objects));
+		json_put(point, "references", json_bytes(f->lost.at[i].references));
+		json_add(points, point);
+	}
+	json_put(o, "snapshots", points);
+	return o;
+}
