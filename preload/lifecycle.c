@@ -11,6 +11,7 @@
 #include "preload/allocator/foreign.h"
 #include "preload/allocator/real.h"
 #include "preload/arena.h"
+#include "preload/calls.h"
 #include "preload/comm.h"
 #include "preload/emit.h"
 #include "preload/environment.h"
@@ -20,6 +21,7 @@
 #include "preload/hooks/lives.h"
 #include "preload/hooks/pymem.h"
 #include "preload/intern.h"
+#include "preload/labels.h"
 #include "preload/native/native.h"
 #include "preload/options.h"
 #include "preload/os.h"
@@ -110,6 +112,7 @@ void lifecycle_look_at(void *handle)
 		py_install(&pymem_hooks);
 		lives_start(options.lives != 0);
 		collector_start(snapshot_collection_begins);
+		module_start(&calls);
 	}
 }
 
@@ -266,6 +269,7 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 	environment_make_absolute();
 	if (!begin(argc, argv))
 		atomic_store(&tracer.state, TRACER_OFF);
+	module_start(&calls); /* also in a program that is not traced: its import is to work */
 	if (!backend_is_on())
 		backend_stay();
 	errno = saved;
@@ -319,6 +323,7 @@ static void forget_parent(void)
 	ring_after_fork();
 	thread_after_fork();
 	intern_after_fork();
+	label_after_fork();
 	figures_after_fork();
 	py_after_fork();
 	snapshot_after_fork();

@@ -186,7 +186,10 @@ static bool read_signal(const char *text, size_t len, struct options_snapshot *s
 
 static bool read_moment(const char *text, size_t len, struct options_snapshot *s)
 {
-	static const struct word words[] = { { "exit", OPTIONS_SNAPSHOT_EXIT }, { "gc", OPTIONS_SNAPSHOT_GC }, { 0 } };
+	static const struct word words[] = { { "exit", OPTIONS_SNAPSHOT_EXIT },
+					     { "gc", OPTIONS_SNAPSHOT_GC },
+					     { "call", OPTIONS_SNAPSHOT_CALL },
+					     { 0 } };
 	static const struct {
 		const char *name;
 		bool (*read)(const char *text, size_t len, struct options_snapshot *s);

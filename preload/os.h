@@ -170,4 +170,10 @@ static inline uint64_t os_random(void)
 /* A full memory barrier on every thread of the process, so that the others need none. Expedited needs registering. */
 static inline bool os_barrier_register(void) { return !os_call(SYS_membarrier, 16, 0, 0); }
 static inline bool os_barrier(void) { return !os_call(SYS_membarrier, 8, 0, 0); }
+static inline void os_sleep_ns(long ns)
+{
+	struct timespec ts = { 0, ns };
+
+	os_call(SYS_nanosleep, &ts, NULL);
+}
 static inline void os_yield(void) { os_call(SYS_sched_yield); }

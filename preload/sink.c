@@ -276,6 +276,17 @@ void sink_lost(enum pt_lost why, uint64_t count)
 		__atomic_fetch_add(&sink.front->x_lost[why], count, __ATOMIC_RELAXED);
 }
 
+uint64_t sink_file_bytes(void) { return sink.front ? __atomic_load_n(&sink.front->x_file_end, __ATOMIC_RELAXED) : 0; }
+
+uint64_t sink_lost_events(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; sink.front && i < PT_LOST_KINDS; i++)
+		sum += __atomic_load_n(&sink.front->x_lost[i], __ATOMIC_RELAXED);
+	return sum;
+}
+
 void sink_stop(enum pt_stop why)
 {
 	atomic_store(&tracer.state, TRACER_OFF);

@@ -50,6 +50,9 @@ void sink_keep_descriptor(void);
 /* Notes how far the blocks in the file go. */
 void sink_reached(uint64_t now_ns);
 void sink_lost(enum pt_lost why, uint64_t count);
+/* How far the file goes, its rings included, and the events lost so far; 0 when there is no file. */
+uint64_t sink_file_bytes(void);
+uint64_t sink_lost_events(void);
 /* Turns the tracer off for good and says why in the front page. */
 void sink_stop(enum pt_stop why);
 /* Says how the program ended. The state becomes ENDED, but for an exec: it may fail, and then PT_ENDED_NOT takes it

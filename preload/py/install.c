@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "preload/arena.h"
+#include "preload/py/module/module.h"
 
 enum { LOOKS_AFTER_START = 64, INSTALLATIONS_MAX = 1000 };
 enum { DEBUG_HEADER = 16 }; /* bytes that the debug hooks put before a block */
@@ -168,6 +169,8 @@ void py_watch_closely(void)
 {
 	bool started = py_initialized();
 
+	if (!started)
+		module_watch();
 	if (!started) {
 		py_state.recheck = true;
 		looks_left = LOOKS_AFTER_START;

@@ -99,12 +99,13 @@ static const char *why_not(void)
 }
 
 /* The event comes just before the copy is made: what other threads do in between is seen in one of them only. */
-static void take(struct thread *t, enum pt_snapshot_reason reason, bool in_hook, bool may_stop_world)
+static bool take(struct thread *t, enum pt_snapshot_reason reason, bool in_hook, bool may_stop_world)
 {
 	bool in_hurry = reason == PT_SNAPSHOT_EXIT || reason == PT_SNAPSHOT_FATAL;
 	bool stop_world = may_stop_world && py_info()->free_threaded && py_gil() == PY_GIL_MINE;
 	struct copy_order order = { .reason = reason, .in_hook = in_hook, .in_hurry = in_hurry, .pid = os_pid() };
 	uint64_t before_ns;
+	bool ok;
 
 	if (py_info()->free_threaded && !stop_world)
 		order.in_hook = true;
@@ -116,8 +117,9 @@ static void take(struct thread *t, enum pt_snapshot_reason reason, bool in_hook,
 	emit_pair(t, PT_OP_SNAPSHOT, order.number, reason);
 	order.now_ns = t->last_ns;
 	before_ns = os_mono_ns();
-	start_copy(&order, stop_world && order.heap);
+	ok = start_copy(&order, stop_world && order.heap);
 	snap.pause_ns += os_mono_ns() - before_ns;
+	return ok;
 }
 
 /* One at a time. `wait`: the one that is being written is waited for. */
@@ -163,6 +165,16 @@ static void take_wanted(struct thread *t, bool in_hook)
 
 /* ---- the main thread's loop ---- */
 
+/* With the GIL, at a moment when the heap is whole. */
+static void look_at_heap(void)
+{
+	if (snap.ready)
+		return;
+	py_gil(); /* which learns here how to tell that nobody has it */
+	py_heap_ready();
+	snap.ready = true;
+}
+
 /* Runs in the main thread, with the GIL, between two instructions. */
 static int come_by(void *life)
 {
@@ -173,11 +185,7 @@ static int come_by(void *life)
 		return 0;
 	thread_depth(t, DEPTH_OWN);
 	snap.asked_ns = 0;
-	if (!snap.ready) {
-		py_gil(); /* which learns here how to tell that nobody has it */
-		py_heap_ready();
-		snap.ready = true;
-	}
+	look_at_heap();
 	fatal = snapshot_is_wanted(PT_SNAPSHOT_FATAL);
 	take_wanted(t, false);
 	thread_leave(t);
@@ -280,6 +288,43 @@ void snapshot_collection_begins(struct thread *t, unsigned generation, enum pt_g
 	else if (snap.pause_ns * share <= now - snap.begin_ns)
 		try_to_take(t, PT_SNAPSHOT_GC, false, true, false);
 }
+
+/* ---- calls ---- */
+
+static bool may_be_called(void)
+{
+	return snap.on && py_initialized() && !py_finalizing() && !py_collecting() && py_gil() == PY_GIL_MINE;
+}
+
+enum snapshot_call snapshot_call(struct thread *t, uint64_t label, uint32_t *ret_number)
+{
+	enum snapshot_call answer = SNAPSHOT_CALL_BUSY;
+
+	if (!may_be_called())
+		return SNAPSHOT_CALL_NO;
+	if (!snap.active)
+		become_active(os_mono_ns() - sink_start_ns());
+	if (!lock_try(&snap.taking))
+		return SNAPSHOT_CALL_BUSY;
+	look_at_heap();
+	if (snap.last) {
+		answer = SNAPSHOT_CALL_NO;
+	} else if (!copy_works()) {
+		answer = SNAPSHOT_CALL_NO;
+		if (copy_prepare()) {
+			if (label)
+				emit_pair(t, PT_OP_MARK, label, 0);
+			answer = take(t, PT_SNAPSHOT_CALL, false, true) ? SNAPSHOT_CALL_TAKEN : SNAPSHOT_CALL_NO;
+			*ret_number = snap.number;
+		}
+	}
+	lock_drop(&snap.taking);
+	return answer;
+}
+
+bool snapshot_is_being_written(void) { return snap.on && copy_works(); }
+
+uint32_t snapshot_count(void) { return snap.number; }
 
 /* ---- the end ---- */
 

@@ -31,6 +31,17 @@ bool snapshot_in_hook(struct thread *t, bool releases);
 /* A collection is about to begin: the calling thread has the GIL, all objects are whole. */
 void snapshot_collection_begins(struct thread *t, unsigned generation, enum pt_gc_trigger trigger);
 
+/*
+ * The program asks for one, in the calling thread, which was called by Python code. `label`: of a mark just before it,
+ * 0: none. *ret_number: of the one that was taken. NO: not asked for by PYTRACE_SNAPSHOT, or not to be had now. BUSY:
+ * another one is being written; to be asked again, not with the GIL held all the time.
+ */
+enum snapshot_call { SNAPSHOT_CALL_NO, SNAPSHOT_CALL_TAKEN, SNAPSHOT_CALL_BUSY };
+enum snapshot_call snapshot_call(struct thread *t, uint64_t label, uint32_t *ret_number);
+/* Whether a copy is at work; the number of snapshots begun so far. */
+bool snapshot_is_being_written(void);
+uint32_t snapshot_count(void);
+
 /* The interpreter is seen taking itself down. False: by another thread than the one that does it, or (free-threaded) at
  * a moment when the world may stand already: somebody is to come here again before anybody believes it. `whole`: in a
  * hook that needs a thread state. */

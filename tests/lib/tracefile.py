@@ -24,13 +24,13 @@ ZSTD = 1
 # Section 4.
 SHAPES = {128: 'PAIR', 129: 'PAIR', 130: 'PAIR', 192: 'BYTES', 193: 'BYTES', 194: 'BYTES', 195: 'BYTES', 196: 'BYTES',
           197: 'WORDS', 198: 'BYTES', 199: 'BYTES', 200: 'WORDS', 201: 'WORDS', 202: 'BYTES', 203: 'BYTES'}
-SHAPES.update({op: 'PAIR' for op in range(131, 151)})
+SHAPES.update({op: 'PAIR' for op in range(131, 153)})
 for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.split()):
     SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
 KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
 LAYERS = 'mmap malloc raw mem object arena file reserve heap 9 10 11 12 13 14 moved'.split()
-NAMES = dict(zip(range(128, 151), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch figure snapshot gc-begin gc-end gc-set reuse retire watch count unwatch'.split()))
-WATCH, COUNT, UNWATCH = 148, 149, 150
+NAMES = dict(zip(range(128, 153), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch figure snapshot gc-begin gc-end gc-set reuse retire watch count unwatch region-begin region-end'.split()))
+WATCH, COUNT, UNWATCH, REGION_BEGIN, REGION_END = 148, 149, 150, 151, 152
 RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK, SWITCH = 128, 129, 130, 133, 134, 139, 140
 META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
 THREAD_NAME, MODULE, NATIVE, JOIN, TASK, TYPE = 198, 199, 200, 201, 202, 203

@@ -67,8 +67,7 @@ static int look_at_object(struct dl_phdr_info *object, size_t size, void *arg)
 	return found;
 }
 
-/* Whether these bytes are part of a library's data that is not made read-only after its start. */
-static bool is_writable(const void *p, size_t bytes)
+bool gc_is_writable(const void *p, size_t bytes)
 {
 	struct span span = { (uintptr_t)p, (uintptr_t)p + bytes, false };
 
@@ -147,7 +146,7 @@ static void patch_method(struct method *m)
 	for (unsigned i = 0; i < WRAPPED; i++) {
 		if (strcmp(m->name, wrappers[i].name) != 0 || m->call == wrappers[i].call)
 			continue;
-		if (!is_writable(m, sizeof *m))
+		if (!gc_is_writable(m, sizeof *m))
 			return;
 		real_methods[i] = m->call;
 		__atomic_store_n(&m->call, wrappers[i].call, __ATOMIC_RELEASE);
@@ -184,7 +183,7 @@ static void patch_slots(const char *def)
 
 	for (; s && py_readable(s) && s->id; s++) {
 		if ((s->id != SLOT_EXEC && (s->id != SLOT_EXEC_15 || py_layout.minor < 15)) ||
-		    s->value == (void *)exec_module || !is_writable(s, sizeof *s))
+		    s->value == (void *)exec_module || !gc_is_writable(s, sizeof *s))
 			continue;
 		memcpy(&real_exec, &s->value, sizeof real_exec);
 		s->value = (void *)exec_module;
@@ -216,7 +215,7 @@ bool gc_module_start(void)
 			continue;
 		if (b->init == init_module)
 			return true;
-		if (!is_writable(b, sizeof *b))
+		if (!gc_is_writable(b, sizeof *b))
 			return false;
 		real_init = b->init;
 		b->init = init_module;

@@ -72,6 +72,8 @@ uint64_t gc_state_frozen(const struct gc_state *s);
 /* Takes the place of PyInit_gc in the table of built-in modules, before the interpreter is initialised. False: the
  * table can't be written; then modules that are made show our list. */
 bool gc_module_start(void);
+/* Whether these bytes are part of a library's data that is not made read-only after its start. */
+bool gc_is_writable(const void *p, size_t bytes);
 /* Whether the calling thread is inside of gc.collect(). */
 bool gc_module_is_collecting(void);
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "preload/calls.h"
+#include "preload/emit.h"
+#include "preload/labels.h"
+#include "preload/sink.h"
+#include "preload/snapshot/snapshot.h"
+#include "preload/thread.h"
+
+/* The calling thread's struct, for work of the tracer's own; NULL while nothing is recorded. */
+static struct thread *begin(void)
+{
+	struct thread *t = thread_enter();
+
+	if (t)
+		thread_depth(t, DEPTH_OWN);
+	return t;
+}
+
+static void tell(struct piece label, uint8_t op, uint64_t b)
+{
+	struct thread *t = begin();
+
+	if (!t)
+		return;
+	emit_pair(t, op, label_id(t, label), b);
+	thread_leave(t);
+}
+
+static void mark(struct piece label) { tell(label, PT_OP_MARK, 0); }
+
+static void region(struct piece label, enum module_region what)
+{
+	if (what == MODULE_REGION_END)
+		tell(label, PT_OP_REGION_END, 0);
+	else
+		tell(label, PT_OP_REGION_BEGIN, what == MODULE_REGION_RESUME);
+}
+
+static enum module_answer snapshot(struct piece label, uint32_t *ret_number)
+{
+	static const enum module_answer answers[] = {
+		[SNAPSHOT_CALL_NO] = MODULE_NO,
+		[SNAPSHOT_CALL_TAKEN] = MODULE_YES,
+		[SNAPSHOT_CALL_BUSY] = MODULE_LATER,
+	};
+	struct thread *t = begin();
+	enum snapshot_call answer;
+
+	if (!t)
+		return MODULE_NO;
+	answer = snapshot_call(t, label.data ? label_id(t, label) : 0, ret_number);
+	thread_leave(t);
+	return answers[answer];
+}
+
+/* Rings are part of the file, so what lies in them can be read already. What is packed can be read by more. */
+static enum module_answer flush(void)
+{
+	struct thread *t = begin();
+	bool writing;
+
+	if (!t)
+		return MODULE_YES;
+	ring_pack(t);
+	writing = snapshot_is_being_written();
+	thread_leave(t);
+	return writing ? MODULE_LATER : MODULE_YES;
+}
+
+/* ---- stats ---- */
+
+/* How many slots an event takes in a ring. */
+static uint64_t slots_of(const struct pt_slot *s)
+{
+	uint64_t bytes = pt_op_shape(pt_slot_op(s)) == PT_SHAPE_BYTES || pt_op_shape(pt_slot_op(s)) == PT_SHAPE_WORDS
+				 ? s->low
+				 : 0;
+
+	return 1 + (bytes + sizeof *s - 1) / sizeof *s;
+}
+
+/* Its owner may go on writing: then some are counted twice or not at all. */
+static void count_ring(const struct ring *r, void *arg)
+{
+	struct module_stats *stats = arg;
+	uint64_t head = __atomic_load_n(&r->shared->x_head, __ATOMIC_ACQUIRE);
+
+	for (uint64_t i = 0; i < head && i < r->n_slots; i += slots_of(&r->slots[i])) {
+		uint8_t op = pt_slot_op(&r->slots[i]);
+
+		stats->events += op < PT_OP_META && op != PT_OP_SIZE64;
+	}
+}
+
+static void fill(struct module_stats *stats)
+{
+	struct ring_totals totals;
+
+	ring_totals(&totals);
+	stats->events = totals.n_events;
+	ring_each(count_ring, stats);
+	stats->snapshots = snapshot_count();
+}
+
+static void stats(struct module_stats *stats)
+{
+	struct thread *t = begin();
+
+	*stats = (struct module_stats){
+		.mode = tracer_is_off() && !*sink_path() ? "off" : "full",
+		.recording = t,
+		.file = sink_path(),
+		.file_bytes = sink_file_bytes(),
+		.lost = sink_lost_events(),
+	};
+	if (!t)
+		return;
+	fill(stats);
+	thread_leave(t);
+}
+
+const struct module_calls calls = {
+	.mark = mark,
+	.region = region,
+	.snapshot = snapshot,
+	.flush = flush,
+	.stats = stats,
+};
