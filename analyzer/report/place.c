@@ -172,7 +172,8 @@ static enum module_use use_of(struct place_table *t, uint32_t module)
  */
 static bool is_foreign_source(const char *file)
 {
-	static const char *const parts[] = { "/include/c++/", "/rustc/", "/.cargo/", "/pybind11/", "/cargo/registry/" };
+	static const char *const parts[] = { "/include/c++/", "/include/python", "/rustc/",
+					     "/.cargo/",      "/pybind11/",      "/cargo/registry/" };
 
 	if (!strncmp(file, "/usr/include/", 13) || !strncmp(file, "/usr/lib/", 9))
 		return true;

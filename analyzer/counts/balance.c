@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Three steps. Each history is paired, its changes are counted to the rows of their lines, and those that may be to
+ * blame are kept (candidates of a case, an object out of balance). Then the cases that leave no choice are decided;
+ * then the others, by what the first ones told. Last, rows get their verdicts.
+ */
+#include "analyzer/counts/balance.h"
+#include "analyzer/heap/garbage.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A change that may be to blame. */
+enum role {
+	ROLE_TAKE,   /* an extension's, which no give of its call answers */
+	ROLE_CAME,   /* Python's, inside a call by an extension: perhaps left to that */
+	ROLE_GIVE,   /* an extension's, which answers no take of its call */
+	ROLE_PAIRED, /* likewise, which does answer one */
+};
+
+struct candidate {
+	uint64_t ns;
+	uint64_t call; /* number of the call from Python that it is part of */
+	uint32_t row;
+	node_id node;
+	uint8_t role; /* enum role */
+	uint8_t how;  /* enum pair_how */
+	bool direct, blamed;
+};
+
+/* An object out of balance. */
+struct object_case {
+	int64_t surplus;
+	size_t first, n; /* of candidates */
+	uint32_t history;
+	bool guessed;
+};
+
+/* What is known of a row from objects that leave no choice. */
+struct record {
+	uint64_t sure_bad, sure_fine;
+	uint64_t last_stored; /* when the youngest of those was taken that were stored and given back */
+	uint32_t last_object; /* index of the history counted last, + 1 */
+	uint32_t last_bad;
+};
+
+struct partner {
+	struct balance_partner is;
+	uint32_t row;
+};
+
+struct judge {
+	struct balance *b;
+	const struct owners *o;
+	const struct heap *heap;
+	int32_t *surplus; /* by object of the heap */
+	struct map by_line, by_partner;
+	ARRAY(struct record) records; /* by row */
+	ARRAY(struct partner) partners;
+	ARRAY(struct candidate) candidates;
+	ARRAY(struct object_case) cases;
+};
+
+/* ---- rows ---- */
+
+static uint32_t row_of(struct judge *j, node_id frame, node_id node, uint32_t type)
+{
+	uint64_t line = owners_line(j->o, frame);
+	uint32_t *at = map_at(&j->by_line, map_mix(line ^ map_mix(type + UINT64_C(1))));
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)j->b->rows.n;
+		*array_push(&j->b->rows) = (struct balance_row){
+			.verdict = BALANCE_FINE, .type = type, .frame = frame, .node = node, .example = UINT32_MAX
+		};
+		*array_push(&j->records) = (struct record){ 0 };
+	}
+	return *at;
+}
+
+static void count_partner(struct judge *j, uint32_t row, node_id frame, uint8_t how)
+{
+	uint64_t key = map_mix(owners_line(j->o, frame) ^ map_mix((uint64_t)row << 8 | how));
+	uint32_t *at = map_at(&j->by_partner, key);
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)j->partners.n;
+		*array_push(&j->partners) = (struct partner){ .is = { .frame = frame, .how = how }, .row = row };
+	}
+	j->partners.at[*at].is.n++;
+}
+
+static node_id owner_frame(const struct owner *w) { return w->frame ? w->frame : w->python; }
+
+/* Counts a change. Returns its row. */
+static uint32_t count_change(struct judge *j, const struct pairs *p, const struct pair_change *c, uint32_t history)
+{
+	const struct owner *w = owner_of(j->o, c->node);
+	uint32_t at = row_of(j, owner_frame(w), c->node, j->b->histories->at.at[history].type);
+	struct balance_row *row = &j->b->rows.at[at];
+	struct record *record = &j->records.at[at];
+
+	row->takes += c->take;
+	row->gives += !c->take;
+	row->direct |= w->direct;
+	row->how[c->how]++;
+	row->objects += record->last_object != history + 1;
+	record->last_object = history + 1;
+	if (c->mate != PAIR_ALONE)
+		count_partner(j, at, owner_frame(owner_of(j->o, p->at.at[c->mate].node)), c->how);
+	if (c->how == PAIR_STORED && c->take && c->ns > record->last_stored)
+		record->last_stored = c->ns;
+	return at;
+}
+
+/* ---- how an object ended ---- */
+
+enum ended { ENDED_DIED, ENDED_KNOWN, ENDED_GUESSED, ENDED_UNKNOWN };
+
+/* *ret: the surplus. */
+static enum ended how_ended(const struct judge *j, const struct history *h, int64_t *ret)
+{
+	bool to_the_end = h->end == PT_UNWATCH_END || h->end == 0;
+	object_id object;
+
+	*ret = 0;
+	if (history_died(h) || h->block.died_ns != UINT64_MAX)
+		return ENDED_DIED;
+	if (h->end == PT_UNWATCH_IMMORTAL)
+		return ENDED_UNKNOWN;
+	if (!j->heap || h->ns > j->heap->ns)
+		return to_the_end ? ENDED_GUESSED : ENDED_UNKNOWN;
+	object = heap_find(j->heap, h->object);
+	if (object != HEAP_NONE) {
+		*ret = j->surplus[object];
+		return j->heap->flags[object] & (PT_OBJECT_UNREADABLE | PT_OBJECT_IMMORTAL) ? ENDED_UNKNOWN
+											    : ENDED_KNOWN;
+	}
+	*ret = h->count;
+	return to_the_end && j->heap->complete && h->count > 0 && h->block.address ? ENDED_KNOWN : ENDED_UNKNOWN;
+}
+
+/* ---- candidates ---- */
+
+/* What a change could be guilty of; false: of nothing. */
+static bool role_of(const struct pair_change *c, const struct owner *w, uint8_t *ret)
+{
+	bool firm = pair_is_firm(c->how);
+
+	if (w->frame)
+		*ret = c->take ? ROLE_TAKE : firm ? ROLE_PAIRED : ROLE_GIVE;
+	else
+		*ret = ROLE_CAME;
+	return w->frame ? !firm || (!c->take && w->direct) : c->take && !firm && w->outer;
+}
+
+static void add_candidate(struct judge *j, const struct pair_change *c, uint32_t row)
+{
+	const struct owner *w = owner_of(j->o, c->node);
+	uint8_t role;
+
+	if (!role_of(c, w, &role))
+		return;
+	if (role == ROLE_CAME)
+		row = row_of(j, w->outer, c->node, j->b->rows.at[row].type);
+	*array_push(&j->candidates) = (struct candidate){
+		.ns = c->ns,
+		.call = owners_call(j->o, w->frame ? w->entry : w->outer),
+		.row = row,
+		.node = c->node,
+		.role = role,
+		.how = c->how,
+		.direct = w->direct,
+	};
+}
+
+/* Takes of an object that is in balance: what they left open was all right. */
+static void acquit(struct judge *j, size_t first)
+{
+	for (size_t i = first; i < j->candidates.n; i++)
+		j->records.at[j->candidates.at[i].row].sure_fine++;
+	j->candidates.n = first;
+}
+
+/* Without a snapshot: what has found no give at all. */
+static int64_t guess(const struct judge *j, size_t first)
+{
+	int64_t n = 0;
+
+	for (size_t i = first; i < j->candidates.n; i++)
+		n += j->candidates.at[i].role == ROLE_TAKE && j->candidates.at[i].how == PAIR_NONE;
+	return n;
+}
+
+static void take_history(struct judge *j, uint32_t index)
+{
+	const struct history *h = &j->b->histories->at.at[index];
+	struct object_case is = { .first = j->candidates.n, .history = index };
+	enum ended ended = how_ended(j, h, &is.surplus);
+	struct pairs p;
+
+	pairs_make(&p, h, j->o);
+	for (size_t i = 0; i < p.at.n; i++) {
+		uint32_t row = count_change(j, &p, &p.at.at[i], index);
+
+		if (ended != ENDED_UNKNOWN)
+			add_candidate(j, &p.at.at[i], row);
+	}
+	pairs_free(&p);
+	j->b->objects++;
+	j->b->died += ended == ENDED_DIED;
+	j->b->alive += ended != ENDED_DIED;
+	j->b->judged += ended == ENDED_KNOWN;
+	is.guessed = ended == ENDED_GUESSED;
+	if (is.guessed)
+		is.surplus = guess(j, is.first);
+	is.n = j->candidates.n - is.first;
+	if (is.surplus && ended != ENDED_UNKNOWN)
+		*array_push(&j->cases) = is;
+	else
+		acquit(j, is.first);
+}
+
+/* ---- who it was ---- */
+
+static void blame(struct judge *j, const struct object_case *is, struct candidate *c)
+{
+	struct balance_row *row = &j->b->rows.at[c->row];
+	struct record *record = &j->records.at[c->row];
+	bool take = c->role <= ROLE_CAME, again = record->last_bad == is->history + 1;
+
+	c->blamed = true;
+	record->last_bad = is->history + 1;
+	row->first_ns = row->leaked + row->over ? row->first_ns : c->ns;
+	row->last_ns = c->ns;
+	row->example = row->example == UINT32_MAX ? is->history : row->example;
+	row->node = c->node;
+	row->leaked += take;
+	row->over += !take;
+	row->leaked_objects += take && !again;
+	row->over_objects += !take && !again;
+	row->guessed += take && is->guessed;
+	row->called |= c->role == ROLE_CAME;
+	row->overtaken += take && c->ns < record->last_stored;
+}
+
+static int64_t count_role(const struct judge *j, const struct object_case *is, enum role role)
+{
+	int64_t n = 0;
+
+	for (size_t i = is->first; i < is->first + is->n; i++)
+		n += j->candidates.at[i].role == role && !j->candidates.at[i].blamed;
+	return n;
+}
+
+/* Rates a candidate: the one with the most is the first to blame. */
+static int rate(const struct judge *j, const struct candidate *c)
+{
+	static const uint8_t by_how[PAIR_HOWS] = {
+		[PAIR_NONE] = 5,  [PAIR_LATER] = 4,   [PAIR_HOLDER] = 4,
+		[PAIR_TAKEN] = 3, [PAIR_DROPPED] = 2, [PAIR_STORED] = 1,
+	};
+	const struct record *r = &j->records.at[c->row];
+	int known = r->sure_bad && !r->sure_fine ? 2 : r->sure_bad || !r->sure_fine ? 1 : 0;
+
+	return known * 16 + by_how[c->how];
+}
+
+/* The likeliest of a role that is not blamed yet: of equal ones the first take, the last give. NULL: there is none. */
+static struct candidate *likeliest(const struct judge *j, const struct object_case *is, enum role role)
+{
+	struct candidate *best = NULL;
+	int most = -1;
+
+	for (size_t i = is->first; i < is->first + is->n; i++) {
+		struct candidate *c = &j->candidates.at[i];
+		int rated = c->role == role && !c->blamed ? rate(j, c) : -1;
+
+		if (rated > most || (best && rated == most && role >= ROLE_GIVE)) {
+			most = rated;
+			best = c;
+		}
+	}
+	return best;
+}
+
+/* Within one call an explicit take is more likely one too many than a new reference from a function. */
+static struct candidate *more_direct(const struct judge *j, const struct object_case *is, struct candidate *than)
+{
+	for (size_t i = is->first; !than->direct && i < is->first + is->n; i++) {
+		struct candidate *c = &j->candidates.at[i];
+
+		if (c->role == than->role && c->direct && !c->blamed && c->call == than->call && c->how != PAIR_STORED)
+			return c;
+	}
+	return than;
+}
+
+/* Blames `n` of a role, or all when there are no more. Returns how many are still to be blamed. */
+static int64_t blame_some(struct judge *j, const struct object_case *is, enum role role, int64_t n)
+{
+	struct candidate *c;
+
+	for (; n > 0 && (c = likeliest(j, is, role)) != NULL; n--)
+		blame(j, is, role == ROLE_TAKE ? more_direct(j, is, c) : c);
+	return n;
+}
+
+/* Whether a case leaves no choice; if so it is decided. */
+static bool decide_sure(struct judge *j, const struct object_case *is)
+{
+	enum role role = is->surplus > 0 ? ROLE_TAKE : ROLE_GIVE;
+	int64_t wanted = is->surplus > 0 ? is->surplus : -is->surplus;
+
+	if (count_role(j, is, role) > wanted)
+		return false;
+	for (size_t i = is->first; i < is->first + is->n; i++)
+		j->records.at[j->candidates.at[i].row].sure_bad += j->candidates.at[i].role == role;
+	return true;
+}
+
+static void decide(struct judge *j, const struct object_case *is)
+{
+	if (is->surplus > 0) {
+		int64_t left = blame_some(j, is, ROLE_TAKE, is->surplus);
+
+		j->b->surplus += (uint64_t)is->surplus;
+		j->b->unexplained += (uint64_t)blame_some(j, is, ROLE_CAME, left);
+	} else {
+		int64_t left = blame_some(j, is, ROLE_GIVE, -is->surplus);
+
+		j->b->missing += (uint64_t)-is->surplus;
+		blame_some(j, is, ROLE_PAIRED, left);
+	}
+}
+
+static void decide_all(struct judge *j)
+{
+	uint8_t *sure = mem_zero(j->cases.n + 1, 1);
+
+	for (size_t i = 0; i < j->cases.n; i++)
+		sure[i] = decide_sure(j, &j->cases.at[i]);
+	for (int pass = 1; pass >= 0; pass--) {
+		for (size_t i = 0; i < j->cases.n; i++) {
+			if (sure[i] == pass)
+				decide(j, &j->cases.at[i]);
+		}
+	}
+	free(sure);
+}
+
+/* ---- verdicts ---- */
+
+static enum balance_verdict verdict_of(const struct judge *j, const struct balance_row *r)
+{
+	const struct owner *w = owner_of(j->o, r->frame);
+
+	if (r->over > r->leaked)
+		return BALANCE_OVER;
+	if (!r->leaked)
+		return BALANCE_FINE;
+	if (w->import || r->guessed * 2 > r->leaked || r->leaked < 2)
+		return BALANCE_UNDECIDED;
+	return !r->how[PAIR_STORED] || r->overtaken * 2 >= r->leaked ? BALANCE_LEAK : BALANCE_UNDECIDED;
+}
+
+static uint64_t how_bad(const struct balance_row *r) { return r->leaked > r->over ? r->leaked : r->over; }
+
+static int worse_first(const void *a, const void *b)
+{
+	const struct balance_row *x = a, *y = b;
+	uint64_t bad_x = how_bad(x), bad_y = how_bad(y);
+
+	if (x->verdict != y->verdict)
+		return x->verdict < y->verdict ? -1 : 1;
+	if (bad_x != bad_y)
+		return bad_x > bad_y ? -1 : 1;
+	if (x->takes + x->gives != y->takes + y->gives)
+		return x->takes + x->gives > y->takes + y->gives ? -1 : 1;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
+}
+
+static int more_first(const void *a, const void *b)
+{
+	const struct partner *x = a, *y = b;
+
+	return x->is.n != y->is.n ? (x->is.n > y->is.n ? -1 : 1) : x->is.frame < y->is.frame ? -1 : 1;
+}
+
+static void add_partners(struct judge *j)
+{
+	if (j->partners.n)
+		qsort(j->partners.at, j->partners.n, sizeof *j->partners.at, more_first);
+	for (size_t i = 0; i < j->partners.n; i++) {
+		struct balance_row *row = &j->b->rows.at[j->partners.at[i].row];
+		unsigned k = 0;
+
+		while (k < BALANCE_PARTNERS && row->partners[k].n)
+			k++;
+		if (k < BALANCE_PARTNERS)
+			row->partners[k] = j->partners.at[i].is;
+	}
+}
+
+/* ---- all ---- */
+
+/* Pointers in objects that are no known references may be some: in doubt they hold it. */
+static int32_t *surplus_by_object(const struct heap *h)
+{
+	int32_t *surplus = garbage_surplus(h);
+
+	for (size_t i = 0; i < h->raws.n; i++) {
+		object_id target = h->raws.at[i].target;
+
+		if (target != HEAP_NONE && surplus[target] > 0)
+			surplus[target]--;
+	}
+	return surplus;
+}
+
+void balance_make(struct balance *b, const struct histories *h, const struct owners *o, const struct heap *heap)
+{
+	struct judge j = { .b = b, .o = o, .heap = heap };
+
+	*b = (struct balance){ .histories = h, .owners = o };
+	if (heap)
+		j.surplus = surplus_by_object(heap);
+	for (uint32_t i = 0; i < h->at.n; i++) {
+		if (!history_is_none(&h->at.at[i]))
+			take_history(&j, i);
+	}
+	decide_all(&j);
+	add_partners(&j);
+	for (size_t i = 0; i < b->rows.n; i++)
+		b->rows.at[i].verdict = (uint8_t)verdict_of(&j, &b->rows.at[i]);
+	if (b->rows.n)
+		qsort(b->rows.at, b->rows.n, sizeof *b->rows.at, worse_first);
+	map_free(&j.by_line);
+	map_free(&j.by_partner);
+	array_free(&j.records);
+	array_free(&j.partners);
+	array_free(&j.candidates);
+	array_free(&j.cases);
+	free(j.surplus);
+}
+
+void balance_free(struct balance *b)
+{
+	array_free(&b->rows);
+	*b = (struct balance){ 0 };
+}

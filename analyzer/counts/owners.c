@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyzer/counts/owners.h"
+#include "analyzer/base/path.h"
+#include "analyzer/models/lines.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Libraries that carry calls of others, and modules of the standard library: their counts are as good as Python's. */
+static bool comes_with_python(const char *path)
+{
+	return strstr(path, "/lib-dynload/") || !strncmp(path_name(path), "libffi.", 7);
+}
+
+bool owners_is_extension(const struct defs *d, node_id node)
+{
+	const struct node *n = defs_frame(d, node);
+	const struct module *m;
+
+	if (n->kind != NODE_NATIVE || n->flags & NODE_INTERNAL)
+		return false;
+	m = &d->modules.at.at[n->module];
+	return m->role == MODULE_OTHER && !comes_with_python(strings_text(&d->strings, m->path));
+}
+
+/* The machinery of import, and the body of a module that it runs. `caller`: what called the frame. */
+static bool is_import(const struct defs *d, const struct node *n, const struct owner *caller)
+{
+	const struct code *code = &d->codes.at[n->code];
+	const char *file = strings_text(&d->strings, code->file);
+
+	if (caller->import && !caller->frame && !strcmp(strings_text(&d->strings, code->name), "<module>"))
+		return true;
+	return strstr(file, "importlib._bootstrap") || strstr(file, "importlib/_bootstrap");
+}
+
+/* What a frame on top of a stack makes of the owner below. */
+static struct owner add_frame(const struct defs *d, struct owner o, node_id node)
+{
+	const struct node *n = defs_frame(d, node);
+
+	o.direct = false;
+	if (n->kind == NODE_PYTHON) {
+		return (struct owner){
+			.python = node,
+			.outer = o.frame ? o.frame : o.outer,
+			.import = is_import(d, n, &o),
+		};
+	}
+	if (owners_is_extension(d, node)) {
+		o.frame = node;
+		o.entry = o.entry ? o.entry : node;
+		o.direct = n->flags & NODE_EXACT;
+	}
+	return o;
+}
+
+void owners_init(struct owners *o, const struct defs *d, const struct owner_names *names)
+{
+	*o = (struct owners){ .defs = d, .names = names, .n = d->stacks.nodes.n };
+	o->at = mem_zero(o->n + 1, sizeof *o->at);
+	for (node_id node = NODE_UNKNOWN + 1; node < o->n; node++)
+		o->at[node] = add_frame(d, o->at[defs_frame(d, node)->parent], node);
+}
+
+void owners_free(struct owners *o)
+{
+	free(o->at);
+	*o = (struct owners){ 0 };
+}
+
+/* ---- numbers ---- */
+
+static uint64_t mix(uint64_t a, uint64_t b) { return map_mix(a ^ map_mix(b + 1)) | 1; }
+
+uint64_t owners_function(const struct owners *o, node_id frame)
+{
+	const struct node *n = defs_frame(o->defs, frame);
+
+	if (frame <= NODE_UNKNOWN)
+		return 0;
+	if (n->kind == NODE_PYTHON)
+		return mix(n->code, NODE_PYTHON);
+	if (o->names && o->names->function)
+		return o->names->function(o->names->self, frame);
+	return mix(n->module, n->kind);
+}
+
+uint64_t owners_line(const struct owners *o, node_id frame)
+{
+	const struct node *n = defs_frame(o->defs, frame);
+
+	if (frame <= NODE_UNKNOWN)
+		return 0;
+	if (n->kind == NODE_PYTHON)
+		return mix(owners_function(o, frame), (uint64_t)lines_site(o->defs, frame).at.line);
+	if (o->names && o->names->line)
+		return o->names->line(o->names->self, frame);
+	return mix(owners_function(o, frame), node_address(n));
+}
+
+uint64_t owners_call(const struct owners *o, node_id frame)
+{
+	return frame <= NODE_UNKNOWN ? 0 : mix(owners_function(o, frame), defs_frame(o->defs, frame)->parent);
+}
+
+uint64_t owners_call_line(const struct owners *o, node_id frame)
+{
+	return frame <= NODE_UNKNOWN ? 0 : mix(owners_line(o, frame), defs_frame(o->defs, frame)->parent);
+}
+
+const char *owners_where(const struct owners *o, node_id frame, char *buf, size_t cap)
+{
+	const struct node *n = defs_frame(o->defs, frame);
+	struct site s;
+
+	if (o->names && o->names->where)
+		return o->names->where(o->names->self, frame, buf, cap);
+	if (frame <= NODE_UNKNOWN || n->kind == NODE_CUT) {
+		snprintf(buf, cap, "an unknown place");
+	} else if (n->kind == NODE_PYTHON) {
+		s = lines_site(o->defs, frame);
+		snprintf(buf, cap, "%s:%d in %s", path_name(s.file), s.at.line, s.function);
+	} else {
+		snprintf(buf, cap, "%s+0x%" PRIx64, modules_name(&o->defs->modules, &o->defs->strings, n->module),
+			 node_address(n));
+	}
+	return buf;
+}

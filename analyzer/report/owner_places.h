@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* owner_places: the frames that own changes of reference counts (counts/owners.h), as a place table names them */
+#pragma once
+#include "analyzer/counts/owners.h"
+#include "analyzer/report/place.h"
+
+/* The table must live as long as what asks for the names. */
+struct owner_names owner_places(struct place_table *t);
