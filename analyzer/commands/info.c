@@ -347,8 +347,8 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "allocator", allocator_json(tr));
 	json_put(o, "file_bytes", json_bytes(tr->file_bytes));
 	json_put(o, "marks", marks_json(&t->account));
-	json_put(o, "snapshots", history_snapshots_json(&t->history));
-	json_put(o, "collections", history_collections_json(&t->history));
+	json_put(o, "snapshots", moments_snapshots_json(&t->moments));
+	json_put(o, "collections", moments_collections_json(&t->moments));
 	json_put(o, "children", children_json(&children));
 	json_put(o, "threads", threads_json(tr));
 	json_put(o, "inherited", inherited_json(t));
@@ -453,13 +453,13 @@ static void print_types(struct report *r, const struct report_trace *t)
 		print_fact(r, "lives", line);
 }
 
-static void print_history(struct report *r, const struct report_trace *t)
+static void print_moments(struct report *r, const struct report_trace *t)
 {
 	char line[600];
 
-	if (*history_snapshots_text(&t->history, line, sizeof line))
+	if (*moments_snapshots_text(&t->moments, line, sizeof line))
 		print_fact(r, "snapshots", line);
-	if (*history_collections_text(&t->history, line, sizeof line))
+	if (*moments_collections_text(&t->moments, line, sizeof line))
 		print_fact(r, "collector", line);
 }
 
@@ -561,7 +561,7 @@ static void print_trace(struct report *r, const struct report_trace *t)
 	print_times(r, t);
 	print_events(r, t);
 	print_layers(r, t);
-	print_history(r, t);
+	print_moments(r, t);
 	print_allocator(r, &t->trace);
 	print_inherited(r, t);
 	print_children(r, &t->trace);
@@ -579,7 +579,7 @@ static int run(int argc, char **argv)
 {
 	char own;
 	struct report r;
-	int code = report_begin(&r, &command_info, &own, REPORT_TYPES | REPORT_HISTORY, argc, argv);
+	int code = report_begin(&r, &command_info, &own, REPORT_TYPES | REPORT_MOMENTS, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

@@ -6,6 +6,7 @@
  * way, shown by an example.
  */
 #include "analyzer/report/chain.h"
+#include "analyzer/report/target.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,16 +20,6 @@
 
 struct paths_options {
 	uint64_t snapshot, count;
-};
-
-/* What is asked for: "app.Session", "Session@app.py:12", "0x7f00..". */
-struct target {
-	uint64_t address; /* 0: a type */
-	const char *type; /* its name, or the end of it */
-	size_t type_len;
-	const char *file; /* NULL: any line */
-	size_t file_len;
-	long line; /* 0: any line of the file */
 };
 
 /* Objects that are held in the same way. */
@@ -53,61 +44,9 @@ extern const struct command command_paths;
 
 /* ---- what is asked for ---- */
 
-static void parse_target(struct target *t, const char *text)
+static bool is_made_there(struct paths_report *x, object_id o)
 {
-	const char *at = strrchr(text, '@'), *colon;
-	char *end;
-
-	*t = (struct target){ .type = text, .type_len = strlen(text) };
-	if (!strncmp(text, "0x", 2)) {
-		t->address = strtoull(text, &end, 16);
-		return;
-	}
-	if (!at)
-		return;
-	t->type_len = (size_t)(at - text);
-	t->file = at + 1;
-	t->file_len = strlen(t->file);
-	colon = strrchr(t->file, ':');
-	if (!colon || !colon[1])
-		return;
-	t->line = strtol(colon + 1, &end, 10);
-	if (*end)
-		t->line = 0;
-	else
-		t->file_len = (size_t)(colon - t->file);
-}
-
-/* A full name, or the last parts of it: "Session" and "models.Session" are app.models.Session. */
-static bool type_fits(const struct target *t, const char *name)
-{
-	size_t len = strlen(name);
-
-	if (!t->type_len || (t->type_len == 1 && *t->type == '*'))
-		return true;
-	if (len < t->type_len || memcmp(name + len - t->type_len, t->type, t->type_len))
-		return false;
-	return len == t->type_len || name[len - t->type_len - 1] == '.';
-}
-
-static bool site_fits(const struct target *t, struct view *v, object_id o)
-{
-	const struct place *p;
-	node_id node;
-	size_t len;
-
-	if (!t->file)
-		return true;
-	node = view_site(v, o);
-	if (node == NODE_UNKNOWN)
-		return false;
-	p = place_find(&v->trace->places, node);
-	len = strlen(p->file);
-	if (t->line && p->at.line != t->line)
-		return false;
-	if (len < t->file_len || memcmp(p->file + len - t->file_len, t->file, t->file_len))
-		return false;
-	return len == t->file_len || *t->file == '/' || p->file[len - t->file_len - 1] == '/';
+	return !x->target.file || target_is_site(&x->target, &x->view.trace->places, view_site(&x->view, o));
 }
 
 static void find_objects(struct paths_report *x)
@@ -124,9 +63,9 @@ static void find_objects(struct paths_report *x)
 	}
 	fits = mem_zero(h->types.n + 1, sizeof *fits);
 	for (size_t i = 0; i < h->types.n; i++)
-		fits[i] = type_fits(&x->target, heap_text_of(h, h->types.at[i].name));
+		fits[i] = target_is_type(&x->target, heap_text_of(h, h->types.at[i].name));
 	for (object_id o = 0; o < h->n; o++) {
-		if (fits[h->type[o]] && site_fits(&x->target, &x->view, o))
+		if (fits[h->type[o]] && is_made_there(x, o))
 			*array_push(&x->objects) = o;
 	}
 	free(fits);
@@ -426,7 +365,7 @@ static int run(int argc, char **argv)
 	}
 	x.asked = r.common.operands[1];
 	r.common.n_operands = 1;
-	parse_target(&x.target, x.asked);
+	target_parse(&x.target, x.asked);
 	r.listener = (struct report_listener){ listen, &x };
 	code = report_open(&r, REPORT_ACCOUNT);
 	if (code != REPORT_GO)

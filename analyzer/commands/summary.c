@@ -230,9 +230,9 @@ static void print_process(struct report *r, const struct report_trace *t)
 		format_percent(a->temporary.blocks, a->total.blocks).text);
 	if (a->peak_rss_bytes)
 		fprintf(f, "  resident    %s at most\n", format_bytes(a->peak_rss_bytes).text);
-	if (*history_collections_text(&t->history, line, sizeof line))
+	if (*moments_collections_text(&t->moments, line, sizeof line))
 		fprintf(f, "  collector   %s\n", line);
-	if (*history_snapshots_text(&t->history, line, sizeof line))
+	if (*moments_snapshots_text(&t->moments, line, sizeof line))
 		fprintf(f, "  snapshots   %s\n", line);
 	print_cycles(r, t);
 	print_spark(&r->out, a);
@@ -461,7 +461,7 @@ static int run(int argc, char **argv)
 	struct finding_list list;
 	struct report r;
 	int code =
-		report_begin(&r, &command_summary, NULL, REPORT_GROWTH | REPORT_REMAINS | REPORT_HISTORY, argc, argv);
+		report_begin(&r, &command_summary, NULL, REPORT_GROWTH | REPORT_REMAINS | REPORT_MOMENTS, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

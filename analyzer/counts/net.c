@@ -11,7 +11,7 @@ enum {
 };
 
 /* What an activation did to the count, by line of its statement and by function of C. */
-struct part {
+struct net_part {
 	int32_t line;
 	node_id caller; /* of the native function; NODE_EMPTY: the line itself */
 	int64_t sum;
@@ -35,7 +35,7 @@ struct group {
 struct open_lines {
 	uint32_t thread;
 	ARRAY(struct group) groups;
-	ARRAY(struct part) parts;
+	ARRAY(struct net_part) parts;
 };
 
 /* A net change on its way. */
@@ -84,7 +84,7 @@ static uint32_t step_for(struct net_lines *l, uint32_t parent, uint32_t code, in
 	return *at;
 }
 
-static struct position position_of(const struct net_lines *l, node_id n)
+static struct pt_position position_of(const struct net_lines *l, node_id n)
 {
 	const struct node *node = node_at(l, n);
 
@@ -170,7 +170,7 @@ static void emit(struct work *w, const struct history_change *c, uint64_t key)
 
 static int64_t clamp(int64_t n) { return n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : n; }
 
-static void emit_part(struct work *w, const struct group *g, const struct part *p, int64_t delta)
+static void emit_part(struct work *w, const struct group *g, const struct net_part *p, int64_t delta)
 {
 	int sign = delta > 0;
 	struct history_change c = {
@@ -198,7 +198,7 @@ static void close_group(struct work *w, struct open_lines *o)
 	if (!rest)
 		w->net->n_folded += g->n;
 	for (size_t i = o->parts.n; i-- > g->parts && rest;) {
-		const struct part *p = &o->parts.at[i];
+		const struct net_part *p = &o->parts.at[i];
 		int64_t share = p->sum;
 
 		if ((share > 0) != (rest > 0) || !share)
@@ -211,14 +211,14 @@ static void close_group(struct work *w, struct open_lines *o)
 	o->parts.n = g->parts;
 }
 
-static struct part *part_for(struct open_lines *o, const struct group *g, int32_t line, node_id caller)
+static struct net_part *part_for(struct open_lines *o, const struct group *g, int32_t line, node_id caller)
 {
 	for (size_t i = g->parts; i < o->parts.n; i++)
 		if (o->parts.at[i].line == line && o->parts.at[i].caller == caller)
 			return &o->parts.at[i];
 	if (o->parts.n - g->parts >= PARTS_MAX)
 		return &o->parts.at[o->parts.n - 1];
-	*array_push(&o->parts) = (struct part){ .line = line, .caller = caller };
+	*array_push(&o->parts) = (struct net_part){ .line = line, .caller = caller };
 	return &o->parts.at[o->parts.n - 1];
 }
 
@@ -228,7 +228,7 @@ static void add_change(struct work *w, struct open_lines *o, const struct histor
 	struct group *g = &o->groups.at[o->groups.n - 1];
 	node_id frame = frame_of(l, c->node);
 	node_id caller = c->node == frame ? NODE_EMPTY : node_at(l, c->node)->parent;
-	struct part *p = part_for(o, g, l->steps.at[g->step].line, caller);
+	struct net_part *p = part_for(o, g, l->steps.at[g->step].line, caller);
 	int sign = c->delta > 0;
 
 	p->sum += c->delta;
@@ -257,7 +257,7 @@ static struct open_lines *open_in(struct work *w, uint32_t thread)
 static bool goes_on(struct net_lines *l, const struct group *g, node_id frame)
 {
 	const struct net_step *was = &l->steps.at[g->step], *is = &l->steps.at[step_of(l, frame)];
-	struct position p;
+	struct pt_position p;
 
 	if (was->code == NET_NATIVE || was->code != is->code || was->parent != is->parent || is->line >= was->line ||
 	    offset_of(l, frame) <= offset_of(l, g->at))
@@ -343,7 +343,7 @@ struct befores {
 	ARRAY(struct before) at;
 };
 
-static void each_part(struct work *w, void (*each)(void *self, const struct group *g, size_t i, struct part *p),
+static void each_part(struct work *w, void (*each)(void *self, const struct group *g, size_t i, struct net_part *p),
 		      void *self)
 {
 	for (size_t t = 0; t < w->threads.n; t++) {
@@ -358,7 +358,7 @@ static void each_part(struct work *w, void (*each)(void *self, const struct grou
 	}
 }
 
-static void note_sum(void *self, const struct group *g, size_t i, struct part *p)
+static void note_sum(void *self, const struct group *g, size_t i, struct net_part *p)
 {
 	struct befores *b = self;
 
@@ -370,7 +370,7 @@ struct more {
 	uint32_t times;
 };
 
-static void add_times(void *self, const struct group *g, size_t i, struct part *p)
+static void add_times(void *self, const struct group *g, size_t i, struct net_part *p)
 {
 	const struct more *m = self;
 

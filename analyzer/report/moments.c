@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/report/history.h"
+#include "analyzer/report/moments.h"
 #include "analyzer/out/format.h"
 
 enum { SNAPSHOTS_SHOWN = 3 };
 
-void history_init(struct history *h, struct trace *t)
+void moments_init(struct moments *h, struct trace *t)
 {
-	*h = (struct history){ 0 };
+	*h = (struct moments){ 0 };
 	snapshots_list(&h->snapshots, t);
 	for (size_t i = 0; i < h->snapshots.at.n; i++) {
-		struct history_snapshot one = { .s = &h->snapshots.at.at[i] };
+		struct moments_snapshot one = { .s = &h->snapshots.at.at[i] };
 		struct mapped m;
 
 		mapped_load(&m, t, one.s);
@@ -20,7 +20,7 @@ void history_init(struct history *h, struct trace *t)
 	collections_init(&h->collections, t);
 }
 
-void history_free(struct history *h)
+void moments_free(struct moments *h)
 {
 	snapshots_free(&h->snapshots);
 	array_free(&h->at);
@@ -29,7 +29,7 @@ void history_free(struct history *h)
 
 /* ---- JSON ---- */
 
-json_t *history_snapshots_json(const struct history *h)
+json_t *moments_snapshots_json(const struct moments *h)
 {
 	json_t *list = json_array();
 
@@ -51,7 +51,7 @@ json_t *history_snapshots_json(const struct history *h)
 	return list;
 }
 
-json_t *history_collections_json(const struct history *h)
+json_t *moments_collections_json(const struct moments *h)
 {
 	struct collections_sum sum = collections_sum(&h->collections, COLLECTIONS_ALL);
 	json_t *o;
@@ -70,7 +70,7 @@ json_t *history_collections_json(const struct history *h)
 
 /* ---- text ---- */
 
-static size_t add_snapshot(const struct history_snapshot *one, char *buf, size_t used, size_t cap)
+static size_t add_snapshot(const struct moments_snapshot *one, char *buf, size_t used, size_t cap)
 {
 	const struct snapshot *s = one->s;
 	char at[64], objects[64];
@@ -83,7 +83,7 @@ static size_t add_snapshot(const struct history_snapshot *one, char *buf, size_t
 				       snapshot_reason_text(s->reason), at, s->complete ? objects : "not complete");
 }
 
-char *history_snapshots_text(const struct history *h, char *buf, size_t cap)
+char *moments_snapshots_text(const struct moments *h, char *buf, size_t cap)
 {
 	size_t n = h->at.n, used = 0, hidden = n > SNAPSHOTS_SHOWN ? n - SNAPSHOTS_SHOWN : 0;
 
@@ -95,7 +95,7 @@ char *history_snapshots_text(const struct history *h, char *buf, size_t cap)
 	return buf;
 }
 
-char *history_collections_text(const struct history *h, char *buf, size_t cap)
+char *moments_collections_text(const struct moments *h, char *buf, size_t cap)
 {
 	struct collections_sum sum = collections_sum(&h->collections, COLLECTIONS_ALL);
 	char asked[100] = "", freed[64];

@@ -37,9 +37,9 @@ static void replay(struct report_trace *t, unsigned needs, struct model **more, 
 		types_init(&t->types, &t->trace, true);
 		more[options.n_more++] = &t->types.model;
 	}
-	if (needs & REPORT_HISTORY) {
-		history_init(&t->history, &t->trace);
-		more[options.n_more++] = &t->history.collections.model;
+	if (needs & REPORT_MOMENTS) {
+		moments_init(&t->moments, &t->trace);
+		more[options.n_more++] = &t->moments.collections.model;
 	}
 	if (needs & REPORT_REMAINS) {
 		t->remains = remains_new(t);
@@ -89,8 +89,8 @@ void report_unload(struct report_trace *t)
 		curves_free(&t->curves);
 	if (t->has & REPORT_TYPES)
 		types_free(&t->types);
-	if (t->has & REPORT_HISTORY)
-		history_free(&t->history);
+	if (t->has & REPORT_MOMENTS)
+		moments_free(&t->moments);
 	if (t->has)
 		account_free(&t->account);
 	place_table_free(&t->places);

@@ -10,7 +10,7 @@
  */
 #pragma once
 #include "analyzer/command.h"
-#include "analyzer/report/history.h"
+#include "analyzer/report/moments.h"
 #include "analyzer/report/place.h"
 #include "analyzer/models/account.h"
 #include "analyzer/models/growth.h"
@@ -28,7 +28,7 @@ enum {
 	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
 	REPORT_RAW = 1 << 4,     /* definitions of stacks as they stand in the file */
 	REPORT_TYPES = 1 << 5,   /* .account and .types; loads the last snapshot */
-	REPORT_HISTORY = 1 << 7, /* .account and .history */
+	REPORT_MOMENTS = 1 << 7, /* .account and .moments */
 	REPORT_REMAINS = 1 << 6, /* .account and .remains; loads the last snapshot that is of no collection */
 };
 
@@ -40,7 +40,7 @@ struct report_trace {
 	struct curves curves;
 	struct growth growth;
 	struct types types;
-	struct history history;
+	struct moments moments;
 	struct remains *remains; /* NULL: not asked for */
 	struct symbols *symbols; /* of its native frames */
 	struct place_table places;

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* refs: what `pytrace refs` knows of a trace, for those who print it */
+#pragma once
+#include "analyzer/counts/net.h"
+#include "analyzer/counts/points.h"
+#include "analyzer/report/target.h"
+#include "analyzer/report/view.h"
+
+#define REFS_NOT_SET UINT64_MAX
+enum { REFS_HOLDERS = 3 /* chains of one object */ };
+
+struct refs_options {
+	bool raw, surplus, hunt;
+	const char *type, *site, *address, *suspects;
+	uint64_t object, limit;
+};
+
+/* How the story of a watched object ends. The order is that in which they are shown. */
+enum refs_end {
+	REFS_ALIVE,    /* it is alive at the end */
+	REFS_WRONG,    /* it died, and its count was not 0 */
+	REFS_LOST,     /* the means was taken away */
+	REFS_IMMORTAL, /* it became so */
+	REFS_ROTATED,  /* its place was given to another object */
+	REFS_DIED,     /* with a count of 0 */
+	REFS_ENDS,
+};
+
+/* An object to be shown. */
+struct refs_object {
+	const struct history *history; /* NULL: it was not watched ... */
+	const struct points_object *points;
+	enum refs_end end;
+	const char *type;  /* "?": not known */
+	node_id node;      /* where it was made; NODE_UNKNOWN, NODE_EMPTY */
+	uint64_t born_ns;  /* UINT64_MAX: not known */
+	uint64_t died_ns;  /* UINT64_MAX: it did not, or nobody knows */
+	node_id died_node; /* where; NODE_EMPTY */
+	object_id at_end;  /* in the snapshot of the view; HEAP_NONE */
+};
+
+/* Watched objects of one type. */
+struct refs_type {
+	const char *name;
+	uint64_t n, changes, by_end[REFS_ENDS];
+	int64_t references; /* the counts of those that are alive, together */
+};
+
+struct refs_report {
+	const struct refs_options *own;
+	struct report_trace *t;
+	struct target target;
+	bool selects; /* by --type, --site or --address */
+	struct histories histories;
+	struct net_lines lines;
+	struct points points;
+	struct view view;
+	bool has_points, has_view;
+	ARRAY(struct refs_object) objects; /* those asked for, in the order in which they are shown */
+	ARRAY(struct refs_type) types;     /* of them that were watched, most changes first */
+};
+
+/* refs_show.c: the report for people. */
+void refs_print(struct report *r, struct refs_report *x);
+
+/* "hardware breakpoints", "pages of their own": META watch.means for people. */
+const char *refs_means(const struct refs_report *x);
+/* What to do when the trace has no watches: the exact setting. Written into buf, which is returned. */
+char *refs_advice(struct refs_report *x, char *buf, size_t cap);
+/* Who holds an object at the end: expressions as Python would write them. Returns how many; free() each. */
+unsigned refs_holders(struct refs_report *x, const struct refs_object *o, char *ret[REFS_HOLDERS]);
