@@ -125,6 +125,7 @@ static void take_lost(struct finding_lost *to, const struct finding_lost *from)
 		to->type = from->type;
 	to->found |= from->found;
 	to->objects += from->objects;
+	to->unknown += from->unknown;
 	to->references += from->references;
 	to->grown += from->grown;
 	for (unsigned i = 0; i < SURPLUS_SNAPSHOTS; i++) {

@@ -30,7 +30,8 @@ struct finding_lost {
 	uint32_t leader;     /* LOST_BELOW: the group of growth that it belongs to */
 	string_id type;      /* of remains->surplus.strings; 0: not known */
 	string_id name;      /* LOST_SHARED: what people call it; 0 */
-	uint64_t objects;    /* alive at the last snapshot; LOST_NOBODY: blocks */
+	uint64_t objects;    /* alive at the last snapshot */
+	uint64_t unknown;    /* blocks that nobody in the heap refers to, and no object of the snapshot lies in */
 	uint64_t references; /* too many */
 	uint64_t grown;      /* of them, from snapshot to snapshot; 0: not known */
 	struct surplus_point at[SURPLUS_SNAPSHOTS];

@@ -24,8 +24,11 @@
 #define MOSTLY        80   /* percent of a group's objects */
 #define NOBODY_MOSTLY 90   /* percent of a group's blocks */
 #define OBJECTS_LEAST 100  /* objects with surplus that make a group one of lost references */
+#define SHARED_GROWN  100  /* references on one object that are worth a look */
+#define SHARED_FEW    4    /* one object in so many must have most: others are groups of objects, judged as such */
 #define SHARED_LEAST  1000 /* references on one object that are worth a doubt when only one snapshot was taken */
 #define BELOW_SAMPLE  200
+#define UNKNOWN_SHOWN 10 /* one block for so many objects is worth a word */
 
 /* What of a group of growth lies in the snapshot. */
 struct tally {
@@ -140,7 +143,9 @@ static bool is_growing(const struct judging *j, uint32_t group)
 static struct finding_lost judge(const struct judging *j, uint32_t group)
 {
 	const struct tally *t = &j->tally[group];
-	struct finding_lost lost = { .leader = MAP_NONE, .objects = t->own, .references = t->references };
+	struct finding_lost lost = {
+		.leader = MAP_NONE, .objects = t->own, .references = t->references, .unknown = t->unknown
+	};
 	const char *type;
 
 	memcpy(lost.at, t->at, sizeof lost.at);
@@ -152,7 +157,7 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 		lost.type = strings_add(&j->t->remains->surplus.strings, type, strlen(type));
 	} else if (is_growing(j, group) && t->unknown >= OBJECTS_LEAST &&
 		   t->unknown * 100 >= t->blocks * NOBODY_MOSTLY) {
-		lost = (struct finding_lost){ .kind = LOST_NOBODY, .leader = MAP_NONE, .objects = t->unknown };
+		lost = (struct finding_lost){ .kind = LOST_NOBODY, .leader = MAP_NONE, .unknown = t->unknown };
 	}
 	return lost;
 }
@@ -257,13 +262,15 @@ static bool is_claimed(const struct report_trace *t, const struct finding_lost *
 	return false;
 }
 
-/* Types have a reference from each of their objects, so objects that nobody knows of lend them theirs. */
+/* C types of many extensions never give back the reference that each of their objects has to its type; nothing grows by
+ * it, and nobody asks. Objects that C code keeps to itself lend theirs, too. */
 static bool is_type(const struct report_trace *t, const struct surplus_group *g)
 {
 	const struct heap *h = &t->remains->view.heap;
+	object_id o = heap_find(h, g->address);
 
-	for (size_t i = 1; i < h->types.n; i++)
-		if (h->types.at[i].address == g->address)
+	for (uint32_t e = o == HEAP_NONE ? 0 : h->first[o]; o != HEAP_NONE && e < h->first[o + 1]; e++)
+		if (!strcmp(heap_edge_name(h, o, e).text, "__mro__"))
 			return true;
 	return false;
 }
@@ -274,11 +281,13 @@ static enum growth_verdict judge_shared(const struct report_trace *t, const stru
 	const struct surplus *s = &t->remains->surplus;
 	enum surplus_trend trend = surplus_trend(s, g->at, ret_grown);
 
-	if (!g->exact || g->healthy || !g->most)
+	if (!g->exact || g->healthy || g->most < SHARED_GROWN || g->most * SHARED_FEW < g->at[s->n - 1].references)
+		return GROWTH_HELD;
+	if (is_type(t, g))
 		return GROWTH_HELD;
 	if (trend == SURPLUS_GROWS)
-		return is_type(t, g) ? GROWTH_UNDECIDED : GROWTH_FOUND;
-	return trend == SURPLUS_FEW && g->most >= SHARED_LEAST && !is_type(t, g) ? GROWTH_UNDECIDED : GROWTH_HELD;
+		return GROWTH_FOUND;
+	return trend == SURPLUS_FEW && g->most >= SHARED_LEAST ? GROWTH_UNDECIDED : GROWTH_HELD;
 }
 
 void finding_lost_shared(struct report_trace *t, const struct finding_lost *judged, struct finding *ret, size_t *n)
@@ -363,16 +372,21 @@ static const char *type_of(const struct finding *f)
 static int put_what(const struct finding *f, char *buf, size_t cap)
 {
 	const char *name = strings_text(&f->trace->remains->surplus.strings, f->lost.name);
+	int used;
 
 	if (f->lost.kind == LOST_NOBODY)
 		return snprintf(buf, cap,
 				"nobody in the Python heap refers to %s of them, and nothing in it points there",
-				format_count(f->lost.objects).text);
+				format_count(f->lost.unknown).text);
 	if (f->lost.objects == 1)
 		return snprintf(buf, cap, "one %s%s%s has %s references that nobody holds", type_of(f),
 				*name ? " " : "", name, format_count(f->lost.references).text);
-	return snprintf(buf, cap, "%s objects of type %s have %s references that nobody holds",
+	used = snprintf(buf, cap, "%s objects of type %s have %s references that nobody holds",
 			format_count(f->lost.objects).text, type_of(f), format_count(f->lost.references).text);
+	if (f->lost.kind == LOST_OBJECTS && f->lost.unknown * UNKNOWN_SHOWN >= f->lost.objects && used < (int)cap)
+		used += snprintf(buf + used, cap - (size_t)used, ", and nobody refers to %s beside them",
+				 format_plural(f->lost.unknown, "block", "blocks").text);
+	return used;
 }
 
 char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
@@ -426,6 +440,7 @@ json_t *finding_lost_json(const struct finding *f)
 	json_put(o, "kind", json_text(kinds[f->lost.kind]));
 	json_put(o, "type", *type_of(f) ? json_text(type_of(f)) : json_null());
 	json_put(o, "objects", json_bytes(f->lost.objects));
+	json_put(o, "unreferenced", json_bytes(f->lost.unknown));
 	json_put(o, "references", json_bytes(f->lost.references));
 	json_put(o, "grown", json_bytes(f->lost.grown));
 	for (unsigned i = 0; i < s->n && f->lost.kind != LOST_NOBODY; i++) {

@@ -136,7 +136,7 @@ static const char *lost_every(const struct finding *f)
 {
 	double run = (double)f->trace->remains->surplus.ns[f->trace->remains->surplus.n - 1] / 1e9;
 
-	return run > 600 ? "60s" : run > 60 ? "10s" : run > 10 ? "1s" : "0.1s";
+	return run > 600 ? "60s" : run > 60 ? "10s" : run > 10 ? "1s" : run > 1 ? "100ms" : "10ms";
 }
 
 /* The run that would settle a doubt. */
@@ -204,8 +204,10 @@ bool finding_type(const struct finding *f, char *buf, size_t cap)
 	const char *type = f->trace->has & REPORT_TYPES ? types_main(&f->trace->types, f->sum.node) : "";
 	const struct cycles *c = f->cycle ? &f->trace->remains->cycles : NULL;
 
-	if (f->lost.type)
-		return json_text(strings_text(&f->trace->remains->surplus.strings, f->lost.type));
+	if (f->lost.type) {
+		snprintf(buf, cap, "%s", strings_text(&f->trace->remains->surplus.strings, f->lost.type));
+		return true;
+	}
 	for (uint32_t i = 0; c && i < f->cycle->row->n_members; i++) {
 		const struct cycle_member *m = &c->members.at[f->cycle->row->first_member + i];
 
