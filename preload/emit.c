@@ -52,7 +52,8 @@ bool emit_slow(struct thread *t)
 		return false;
 	if (t->head >= t->look_at) {
 		read_clock(t);
-		upward.tick(t);
+		if (likely(!t->quiet))
+			upward.tick(t);
 		if (t->head + RING_SPARE > t->n_slots && !ring_pack(t))
 			return false;
 	}

@@ -31,6 +31,7 @@ struct table {
 };
 
 bool intern_is_exact;
+void (*intern_told)(uint8_t op, uint32_t id, const uint32_t words[4]);
 
 static _Atomic(struct table *) table;
 static _Atomic(uint32_t) last_stack, last_code;
@@ -153,6 +154,8 @@ static uint32_t insert(struct thread *t, struct table *tab, struct entry *e, uin
 	uint32_t id = atomic_fetch_add(&last_stack, 1) + 1;
 
 	define_words(t, op, id, words);
+	if (intern_told)
+		intern_told(op, id, words);
 	return publish(tab, e, above, offset, id);
 }
 

@@ -30,6 +30,7 @@
 #include "preload/sink.h"
 #include "preload/snapshot/signals.h"
 #include "preload/snapshot/snapshot.h"
+#include "preload/watch/watch.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -66,6 +67,7 @@ static void tick(struct thread *t)
 	}
 	collector_tick(t, init_seen);
 	lives_tick(t);
+	watch_tick(t);
 }
 
 /* Several threads may see it at once where no GIL keeps them apart: one tells. */
@@ -75,6 +77,7 @@ static void fini_begins(struct thread *t, bool whole)
 		return;
 	lifecycle_fini_seen = true;
 	figures_take(t);
+	watch_end(t);
 	emit_pair(t, PT_OP_PY_FINI, 0, 0);
 	init_seen = false; /* Py_Initialize may come again */
 	collector_fini();
@@ -256,6 +259,7 @@ static bool begin(int argc, char **argv)
 	py_install(&pymem_hooks);
 	lives_start(options.lives != 0);
 	collector_start(snapshot_collection_begins);
+	watch_start(options.watch);
 	started = true;
 	return true;
 }
@@ -329,11 +333,23 @@ static void forget_parent(void)
 	snapshot_after_fork();
 	collector_after_fork();
 	lives_after_fork();
+	watch_after_fork();
 	native_after_fork();
 	atomic_store(&order.run, 1);
 	atomic_store(&order.now_ns, 0);
 	atomic_store(&last_fork, 0);
 	init_seen = false;
+}
+
+/* The file is open, the hooks are closed. */
+static bool resume_watching(void)
+{
+	struct thread *t = thread_self;
+
+	thread_depth(t, DEPTH_OWN);
+	watch_resume(t);
+	thread_leave(t);
+	return true;
 }
 
 static void adopt(void)
@@ -344,7 +360,7 @@ static void adopt(void)
 	fill_parent(&parent);
 	forget_parent();
 	if (options.follow & OPTIONS_FOLLOW_FORK)
-		on = open_trace(&parent);
+		on = open_trace(&parent) && resume_watching();
 	if (!on)
 		atomic_store(&tracer.state, TRACER_OFF);
 }
@@ -538,6 +554,7 @@ void lifecycle_end(enum pt_ended how, int status)
 		if (how == PT_ENDED_EXIT)
 			figures_take(t);
 		thread_each(name_other, t);
+		watch_end(t);
 		emit_pair(t, PT_OP_END, t->tid, 0);
 		e.all_packed = ring_pack(t);
 		e.self = t;

@@ -2,6 +2,7 @@
 /* options: one table, one reader a kind. */
 #include "preload/options.h"
 #include "preload/os.h"
+#include "preload/watch/rules.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -48,6 +49,11 @@ static bool read_TEXT(const char *text, void *field)
 {
 	*(const char **)field = text;
 	return true;
+}
+
+static bool read_WATCH(const char *text, void *field)
+{
+	return read_TEXT(text, field) && rules_check(text);
 }
 
 static bool read_MODE(const char *text, void *field)

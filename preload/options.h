@@ -23,7 +23,7 @@ struct options_snapshot {
 };
 
 struct options {
-	const char *output, *programs;
+	const char *output, *programs, *watch;
 	uint64_t mode; /* enum options_mode */
 	uint64_t native;
 	uint64_t lives;

@@ -15,6 +15,7 @@
 #include "preload/native/native.h"
 #include "preload/py/py.h"
 #include "preload/tracer.h"
+#include "preload/watch/choose.h"
 
 enum { COMM_BYTES = 16 }; /* of a thread's name in the kernel, with a zero */
 enum { DEPTH_OUTSIDE, DEPTH_REAL, DEPTH_OWN };
@@ -48,6 +49,7 @@ struct thread {
 	const void *last_block;  /* that the object domain gave this thread, until an object was made in it (lives.h) */
 	const char *dead_object; /* whose RETIRE is ... */
 	uint64_t dead_slot;      /* ... the slot before this one; counted from the thread's first */
+	struct choose_thread choose;
 	struct thread *next;     /* list of all */
 	_Atomic(bool) retired;   /* dead, its ring given back: the struct may be taken by a new thread */
 	struct py_thread py;

@@ -22,6 +22,16 @@ static inline struct cpu_context cpu_caller(const void *frame)
 	return (struct cpu_context){ .pc = f->record[1], .sp = (uint64_t)(uintptr_t)f->cfa, .fp = f->record[0] };
 }
 
+/* It stops in front of it, and the kernel steps over it when the handler has returned. */
+enum { CPU_STOPS_BEHIND = 0 };
+
+static inline struct cpu_context cpu_interrupted(const void *ucontext)
+{
+	const mcontext_t *m = &((const ucontext_t *)ucontext)->uc_mcontext;
+
+	return (struct cpu_context){ .pc = m->pc, .sp = m->sp, .fp = m->regs[29] };
+}
+
 static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_REGISTERS])
 {
 	uint64_t pc, sp;

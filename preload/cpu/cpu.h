@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdint.h>
+#include <ucontext.h>
 
 /* Where a thread is in some frame: the instruction, the stack pointer and the frame pointer. */
 struct cpu_context {
@@ -31,4 +32,6 @@ struct cpu_context {
  *   cpu_clone(flags, stack, f, arg)   clone(2): the new process runs f(arg) on its stack, whose end is given, and ends
  * with what f returns; no handler of libc's fork runs. Returns its pid or -errno cpu_registers(r)   this function's own
  * registers, valid for CPU_SAVED, CPU_SP and CPU_RA; always inlined
+ *   cpu_interrupted(ucontext)  where a signal interrupted the thread
+ *   CPU_STOPS_BEHIND   a hardware watchpoint stops behind the instruction that wrote, which was executed then
  */

@@ -17,6 +17,15 @@ static inline struct cpu_context cpu_caller(const void *frame)
 	return (struct cpu_context){ .pc = f[1], .sp = (uint64_t)(uintptr_t)(f + 2), .fp = f[0] };
 }
 
+enum { CPU_STOPS_BEHIND = 1 };
+
+static inline struct cpu_context cpu_interrupted(const void *ucontext)
+{
+	const greg_t *r = ((const ucontext_t *)ucontext)->uc_mcontext.gregs;
+
+	return (struct cpu_context){ .pc = (uint64_t)r[REG_RIP], .sp = (uint64_t)r[REG_RSP], .fp = (uint64_t)r[REG_RBP] };
+}
+
 static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_REGISTERS])
 {
 	uint64_t pc;

@@ -51,13 +51,29 @@ static inline uint32_t hook_stack(struct thread *t, const void *frame, bool has_
 	return stack;
 }
 
-/* Records a block that the real function returned. Leaves the thread at DEPTH_OWN. `frame`: the hook's CPU_FRAME(). */
+/* objects_wanted: a block of the object domain was handed out, or is about to be given back. At DEPTH_OWN; pymem.c. */
+void hook_object_born(struct thread *t, const void *block, size_t bytes, uint32_t stack);
+void hook_object_dies(struct thread *t, const void *block, uint32_t type);
+void hook_object_moves(struct thread *t, const void *block);
+
+/* Records a block that the real function returned. Leaves the thread at DEPTH_OWN. */
+static inline void hook_allocated(struct thread *t, enum pt_layer layer, const void *p, size_t size, uint32_t stack)
+{
+	thread_depth(t, DEPTH_OWN);
+	if (!p)
+		return;
+	emit_memory(t, pt_memory_op(PT_ALLOC, layer), (uintptr_t)p, size, stack);
+	if (layer == PT_LAYER_OBJECT && unlikely(objects_are_wanted()))
+		hook_object_born(t, p, size, stack);
+}
+
+/* The same with the stack of this moment. `frame`: the hook's CPU_FRAME(). */
 static inline void hook_alloc(struct thread *t, enum pt_layer layer, const void *p, size_t size, const void *frame,
 			      bool has_gil)
 {
 	thread_depth(t, DEPTH_OWN);
 	if (p)
-		emit_memory(t, pt_memory_op(PT_ALLOC, layer), (uintptr_t)p, size, hook_stack(t, frame, has_gil));
+		hook_allocated(t, layer, p, size, hook_stack(t, frame, has_gil));
 }
 
 /* Runs `call`, which sets `p` to a block of layer malloc, and records it for the function that this is written in. */
@@ -87,8 +103,8 @@ static inline void hook_free_object(struct thread *t, const void *p)
 
 	thread_depth(t, DEPTH_OWN);
 	type = py_block_type(t, p);
-	if (unlikely(lives_on))
-		lives_free(t, p, type);
+	if (unlikely(objects_are_wanted()))
+		hook_object_dies(t, p, type);
 	emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_OBJECT), (uintptr_t)p, type, hook_python(t, true));
 	thread_depth(t, DEPTH_REAL);
 }
@@ -111,6 +127,8 @@ static inline uint32_t hook_move(struct thread *t, enum pt_layer layer, const vo
 
 	thread_depth(t, DEPTH_OWN);
 	stack = hook_stack(t, frame, has_gil);
+	if (layer == PT_LAYER_OBJECT && unlikely(objects_are_wanted()))
+		hook_object_moves(t, p);
 	emit_memory(t, pt_memory_op(PT_MOVE_BEGIN, layer), (uintptr_t)p, 0, stack);
 	thread_depth(t, DEPTH_REAL);
 	return stack;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-bool lives_on;
 static bool wanted, told, lost;
 
 /* ---- PYTRACE_LOG=check ---- */
@@ -127,11 +126,20 @@ void lives_free(struct thread *t, const void *block, uint32_t type)
 
 /* ---- who is in the place ---- */
 
+static bool are_told(void) { return atomic_load(&objects_wanted) & OBJECTS_LIVES; }
+static void set(bool on)
+{
+	if (on)
+		atomic_fetch_or(&objects_wanted, OBJECTS_LIVES);
+	else
+		atomic_fetch_and(&objects_wanted, (uint8_t)~OBJECTS_LIVES);
+}
+
 void lives_start(bool want)
 {
 	wanted = want;
 	if (want || hook_checks & OPTIONS_LOG_CHECK)
-		lives_on = py_lives_set(on_life);
+		set(py_lives_set(on_life));
 }
 
 static void define(struct thread *t, const char *text)
@@ -141,14 +149,14 @@ static void define(struct thread *t, const char *text)
 
 void lives_tick(struct thread *t)
 {
-	if (!lives_on || !wanted)
+	if (!are_told() || !wanted)
 		return;
 	if (!told) {
 		told = true;
 		define(t, py_lives_miss_deaths() ? "recorded, but for deaths in the evaluation loop" : "recorded");
 	}
 	if (lost || !py_lives_are_ours()) {
-		lives_on = false;
+		set(false);
 		define(t, "recorded until another tracer took the place (tracemalloc does)");
 	}
 }

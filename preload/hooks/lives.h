@@ -13,8 +13,6 @@
 #pragma once
 #include "preload/thread.h"
 
-extern bool lives_on __attribute__((visibility("hidden")));
-
 /* When an interpreter was found, before it is initialised. */
 void lives_start(bool wanted);
 /* When the clock was read, at DEPTH_OWN: whether the place is still ours. */
@@ -22,12 +20,7 @@ void lives_tick(struct thread *t);
 /* In the child of a fork: its trace has to be told. */
 void lives_after_fork(void);
 
-/* The OBJ domain has handed out a block. */
-static inline void lives_allocated(const void *block)
-{
-	if (unlikely(lives_on) && thread_self)
-		thread_self->last_block = block;
-}
-
+/* While objects_wanted has OBJECTS_LIVES: the OBJ domain has handed out a block. */
+static inline void lives_allocated(struct thread *t, const void *block) { t->last_block = block; }
 /* It is about to get one back, in which something of this type was found. At DEPTH_OWN, before the event. */
 void lives_free(struct thread *t, const void *block, uint32_t type);

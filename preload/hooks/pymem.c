@@ -8,6 +8,8 @@
  */
 #include "preload/hooks/pymem.h"
 #include "preload/hooks/hook.h"
+#include "preload/watch/pages.h"
+#include "preload/watch/watch.h"
 
 static inline struct thread *enter(bool has_gil)
 {
@@ -26,6 +28,33 @@ static inline struct thread *enter_release(void)
 	if (t && unlikely(py_finalizing() != lifecycle_fini_seen))
 		lifecycle_fini_changed(t, LIFECYCLE_RELEASES);
 	return t;
+}
+
+void hook_object_born(struct thread *t, const void *block, size_t bytes, uint32_t stack)
+{
+	uint8_t wanted = atomic_load(&objects_wanted);
+
+	if (wanted & OBJECTS_LIVES)
+		lives_allocated(t, block);
+	if (wanted & OBJECTS_WATCH)
+		watch_born(t, block, bytes, stack);
+}
+
+void hook_object_dies(struct thread *t, const void *block, uint32_t type)
+{
+	uint8_t wanted = atomic_load(&objects_wanted);
+
+	if (wanted & OBJECTS_WATCH)
+		watch_dies(t, block);
+	if (wanted & OBJECTS_LIVES)
+		lives_free(t, block, type);
+}
+
+/* What is told of an object is told of an address. */
+void hook_object_moves(struct thread *t, const void *block)
+{
+	if (watch_is_on())
+		watch_dies(t, block);
 }
 
 static inline __attribute__((always_inline)) void *do_malloc(const struct py_allocator *below, size_t size,
@@ -54,6 +83,55 @@ static inline __attribute__((always_inline)) void *do_calloc(const struct py_all
 	return p;
 }
 
+/* ---- objects on pages of their own (watch/pages.h) ---- */
+
+static inline bool pages_are_wanted(void)
+{
+	return atomic_load_explicit(&objects_wanted, memory_order_relaxed) & OBJECTS_PAGES;
+}
+
+/* In place of do_malloc and do_calloc: who is asked whether it is such an object wants its stack. */
+static void *do_serve(const struct py_allocator *below, size_t n, size_t size, bool zero, const void *frame)
+{
+	struct thread *t = enter(true);
+	size_t before;
+	uint32_t stack = 0;
+	void *p = NULL;
+	bool serves = false;
+
+	if (t) {
+		thread_depth(t, DEPTH_OWN);
+		stack = hook_stack(t, frame, true);
+		serves = watch_serves(t, n * size, stack, &before);
+		thread_depth(t, DEPTH_REAL);
+	}
+	if (serves)
+		p = pages_malloc(below, n * size, zero, before);
+	if (!p)
+		p = zero ? below->calloc(below->ctx, n, size) : below->malloc(below->ctx, n * size);
+	if (t) {
+		hook_allocated(t, PT_LAYER_OBJECT, p, n * size, stack);
+		thread_leave(t);
+	}
+	return p;
+}
+
+/* The call of the allocator below, for a block that may be such a one. */
+static inline void give_back(const struct py_allocator *below, void *p)
+{
+	if (unlikely(pages_are_wanted()) && pages_owns(p))
+		pages_free(below, p);
+	else
+		below->free(below->ctx, p);
+}
+
+static inline void *give_another(const struct py_allocator *below, void *p, size_t size)
+{
+	if (unlikely(pages_are_wanted()) && p && pages_owns(p))
+		return pages_realloc(below, p, size);
+	return below->realloc(below->ctx, p, size);
+}
+
 static inline __attribute__((always_inline)) void *do_realloc(const struct py_allocator *below, void *p, size_t size,
 							      enum pt_layer layer, bool has_gil)
 {
@@ -62,11 +140,13 @@ static inline __attribute__((always_inline)) void *do_realloc(const struct py_al
 	void *q;
 
 	if (!t)
-		return below->realloc(below->ctx, p, size);
+		return give_another(below, p, size);
 	if (p) {
 		stack = hook_move(t, layer, p, CPU_FRAME(), has_gil);
-		q = below->realloc(below->ctx, p, size);
+		q = give_another(below, p, size);
 		hook_moved(t, layer, p, q, size, stack);
+		if (layer == PT_LAYER_OBJECT && q && unlikely(objects_are_wanted()))
+			hook_object_born(t, q, size, stack);
 	} else {
 		q = below->realloc(below->ctx, p, size);
 		hook_alloc(t, layer, q, size, CPU_FRAME(), has_gil);
@@ -84,7 +164,7 @@ static inline void do_free(const struct py_allocator *below, void *p, enum pt_la
 	t = enter(has_gil);
 	if (t)
 		hook_free(t, layer, p, has_gil);
-	below->free(below->ctx, p);
+	give_back(below, p);
 	if (t)
 		thread_leave(t);
 }
@@ -100,19 +180,25 @@ DOMAIN(mem, PT_LAYER_MEM, true)
 /* A block of this domain may become a type, at an address where another one was. */
 static void *obj_malloc(void *ctx, size_t size)
 {
-	void *p = do_malloc(ctx, size, PT_LAYER_OBJECT, true);
+	void *p;
 
+	if (unlikely(pages_are_wanted()))
+		p = do_serve(ctx, 1, size, false, CPU_FRAME());
+	else
+		p = do_malloc(ctx, size, PT_LAYER_OBJECT, true);
 	py_block_born(p, size);
-	lives_allocated(p);
 	return p;
 }
 
 static void *obj_calloc(void *ctx, size_t n, size_t size)
 {
-	void *p = do_calloc(ctx, n, size, PT_LAYER_OBJECT, true);
+	void *p;
 
+	if (unlikely(pages_are_wanted()))
+		p = do_serve(ctx, n, size, true, CPU_FRAME());
+	else
+		p = do_calloc(ctx, n, size, PT_LAYER_OBJECT, true);
 	py_block_born(p, n * size);
-	lives_allocated(p);
 	return p;
 }
 
@@ -124,12 +210,8 @@ static void mem_free(void *ctx, void *p) { do_free(ctx, p, PT_LAYER_MEM, true); 
 /* And it may be a code object, whose id ends with it. */
 static void *obj_realloc(void *ctx, void *p, size_t size)
 {
-	void *q;
-
 	py_block_dies(p);
-	q = do_realloc(ctx, p, size, PT_LAYER_OBJECT, true);
-	lives_allocated(q);
-	return q;
+	return do_realloc(ctx, p, size, PT_LAYER_OBJECT, true);
 }
 
 static void obj_free(void *ctx, void *p)
@@ -143,7 +225,7 @@ static void obj_free(void *ctx, void *p)
 	t = enter_release();
 	if (t)
 		hook_free_object(t, p);
-	below->free(below->ctx, p);
+	give_back(below, p);
 	if (t)
 		thread_leave(t);
 }

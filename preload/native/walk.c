@@ -305,13 +305,24 @@ static inline uint32_t join(struct walk *w, uint32_t i, uint64_t how)
 	return i;
 }
 
-/* From the caller of the hook outwards, until a frame of the last walk is met or the stack ends. Nothing led to the
- * first frame: it is never believed, only met. False: no memory. */
-static bool walk(struct walk *w, const void *frame, uint32_t tid)
+/* Rules hold for the instruction that comes next; what is to be seen is the one before, which wrote. */
+static bool add_writer(struct walk *w, const struct native_frame *f)
+{
+	struct native_frame writer = { .sp = f->sp, .pc = f->pc - 1, .fp = f->fp, .how = HOW_GENERAL | HOW_EXACT };
+	const struct rule *rule = rules_find(rule_key(writer.pc, true));
+
+	writer.how |= rule ? rule->number : 0;
+	return add(w, &writer);
+}
+
+/* From the caller of the hook, or (exact) from where a watched word was written, outwards, until a frame of the last
+ * walk is met or the stack ends. Nothing led to the first frame: it is never believed, only met. False: no memory. */
+static bool walk(struct walk *w, struct cpu_context c, bool exact, uint32_t tid)
 {
 	struct native_thread *n = w->n;
-	struct cpu_context c = cpu_caller(frame);
-	struct native_frame f = { .sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL };
+	struct native_frame f = {
+		.sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL | (exact ? HOW_EXACT : 0)
+	};
 	uint64_t hi = 0;
 	uint32_t i = n->depth;
 	enum cfi_step s = CFI_STEPPED;
@@ -334,8 +345,9 @@ static bool walk(struct walk *w, const void *frame, uint32_t tid)
 		}
 		rule = rules_find(rule_key(f.pc, f.how & HOW_EXACT));
 		f.how |= rule ? rule->number : 0;
-		if (!add(w, &f))
+		if (!(unlikely(exact) ? add_writer(w, &f) : add(w, &f)))
 			return false;
+		exact = false;
 		s = rule ? step(&f, rule, hi) : CFI_UNKNOWN;
 	}
 	n->cut = s == CFI_UNKNOWN;
@@ -492,7 +504,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 	if (unlikely(n->epoch != atomic_load_explicit(&epoch, memory_order_acquire)) && !prepare(n))
 		return python;
 	w.floor = floor_of(n, &t->py, python);
-	if (unlikely(!walk(&w, frame, t->tid) || !make_room(&w))) {
+	if (unlikely(!walk(&w, cpu_caller(frame), false, t->tid) || !make_room(&w))) {
 		n->depth = n->n_evals = 0;
 		return python;
 	}
@@ -508,7 +520,7 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 /* ---- without what was known before ---- */
 
 /* A walk from the start, in memory of its own, which is returned. NULL: there is none. */
-static struct native_thread *full_walk(struct thread *t, const void *frame, struct walk *w)
+static struct native_thread *full_walk(struct thread *t, struct cpu_context c, bool exact, struct walk *w)
 {
 	struct native_thread **n = &t->native.other;
 
@@ -518,13 +530,13 @@ static struct native_thread *full_walk(struct thread *t, const void *frame, stru
 		return NULL;
 	(*n)->depth = (*n)->n_evals = 0;
 	*w = (struct walk){ .n = *n };
-	return walk(w, frame, t->tid) && make_room(w) ? *n : NULL;
+	return walk(w, c, exact, t->tid) && make_room(w) ? *n : NULL;
 }
 
-uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
+static uint32_t full_stack(struct thread *t, uint32_t python, struct cpu_context c, bool exact)
 {
 	struct walk w;
-	struct native_thread *n = full_walk(t, frame, &w);
+	struct native_thread *n = full_walk(t, c, exact, &w);
 
 	if (!n)
 		return python;
@@ -532,10 +544,20 @@ uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
 	return look_up(t, n, python);
 }
 
+uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame)
+{
+	return full_stack(t, python, cpu_caller(frame), false);
+}
+
+uint32_t native_stack_of_write(struct thread *t, uint32_t python, const void *ucontext)
+{
+	return full_stack(t, python, cpu_interrupted(ucontext), true);
+}
+
 bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
 {
 	struct walk w;
-	struct native_thread *n = full_walk(t, frame, &w);
+	struct native_thread *n = full_walk(t, cpu_caller(frame), false, &w);
 
 	for (uint32_t i = 0; n && i < w.n_fresh; i++)
 		if (!each(arg, &(struct cpu_context){ n->fresh[i].pc, n->fresh[i].sp, n->fresh[i].fp }))

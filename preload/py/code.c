@@ -15,9 +15,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "formats/event.h"
+#include "formats/linetable.h"
 #include "preload/arena.h"
 #include "preload/intern.h"
+#include "preload/py/births.h"
 #include "preload/py/peek.h"
 #include "preload/py/who.h"
 #include "preload/tracer.h"
@@ -162,6 +163,12 @@ static void define(struct thread *t, const char *code, uint32_t id)
 		define_bytes(t, PT_OP_CODE_TAIL, id, &(struct piece){ table + py_layout.bytes_data + at, part }, 1);
 	}
 	py_who_code(code, &file, &name);
+	if (py_told.code)
+		py_told.code(id, &file,
+			     &(struct pt_linetable_in){ .table = (const uint8_t *)table + py_layout.bytes_data,
+							.bytes = head.table_bytes,
+							.first_line = head.first_line,
+							.kind = head.linetable });
 }
 
 uint32_t py_code_id(struct thread *t, const char *code)

@@ -397,6 +397,11 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
 	return stack;
 }
 
+uint32_t py_stack_interrupted(struct thread *t, const struct py_thread *p)
+{
+	return py_trust == PY_TRUST_FULL ? py_stack_full(t, p, false) : 0;
+}
+
 /* ---- where on the C stack the evaluation loop was entered ---- */
 
 /*

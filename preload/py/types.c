@@ -13,6 +13,7 @@
 #include "formats/event.h"
 #include "preload/arena.h"
 #include "preload/os.h"
+#include "preload/py/births.h"
 #include "preload/py/peek.h"
 #include "preload/tracer.h"
 
@@ -344,6 +345,8 @@ static uint32_t define(struct thread *t, const struct pt_type *head, const char 
 		*n = (struct number){ hash ? hash : 1, ++numbers.last };
 		numbers.used++;
 		define_bytes(t, PT_OP_TYPE, n->id, (struct piece[]){ { head, sizeof *head }, { name, bytes } }, 2);
+		if (py_told.type)
+			py_told.type(n->id, head, name, bytes);
 	}
 	return n->id;
 }
@@ -462,6 +465,27 @@ uint64_t py_object_type(struct thread *t, const char *object)
 	uint64_t key = py_type_key((uintptr_t)type, before), id = py_type_known(key);
 
 	return id || !py_state.types ? id : look_up(t, type, key, before);
+}
+
+uint64_t py_type_number(struct thread *t, uint64_t type, uint32_t before)
+{
+	uint64_t key = py_type_key(type, before), id = py_type_known(key);
+
+	return id || !py_state.types ? id : look_up(t, (const char *)(uintptr_t)type, key, before);
+}
+
+bool py_type_tell_class(const char *type)
+{
+	char name[NAME_MAX_BYTES];
+	struct pt_type head;
+	size_t bytes = is_type(type) ? py_type_name(type, name) : 0;
+
+	if (!bytes)
+		return false;
+	head = py_type_describe(type, name, bytes);
+	if (py_told.type)
+		py_told.type(0, &head, name, bytes);
+	return true;
 }
 
 void py_types_forget(void)

@@ -14,6 +14,7 @@
  * of the OBJ domain through py.h; free-threaded builds come here from many threads at once.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,12 @@ enum {
 
 /* The number of a type that the small table does not have; 0: there is none in the block. */
 uint32_t py_block_type_slow(struct thread *t, const char *block);
+/* The number of what may be a type whose objects begin `before` bytes behind the start of their block, with
+ * PY_TYPE_FREE_LIST and PY_TYPE_FINALIZER; 0: it is none. */
+uint64_t py_type_number(struct thread *t, uint64_t type, uint32_t before);
+/* Whether this is a class that is ready; if so, who asked for it is told of it (py_told.type), without a number: what
+ * its definition will say may not be all there yet. Its word for its own type is not 0. */
+bool py_type_tell_class(const char *type);
 /* Forgets what was known of types that would lie in this block. */
 void py_types_wipe(const char *block);
 /* All: the hooks were away for a while. */

@@ -21,8 +21,11 @@ struct means {
 	/* From here on each write of a thread of this process to these bytes ends in slots_hit() with this place and
 	 * `round`, which tells this arming from others. False: it can't be, the place is as if disarmed. */
 	bool (*arm)(unsigned place, const void *address, unsigned bytes, uint32_t round);
-	/* No write ends there any more, but for one that happens at this moment. */
-	void (*disarm)(unsigned place);
+	/* No write ends there any more, but for one that happens at this moment. False: it was not armed any more, for
+	 * the program or the kernel has taken the means away. */
+	bool (*disarm)(unsigned place);
+	/* Whether it still is armed. */
+	bool (*holds)(unsigned place);
 	/* A SIGTRAP of the calling thread. True: it was ours, and is dealt with. */
 	bool (*trap)(const siginfo_t *info, void *context);
 	/* In the child of a fork: nothing is armed, what there is was the parent's. */

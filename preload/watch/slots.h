@@ -60,11 +60,13 @@ void slots_end(struct thread *t, enum pt_unwatch why);
 /* From a handler of means: a place was written to. `round` as it was armed with; `late`: the thread has gone on since;
  * `context`: of the interrupted thread, its pc behind the instruction that wrote. Any depth. */
 void slots_hit(unsigned place, uint32_t round, bool late, const void *context);
-/* The same for means that know the slot: its count may have changed. At any depth of `t` (NULL: not attached). */
-void slots_changed(struct thread *t, struct slot *s, bool late, const void *context);
+/* The same for means that know the slot: its count may have changed. */
+void slots_changed(struct slot *s, bool late, const void *context);
 /* The slot whose place this is; NULL. */
 struct slot *slots_of_place(unsigned place);
 
+/* Now and then, at DEPTH_OWN: whether the means are still there. */
+void slots_tick(struct thread *t);
 /* In the child of a fork; and when its file is open. */
 void slots_after_fork(void);
 void slots_resume(struct thread *t);

@@ -5,9 +5,8 @@
  * What:  WATCH, COUNT and UNWATCH events (FORMAT.md, section 6). The processor or the kernel stops the program at each
  *        change (means.h), the handler writes the event (slots.h); choose.h says who is watched. README.md has the
  *        theory.
- * Cost:  who watches nothing pays nothing: the hooks test one word that they test anyway (objects_wanted). A change that
- *        is seen costs some 20 microseconds.
- * Who:   lifecycle.c, hooks/pymem.c, the built-in module.
+ * Cost:  who watches nothing pays nothing: the hooks test one word that they test anyway (objects_wanted). A change
+ * that is seen costs some 20 microseconds. Who:   lifecycle.c, hooks/pymem.c, the built-in module.
  */
 #pragma once
 #include "preload/thread.h"
@@ -20,10 +19,13 @@ static inline bool watch_is_on(void) { return objects_wanted & OBJECTS_WATCH; }
 void watch_start(const char *rules);
 /* The OBJ domain handed out a block. In its hook, at DEPTH_OWN, after the event, whose stack it was. */
 void watch_born(struct thread *t, const void *block, size_t bytes, uint32_t stack);
+/* Before the OBJ domain hands out a block: whether the object in it is to be watched, and how far in it would begin. For
+ * means that must serve the block themselves (pages.h), which has to be done then: watch_born() believes it. */
+bool watch_serves(struct thread *t, size_t bytes, uint32_t stack, size_t *ret_before);
 /* A block of the OBJ domain is about to be given back, or moved: closes its watch. At DEPTH_OWN, before the event. */
 void watch_dies(struct thread *t, const void *block);
-/* Watches an object that exists, from here on. With the GIL (free-threaded: while it can't die), at DEPTH_OWN. False: no
- * place, no means, it is immortal, or watched already. */
+/* Watches an object that exists, from here on. With the GIL (free-threaded: while it can't die), at DEPTH_OWN. False:
+ * no place, no means, it is immortal, or watched already. */
 bool watch_object(struct thread *t, const void *object);
 /* Why nothing, or less than asked for, can be watched: one clause for people, static storage; NULL: all can. */
 const char *watch_off(void);
