@@ -5,6 +5,7 @@
  * Watched objects have a history; of the others those that are asked for have the points that snapshots show.
  */
 #include "analyzer/commands/refs.h"
+#include "analyzer/commands/refs_balance.h"
 #include "analyzer/commands/refs_surplus.h"
 #include "analyzer/report/chain.h"
 
@@ -494,6 +495,7 @@ static void put_trace(json_t *o, struct refs_report *x)
 	json_put(o, "watch", watch_json(x));
 	json_put(o, "raw", json_boolean(x->own->raw));
 	json_put(o, "types", types);
+	json_put(o, "balance", refs_balance_json(x, x->balance));
 	json_put(o, "n_objects", json_bytes(x->objects.n));
 	json_put(o, "objects", objects);
 	json_put(o, "advice", x->histories.n_changes ? json_null() : json_text(refs_advice(x, advice, sizeof advice)));
@@ -536,6 +538,7 @@ static void free_all(struct refs_all *all)
 	for (size_t i = 0; i < all->at.n; i++) {
 		struct refs_report *x = all->at.at[i];
 
+		refs_balance_free(x->balance);
 		histories_free(&x->histories);
 		net_lines_free(&x->lines);
 		if (x->has_points)
@@ -599,6 +602,7 @@ static int run(int argc, char **argv)
 		for (size_t i = 0; i < all.at.n; i++) {
 			choose(all.at.at[i]);
 			sum_types(all.at.at[i]);
+			all.at.at[i]->balance = refs_balance_make(all.at.at[i]);
 		}
 		if (r.json)
 			write_json(&r, &all);

@@ -9,6 +9,8 @@
 #define REFS_NOT_SET UINT64_MAX
 enum { REFS_HOLDERS = 3 /* chains of one object */ };
 
+struct refs_balance;
+
 struct refs_options {
 	bool raw, surplus, hunt;
 	const char *type, *site, *address, *suspects;
@@ -58,6 +60,7 @@ struct refs_report {
 	bool has_points, has_view;
 	ARRAY(struct refs_object) objects; /* those asked for, in the order in which they are shown */
 	ARRAY(struct refs_type) types;     /* of them that were watched, most changes first */
+	struct refs_balance *balance;      /* refs_balance.h */
 };
 
 /* refs_show.c: the report for people. */

@@ -82,6 +82,9 @@ void balance_free(struct balance *b);
 const char *balance_verdict_text(enum balance_verdict v);
 const char *balance_verdict_name(enum balance_verdict v);
 
+/* The place of the row's owner: "bugs.c:57 in on_error". Written into buf, which is returned. */
+const char *balance_where(const struct balance *b, const struct balance_row *r, char *buf, size_t cap);
+
 /* What the verdict rests on, one or two sentences, for people: "Taken 40 times at bugs.c:57 in on_error, given back 30
  * times at bugs.c:61 in on_error. 10 objects still hold it." Written into buf, which is returned. */
 const char *balance_evidence(const struct balance *b, const struct balance_row *r, char *buf, size_t cap);

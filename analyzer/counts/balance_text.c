@@ -20,6 +20,11 @@ const char *balance_verdict_name(enum balance_verdict v)
 	return names[v];
 }
 
+const char *balance_where(const struct balance *b, const struct balance_row *r, char *buf, size_t cap)
+{
+	return owners_where(b->owners, r->frame, buf, cap);
+}
+
 struct text {
 	char *at;
 	size_t n, cap;

@@ -167,3 +167,11 @@ void pairs_free(struct pairs *p)
 	array_free(&p->at);
 	p->n_cut = 0;
 }
+
+const char *pair_how_name(enum pair_how how)
+{
+	static const char *const names[PAIR_HOWS] = { "none",   "call",   "python", "returned", "dropped",
+						      "holder", "stored", "later",  "taken" };
+
+	return names[how];
+}

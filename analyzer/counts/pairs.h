@@ -55,3 +55,6 @@ struct pairs {
 
 void pairs_make(struct pairs *p, const struct history *h, const struct owners *o);
 void pairs_free(struct pairs *p);
+
+/* "call", "python", "returned", "dropped", "holder", "stored", "later", "taken"; "none". Static. */
+const char *pair_how_name(enum pair_how how);
