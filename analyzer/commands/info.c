@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define LABELS_SHOWN 20 /* marks in text, and regions */
+
 extern const struct command command_info;
 
 /* ---- traces of children, beside this one ---- */
@@ -271,6 +273,20 @@ static json_t *marks_json(const struct account *a)
 	return list;
 }
 
+static json_t *regions_json(const struct account *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->regions.n; i++) {
+		json_t *o = json_object();
+
+		json_put(o, "label", json_text(a->regions.at[i].label));
+		json_put(o, "times", json_bytes(a->regions.at[i].times));
+		json_add(list, o);
+	}
+	return list;
+}
+
 static json_t *children_json(const struct children *c)
 {
 	json_t *list = json_array();
@@ -347,6 +363,7 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "allocator", allocator_json(tr));
 	json_put(o, "file_bytes", json_bytes(tr->file_bytes));
 	json_put(o, "marks", marks_json(&t->account));
+	json_put(o, "regions", regions_json(&t->account));
 	json_put(o, "snapshots", moments_snapshots_json(&t->moments));
 	json_put(o, "collections", moments_collections_json(&t->moments));
 	json_put(o, "children", children_json(&children));
@@ -548,6 +565,41 @@ static void print_sentence(const char *sentence, void *arg)
 	print_fact(p->r, "", format_printable(safe, sizeof safe, sentence));
 }
 
+static void print_more(struct report *r, size_t n)
+{
+	char line[100];
+
+	if (n <= LABELS_SHOWN)
+		return;
+	snprintf(line, sizeof line, "and %s (--json has them all)",
+		 format_plural(n - LABELS_SHOWN, "more", "more").text);
+	print_fact(r, "", line);
+}
+
+static void print_marks(struct report *r, const struct account *a)
+{
+	char line[600], safe[400];
+
+	for (size_t i = 0; i < a->marks.n && i < LABELS_SHOWN; i++) {
+		snprintf(line, sizeof line, "%s at %s", format_printable(safe, sizeof safe, a->marks.at[i].label),
+			 format_seconds((double)a->marks.at[i].ns / 1e9).text);
+		print_fact(r, i ? "" : "marks", line);
+	}
+	print_more(r, a->marks.n);
+}
+
+static void print_regions(struct report *r, const struct account *a)
+{
+	char line[600], safe[400];
+
+	for (size_t i = 0; i < a->regions.n && i < LABELS_SHOWN; i++) {
+		snprintf(line, sizeof line, "%s, %s", format_printable(safe, sizeof safe, a->regions.at[i].label),
+			 format_plural(a->regions.at[i].times, "time", "times").text);
+		print_fact(r, i ? "" : "regions", line);
+	}
+	print_more(r, a->regions.n);
+}
+
 static void print_trace(struct report *r, const struct report_trace *t)
 {
 	struct printer p = { r, 0 };
@@ -565,12 +617,8 @@ static void print_trace(struct report *r, const struct report_trace *t)
 	print_allocator(r, &t->trace);
 	print_inherited(r, t);
 	print_children(r, &t->trace);
-	for (size_t i = 0; i < t->account.marks.n; i++) {
-		snprintf(line, sizeof line, "%s at %s",
-			 format_printable(safe, sizeof safe, t->account.marks.at[i].label),
-			 format_seconds((double)t->account.marks.at[i].ns / 1e9).text);
-		print_fact(r, i ? "" : "marks", line);
-	}
+	print_marks(r, &t->account);
+	print_regions(r, &t->account);
 	print_fact(r, "complete", trace_is_complete(&t->trace) ? "yes" : "no");
 	report_missing(t, print_sentence, &p);
 }

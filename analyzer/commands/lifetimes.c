@@ -300,6 +300,7 @@ static void write_json(struct report *r, const struct lifetimes_all *all)
 {
 	json_t *list = json_array();
 
+	report_scope_json(r);
 	json_put(r->json, "by", json_text(by_names[all->own->by]));
 	json_put(r->json, "sort", json_text(sort_names[all->own->sort]));
 	json_put(r->json, "churn_limit", json_bytes(all->own->churn));
@@ -420,7 +421,7 @@ const struct command command_lifetimes = {
 				   "ended.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,
+			.groups = OPTIONS_REPORT | OPTIONS_SCOPE | OPTIONS_FULL | OPTIONS_STACKS,
 		},
 	.run = run,
 };

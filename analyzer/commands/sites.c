@@ -129,6 +129,7 @@ static void write_json(struct report *r, const struct fold *f, const struct site
 
 	json_put(r->json, "metric", json_text(fold_metric_names[own->fold.metric]));
 	json_put(r->json, "by", json_text(fold_by_names[own->fold.by]));
+	report_scope_json(r);
 	json_put(r->json, "bytes", json_bytes(f->chosen.bytes));
 	json_put(r->json, "blocks", json_bytes(f->chosen.blocks));
 	for (size_t i = 0; i < f->rows.n && (!own->top || i < own->top); i++)
@@ -307,6 +308,8 @@ static const struct option_example examples[] = {
 	  "the five busiest stacks, every frame of them" },
 	{ "sites --by task app.71.pytrace", "which asyncio tasks and greenlets hold it" },
 	{ "sites --by type app.71.pytrace", "which Python types hold it, and where most of each was made" },
+	{ "sites --region request app.71.pytrace",
+	  "what was made in `with libpytrace.region('request')` and is still there" },
 	{ "sites --by layer *.pytrace", "all processes of a tree taken together, by allocator" },
 	{ 0 },
 };
@@ -344,7 +347,7 @@ const struct command command_sites = {
 				   "counts columns from 1, as editors do.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,
+			.groups = OPTIONS_REPORT | OPTIONS_SCOPE | OPTIONS_FULL | OPTIONS_STACKS,
 		},
 	.run = run,
 };

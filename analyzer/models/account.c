@@ -40,6 +40,7 @@ struct accountant {
 	uint32_t *counter_of;           /* by node: its newest counter; when split: the one found last */
 	bool split;                     /* by thread, by task, or by both */
 	struct map counter_by_key;      /* when split */
+	struct map region_of;           /* by string: index in out->regions */
 	struct map split_of;            /* by both: thread << 32 | task to a number */
 	uint64_t epoch;
 	uint64_t peak_epoch, fini_epoch; /* epochs that began with such a moment */
@@ -273,6 +274,19 @@ static void on_mark(struct accountant *k, const struct pt_event *ev, uint64_t ns
 	*array_push(&k->out->marks) = (struct account_mark){ ns, label ? label : "", k->now };
 }
 
+/* Numbers of strings may differ where labels do not: texts are there once each. */
+static void on_region(struct accountant *k, const struct pt_event *ev)
+{
+	const char *label = defs_string(&k->out->trace->defs, ev->addr);
+	uint32_t *i = map_at(&k->region_of, (uintptr_t)label);
+
+	if (*i == MAP_NONE) {
+		*i = (uint32_t)k->out->regions.n;
+		*array_push(&k->out->regions) = (struct account_region){ .label = label ? label : "" };
+	}
+	k->out->regions.at[*i].times += !ev->size;
+}
+
 static void account_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
 {
 	struct accountant *k = self;
@@ -283,6 +297,7 @@ static void account_event(void *self, const struct pt_event *ev, const struct re
 	case PT_OP_PY_FINI: on_fini(k, now->ns); break;
 	case PT_OP_PY_INIT: on_init(k); break;
 	case PT_OP_MARK: on_mark(k, ev, now->ns); break;
+	case PT_OP_REGION_BEGIN: on_region(k, ev); break;
 	case PT_OP_RSS:
 		k->rss = ev->size;
 		if (k->rss > k->out->peak_rss_bytes)
@@ -388,6 +403,7 @@ void account_run(struct account *a, struct trace *t, const struct account_option
 	array_free(&k.late_deaths);
 	array_free(&k.late_numbers);
 	map_free(&k.counter_by_key);
+	map_free(&k.region_of);
 	map_free(&k.split_of);
 	free(k.counter_of);
 }
@@ -398,4 +414,5 @@ void account_free(struct account *a)
 	array_free(&a->survivors);
 	array_free(&a->samples);
 	array_free(&a->marks);
+	array_free(&a->regions);
 }

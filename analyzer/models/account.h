@@ -67,6 +67,12 @@ struct account_mark {
 	struct amount live;
 };
 
+/* Regions of one label. */
+struct account_region {
+	const char *label; /* borrowed from the trace */
+	uint64_t times;    /* that one was entered */
+};
+
 struct account {
 	struct trace *trace;
 	ARRAY(struct account_row) rows;
@@ -77,6 +83,7 @@ struct account {
 	ARRAY(struct survivor) survivors;
 	ARRAY(struct account_sample) samples; /* up to 256, evenly spread over the time of the trace */
 	ARRAY(struct account_mark) marks;
+	ARRAY(struct account_region) regions; /* in the order of their first entries */
 	uint64_t peak_rss_bytes, last_rss_bytes;
 	struct replay_counts counts;
 };

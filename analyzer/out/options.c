@@ -51,6 +51,13 @@ static const struct option_row internals_rows[] = {
 	  "stacks show the interpreter's own frames, too" },
 	{ 0 },
 };
+static const struct option_row scope_rows[] = {
+	{ 0, "region", OPTION_TEXT, offsetof(struct options_common, region), "LABEL",
+	  "only what was made in regions of this label (libpytrace.region)" },
+	{ 0, "mark", OPTION_TEXT, offsetof(struct options_common, mark), "LABEL",
+	  "only what was made from a mark of this label (libpytrace.mark) to the next mark" },
+	{ 0 },
+};
 static const struct option_row help_rows[] = {
 	{ 'h', "help", OPTION_FLAG, 0, NULL, "print this text" },
 	{ 0 },
@@ -59,8 +66,9 @@ static const struct {
 	unsigned group;
 	const struct option_row *rows;
 } groups[] = {
-	{ OPTIONS_FULL, full_rows }, { OPTIONS_INTERNALS, internals_rows }, { OPTIONS_SYMBOLS, symbols_rows },
-	{ OPTIONS_JSON, json_rows }, { OPTIONS_OUTPUT, output_rows },       { OPTIONS_COMPLETE, complete_rows },
+	{ OPTIONS_SCOPE, scope_rows },       { OPTIONS_FULL, full_rows }, { OPTIONS_INTERNALS, internals_rows },
+	{ OPTIONS_SYMBOLS, symbols_rows },   { OPTIONS_JSON, json_rows }, { OPTIONS_OUTPUT, output_rows },
+	{ OPTIONS_COMPLETE, complete_rows },
 };
 #define N_GROUPS (sizeof groups / sizeof *groups)
 

@@ -50,6 +50,7 @@ enum {
 	OPTIONS_FIRST = 1 << 5,     /* no rows: options end at the first operand, which may have options of its own */
 	OPTIONS_SYMBOLS = 1 << 6,   /* --sysroot, --debug-path: for names of native frames */
 	OPTIONS_INTERNALS = 1 << 7, /* --internals: frames of the interpreter */
+	OPTIONS_SCOPE = 1 << 8,     /* --region, --mark: only what was made within */
 	OPTIONS_STACKS = OPTIONS_SYMBOLS | OPTIONS_INTERNALS, /* commands that show stacks */
 	OPTIONS_REPORT = OPTIONS_OUTPUT | OPTIONS_JSON | OPTIONS_COMPLETE | OPTIONS_TRACES,
 };
@@ -61,9 +62,10 @@ struct options_common {
 	bool require_complete;
 	bool full;
 	bool internals;
-	const char *sysroot;    /* NULL: / */
-	const char *debug_path; /* "DIR:DIR"; NULL: none but the system's */
-	char **operands;        /* borrowed from argv, which options_parse() may reorder */
+	const char *sysroot;       /* NULL: / */
+	const char *debug_path;    /* "DIR:DIR"; NULL: none but the system's */
+	const char *region, *mark; /* labels; NULL: all */
+	char **operands;           /* borrowed from argv, which options_parse() may reorder */
 	int n_operands;
 };
 

@@ -10,6 +10,7 @@
 #include "analyzer/replay/live.h"
 #include "analyzer/replay/order.h"
 #include "analyzer/replay/ranges.h"
+#include "analyzer/replay/scope.h"
 
 #include <string.h>
 
@@ -52,6 +53,7 @@ struct replay {
 	uint8_t action[256];
 	struct replay_now now;
 	struct replay_counts counts;
+	struct scope scope;
 	bool stop; /* a model has seen enough */
 	struct model *const *models;
 	size_t n_models;
@@ -61,8 +63,26 @@ struct replay {
 
 /* ---- telling the models ---- */
 
+/* Leaves those of blocks that were made within. */
+static void limit_to_scope(struct replay *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_changes; i++) {
+		const struct change *c = &r->changes[i];
+
+		if (c->kind == BLOCK_BORN && scope_holds(&r->scope, c->thread, c->task))
+			scope_add(&r->scope, c->number);
+		if (scope_has(&r->scope, c->number))
+			r->changes[n++] = *c;
+	}
+	r->n_changes = n;
+}
+
 static void flush(struct replay *r)
 {
+	if (scope_is_on(&r->scope))
+		limit_to_scope(r);
 	for (size_t i = 0; i < r->n_models && r->n_changes; i++)
 		if (r->models[i]->changes)
 			r->models[i]->changes(r->models[i]->self, r->changes, r->n_changes, &r->now);
@@ -344,7 +364,11 @@ static void on_unmap_fail(struct replay *r, struct in_flight *f)
 
 static void on_pair(struct replay *r, const struct pt_event *ev)
 {
+	const struct maker *maker = &r->makers.at[r->maker];
+
 	flush(r);
+	if (ev->op == PT_OP_MARK || ev->op == PT_OP_REGION_BEGIN || ev->op == PT_OP_REGION_END)
+		scope_event(&r->scope, ev, &r->t->defs, maker->thread, maker->task);
 	for (size_t i = 0; i < r->n_models; i++)
 		if (r->models[i]->event)
 			r->models[i]->event(r->models[i]->self, ev, &r->now, r);
@@ -469,11 +493,17 @@ static void replay_done(struct replay *r)
 	live_free(&r->live);
 	live_free(&r->overlay);
 	ranges_free(&r->ranges);
+	scope_free(&r->scope);
 }
 
 /* ---- what is alive ---- */
 
 typedef void each_fn(void *self, const struct live_block *b);
+
+static bool is_told(const struct replay *r, bool inherited, uint64_t number)
+{
+	return !scope_is_on(&r->scope) || (!inherited && scope_has(&r->scope, number));
+}
 
 static struct live_block block_of(const struct replay *r, const struct live_entry *e)
 {
@@ -496,7 +526,8 @@ static void each_entry(const struct replay *r, const struct live_entry *e, each_
 {
 	struct live_block b = block_of(r, e);
 
-	each(self, &b);
+	if (is_told(r, b.inherited, b.number))
+		each(self, &b);
 }
 
 static void each_range(const struct replay *replay, each_fn *each, void *self)
@@ -508,6 +539,8 @@ static void each_range(const struct replay *replay, each_fn *each, void *self)
 		const struct range *p = &r->at.at[i];
 		const struct mapping *m = &r->mappings.at[p->mapping];
 
+		if (!is_told(replay, m->inherited, m->number))
+			continue;
 		each(self, &(struct live_block){
 				   .addr = p->start,
 				   .bytes = p->end - p->start,
@@ -657,10 +690,13 @@ void replay_run(struct trace *t, const struct replay_options *options, struct mo
 	struct replay *r = mem_alloc(sizeof *r);
 
 	replay_init(r, t, models, n_models);
+	r->scope = (struct scope){ .region = options->region, .mark = options->mark };
 	play(r, options, 0);
 	for (size_t i = 0; i < n_models; i++)
 		if (models[i]->finish)
 			models[i]->finish(models[i]->self, &r->now, r);
+	r->counts.entered_region = r->scope.entered_region;
+	r->counts.entered_mark = r->scope.entered_mark;
 	*ret_counts = r->counts;
 	replay_done(r);
 	free(r);

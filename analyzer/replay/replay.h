@@ -76,11 +76,15 @@ struct replay_counts {
 	uint64_t unknown_events;                    /* ops that this version does not know */
 	uint64_t inherited_blocks, inherited_bytes; /* alive when the parent forked */
 	uint64_t inherited_freed;
+	uint64_t entered_region, entered_mark; /* of the scope: how often its region was entered, its mark set */
 	bool parent_missing; /* this is the child of a fork and its parent's trace was not found beside it */
 };
 
 struct replay_options {
-	int n_workers;  /* as order_new() */
+	int n_workers; /* as order_new() */
+	/* Only what was made in regions of this label, and between a mark of this label and the next mark, is told and
+	 * counted as alive; NULL: all. See scope.h. */
+	const char *region, *mark;
 	bool no_parent; /* do not look for the trace of the process that forked this one */
 	/* Called now and then, at least once at the end; NULL: nobody watches. */
 	void (*progress)(void *self, uint64_t done, uint64_t total);

@@ -17,12 +17,17 @@
 
 static void on_progress(void *self, uint64_t done, uint64_t total) { progress_update(self, done, total); }
 
-static void replay(struct report_trace *t, unsigned needs, struct model **more, size_t n_more)
+static void replay(struct report_trace *t, unsigned needs, const struct options_common *common, struct model **more,
+		   size_t n_more)
 {
 	struct progress progress;
 	struct growth_natives natives = { place_native_function, &t->places };
 	struct account_options options = {
-		.replay = { .n_workers = -1, .progress = on_progress, .progress_self = &progress },
+		.replay = { .n_workers = -1,
+			    .progress = on_progress,
+			    .progress_self = &progress,
+			    .region = common->region,
+			    .mark = common->mark },
 		.by_thread = needs & REPORT_THREADS,
 		.by_task = needs & REPORT_TASKS,
 		.more = more,
@@ -75,7 +80,7 @@ struct report_trace *report_load(const char *file, unsigned needs, const struct 
 	if (listener && listener->listen)
 		n_more = listener->listen(listener->self, t, more, LISTENERS_MAX);
 	if (needs & ~(unsigned)REPORT_RAW || n_more)
-		replay(t, needs | REPORT_ACCOUNT, more, n_more);
+		replay(t, needs | REPORT_ACCOUNT, common, more, n_more);
 	return t;
 }
 
@@ -335,6 +340,43 @@ char *report_ended(const struct report_trace *t, char *buf, size_t cap)
 	return buf;
 }
 
+static json_t *scope_json(const struct report *r, const char *label, size_t field)
+{
+	json_t *o;
+	uint64_t times = 0;
+
+	if (!label)
+		return json_null();
+	for (size_t i = 0; i < r->n_traces; i++)
+		times += *(const uint64_t *)((const char *)&r->traces[i]->account.counts + field);
+	o = json_object();
+	json_put(o, "label", json_text(label));
+	json_put(o, "times", json_bytes(times));
+	return o;
+}
+
+void report_scope_json(struct report *r)
+{
+	json_put(r->json, "region", scope_json(r, r->common.region, offsetof(struct replay_counts, entered_region)));
+	json_put(r->json, "mark", scope_json(r, r->common.mark, offsetof(struct replay_counts, entered_mark)));
+}
+
+/* What the figures below are limited to. */
+static void print_scope(const struct report *r, const char *what, const char *label, uint64_t n)
+{
+	char safe[400];
+
+	if (!label)
+		return;
+	format_printable(safe, sizeof safe, label);
+	if (n)
+		fprintf(r->out.file, "Only what was made %s '%s' (%s)\n",
+			*what == 'r' ? "in the region" : "after the mark", safe,
+			format_plural(n, "time", "times").text);
+	else
+		fprintf(r->out.file, "Nothing: it has no %s '%s' ('pytrace info' lists what it has)\n", what, safe);
+}
+
 void report_heading(struct report *r, const struct report_trace *t)
 {
 	const struct output *o = &r->out;
@@ -354,6 +396,8 @@ void report_heading(struct report *r, const struct report_trace *t)
 	if (printer.n > MISSING_SHOWN)
 		fprintf(o->file, "      and %s ('pytrace info' lists them)\n",
 			format_plural(printer.n - MISSING_SHOWN, "more such note", "more such notes").text);
+	print_scope(r, "region", r->common.region, t->account.counts.entered_region);
+	print_scope(r, "mark", r->common.mark, t->account.counts.entered_mark);
 }
 
 char *report_thread(const struct report_trace *t, uint32_t thread, char *buf, size_t cap)

@@ -68,6 +68,9 @@ struct report {
 
 enum { REPORT_GO = -1 }; /* no exit code */
 
+/* Puts what --region and --mark limit the document to: `region`, `mark`, null or {label, times}. */
+void report_scope_json(struct report *r);
+
 /* Parses the line into *own and opens everything. Returns REPORT_GO or the exit code; then nothing is to be ended. */
 int report_begin(struct report *r, const struct command *command, void *own, unsigned needs, int argc, char **argv);
 
