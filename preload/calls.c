@@ -5,6 +5,8 @@
 #include "preload/sink.h"
 #include "preload/snapshot/snapshot.h"
 #include "preload/thread.h"
+#include "preload/watch/slots.h"
+#include "preload/watch/watch.h"
 
 /* The calling thread's struct, for work of the tracer's own; NULL while nothing is recorded. */
 static struct thread *begin(void)
@@ -51,6 +53,28 @@ static enum module_answer snapshot(struct piece label, uint32_t *ret_number)
 	answer = snapshot_call(t, label.data ? label_id(t, label) : 0, ret_number);
 	thread_leave(t);
 	return answers[answer];
+}
+
+static bool is_watching(const struct slot *s) { return s->state == SLOT_WATCHING; }
+
+static bool is_watched(const void *object)
+{
+	for (unsigned i = 0; i < slots_n(); i++)
+		if (is_watching(slots_at(i)) && slots_at(i)->object == object)
+			return true;
+	return false;
+}
+
+static bool watch(const void *object)
+{
+	struct thread *t = begin();
+	bool watched;
+
+	if (!t)
+		return false;
+	watched = is_watched(object) || watch_object(t, object);
+	thread_leave(t);
+	return watched;
 }
 
 /* Rings are part of the file, so what lies in them can be read already. What is packed can be read by more. */
@@ -100,6 +124,8 @@ static void fill(struct module_stats *stats)
 	stats->events = totals.n_events;
 	ring_each(count_ring, stats);
 	stats->snapshots = snapshot_count();
+	for (unsigned i = 0; i < slots_n(); i++)
+		stats->watched += is_watching(slots_at(i));
 }
 
 static void stats(struct module_stats *stats)
@@ -112,6 +138,7 @@ static void stats(struct module_stats *stats)
 		.file = sink_path(),
 		.file_bytes = sink_file_bytes(),
 		.lost = sink_lost_events(),
+		.watch_off = watch_off(),
 	};
 	if (!t)
 		return;
@@ -123,6 +150,7 @@ const struct module_calls calls = {
 	.mark = mark,
 	.region = region,
 	.snapshot = snapshot,
+	.watch = watch,
 	.flush = flush,
 	.stats = stats,
 };

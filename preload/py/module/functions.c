@@ -50,6 +50,18 @@ static void *snapshot(void *module, void *const *given, intptr_t n, void *keywor
 	return answer == MODULE_YES ? api.PyLong_FromUnsignedLongLong(number) : api_return_none();
 }
 
+static void *watch(void *module, void *const *given, intptr_t n, void *keywords)
+{
+	static const char *const names[] = { "object" };
+	static const struct api_arguments arguments = { "watch", names, 1, 1 };
+	void *object;
+
+	(void)module;
+	if (!api_arguments(&arguments, given, n, keywords, &object))
+		return NULL;
+	return api.PyBool_FromLong(module_calls->watch(object));
+}
+
 static void *flush(void *module, void *unused)
 {
 	(void)module;
@@ -111,6 +123,11 @@ const struct api_method module_methods[] = {
 	  "Take a snapshot of all Python objects and who refers to whom.\n\n"
 	  "A label becomes a mark just before it. Returns the snapshot's number, from 1, or None when\n"
 	  "there can be none: PYTRACE_SNAPSHOT=off, during a collection, while the interpreter ends." },
+	{ "watch", (void *)watch, API_FAST_WITH_KEYWORDS,
+	  "watch($module, object)\n--\n\n"
+	  "Record every change of an object's reference count from here on, with its stack.\n\n"
+	  "Returns whether it is watched now. A few objects can be at a time; immortal ones can't.\n"
+	  "stats()['watch_off'] says why none can be." },
 	{ "flush", (void *)flush, API_NO_ARGUMENTS,
 	  "flush($module)\n--\n\n"
 	  "Return when what was recorded so far can be read in the file, snapshots included." },
