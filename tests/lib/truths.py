@@ -52,10 +52,18 @@ def page_up(n):
     return n + 4095 & ~4095
 
 
+def replay_of(t):
+    """Its replay: once for all layers."""
+    if not hasattr(t, 'replayed'):
+        t.replayed = tracefile.replay(t)
+    live, sums, moves = t.replayed
+    return live, {k: list(v) for k, v in sums.items()}, moves
+
+
 def oracle_rows(trace, layer):
     t = trace if isinstance(trace, tracefile.TraceFile) else tracefile.TraceFile(trace)
     number = tracefile.LAYERS.index(layer)
-    live, sums, moves = tracefile.replay(t)
+    live, sums, moves = replay_of(t)
     if layer in MAPPINGS:
         maps, sums, undo, unmapped = Mappings(), {}, [], {}
         for kind, a, b, l, stack, before_end, thread in moves:
@@ -85,10 +93,10 @@ def same_file(a, b):
     return os.path.basename(a) == os.path.basename(b)
 
 
-def check_site(rows, site, columns):
+def check_site(by_line, site, columns):
     """None, or how the report differs from one line of the truth."""
     file, line, layer, live, n_live, total, n_total, column = site
-    mine = [r for r in rows[layer] if r.stack and same_file(r.stack[0][0], file) and r.stack[0][1] == line]
+    mine = by_line[layer].get((os.path.basename(file), line), [])
     if column is not None and columns:
         mine = [r for r in mine if r.stack[0][2] == column]
     elif column is not None:
@@ -125,7 +133,12 @@ def differences(truth, trace, rows_of, columns):
             trace, by_line if layer not in whole else functools.partial(analyzer_rows, by='stack'), columns)]
     layers = {s[2] for s in truth['sites']} | {s[1] for s in truth['stacks']}
     rows = {layer: list(rows_of(trace, layer)) for layer in layers}
-    found = [check_site(rows, s, columns) for s in truth['sites']]
+    by_line = {layer: {} for layer in layers}
+    for layer in layers:
+        for r in rows[layer]:
+            if r.stack:
+                by_line[layer].setdefault((os.path.basename(r.stack[0][0]), r.stack[0][1]), []).append(r)
+    found = [check_site(by_line, s, columns) for s in truth['sites']]
     found += [check_stack(rows, *s) for s in truth['stacks']]
     return [f for f in found if f]
 

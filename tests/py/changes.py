@@ -156,7 +156,7 @@ def generators():
         pass
 
 
-def work():
+def work(deepest=1000):
     generators()
     for depth in 1, 5, 50, 200:
         try:
@@ -172,7 +172,7 @@ def work():
         raise KeyError
     deep(10)
     deep(150)
-    deep(1000)
+    deep(deepest)
     with_cells(1)(1, 2, z=3)
     json.loads(json.dumps({'a': [1, 2.5, 'x' * 30] * 10}), object_hook=Called)
     re.sub(r'a(b)', lambda m: m.group(1) * 2, 'abab' * 10)
@@ -207,10 +207,11 @@ for t in threads:
     t.start()
 for t in threads:
     t.join()
+# What follows has events at every line and call: from further down, they would take most of the time.
 sys.settrace(tracer)
-work()
+work(300)
 sys.settrace(None)
 sys.setprofile(lambda *args: leaf(1))
-work()
+work(300)
 sys.setprofile(None)
 print('end')
