@@ -30,6 +30,7 @@
 #include "preload/sink.h"
 #include "preload/snapshot/signals.h"
 #include "preload/snapshot/snapshot.h"
+#include "preload/watch/pages.h"
 #include "preload/watch/watch.h"
 
 #include <pthread.h>
@@ -294,11 +295,12 @@ static void fork_prepare(void)
 	thread_leave(t);
 }
 
-/* For kernels that do not wipe the page. The first event does the rest. */
+/* For kernels that do not wipe the page. The first event does the rest; but our handlers may be gone before it. */
 static void fork_in_child(void)
 {
 	if (atomic_load(&tracer.state) == TRACER_ON)
 		atomic_store(&tracer.state, TRACER_UNKNOWN);
+	pages_open();
 }
 
 void lifecycle_forked(int child_pid)

@@ -12,6 +12,7 @@
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/out.h"
 #include "preload/tracer.h"
+#include "preload/watch/pages.h"
 
 #include <linux/futex.h>
 #include <signal.h>
@@ -249,6 +250,7 @@ int inside_main(void *arg)
 	shared = in->shared;
 	redirect_allocator();
 	settle_signals(in->fault_stack);
+	pages_open();
 	close_descriptors(sink_copy_keeps());
 	areas_begin();
 	take_second_place(in->order.in_hurry);

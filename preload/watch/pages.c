@@ -228,6 +228,8 @@ static bool owns_address(uintptr_t address)
 
 void pages_open(void)
 {
+	if (!(atomic_load(&objects_wanted) & OBJECTS_PAGES))
+		return;
 	faults_after_fork();
 	lock_drop(&lock);
 }

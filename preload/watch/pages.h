@@ -21,5 +21,6 @@ bool pages_owns(const void *p);
 void pages_free(const struct py_allocator *below, void *p);
 void *pages_realloc(const struct py_allocator *below, void *p, size_t size);
 
-/* In a child whose memory is its own, and for the copy that writes a snapshot: every page can be written. */
+/* In a child whose memory is its own, the copy that writes a snapshot included: every page can be written, nothing is
+ * watched. Any number of times. */
 void pages_open(void);
