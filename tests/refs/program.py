@@ -3,7 +3,6 @@
 
 The children are forked, so that all begin as one program, and end without taking themselves down: where a count is too low, the
 interpreter's end would meet what is gone already."""
-import gc
 import os
 import sys
 
@@ -99,7 +98,6 @@ def main():
             function = name if case == 'getter' else getattr(refbugs, name)
             for i in range(n):
                 globals()[case](function, i)
-            gc.collect()
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0, name
         print(name, pid, flush=True)
