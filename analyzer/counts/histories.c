@@ -22,8 +22,8 @@ static bool is_equal(const struct history_change *a, const struct history_change
 /* Whether the `period` changes from `first` on can take in another time: they are a run, or each stands alone. */
 static bool can_repeat(const struct history_change *first, unsigned period)
 {
-	if (first->period == period)
-		return first->times < UINT32_MAX;
+	if (first->times > 1)
+		return first->period == period && !first->place && first->times < UINT32_MAX;
 	for (unsigned i = 0; i < period; i++)
 		if (!is_single(&first[i]))
 			return false;
@@ -47,6 +47,7 @@ static void fold_last(struct history_change *changes, size_t *n, unsigned period
 	for (unsigned i = 0; i < period; i++) {
 		first[i].times++;
 		first[i].period = (uint8_t)period;
+		first[i].place = (uint8_t)i;
 		first[i].last_ns = again[i].last_ns;
 	}
 	*n -= period;
@@ -96,6 +97,7 @@ static bool replay_run_of(const struct history_change *run, bool (*each)(void *s
 			c.ns = t + 1 == run->times && t ? c.last_ns : c.ns;
 			c.last_ns = c.ns;
 			c.times = c.period = 1;
+			c.place = 0;
 			if (!each(self, &c))
 				return false;
 		}

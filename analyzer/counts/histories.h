@@ -37,7 +37,8 @@ struct history_change {
 	uint32_t times;   /* how often: equal over a run */
 	uint8_t period;   /* changes of its run: equal over a run */
 	uint8_t flags;    /* enum pt_count_flags */
-	uint16_t unused;
+	uint8_t place;    /* in its run, from 0 */
+	uint8_t unused;
 };
 _Static_assert(sizeof(struct history_change) == 40, "there may be many");
 

@@ -6,6 +6,7 @@
 
 #define NET_NATIVE UINT32_MAX
 enum {
+	STEADY = 3,     /* times of a run after which the others are like it */
 	PARTS_MAX = 24, /* of an activation that are told apart: lines and functions of C */
 	ALONE = PT_COUNT_BIRTH | PT_COUNT_START | PT_COUNT_UNSEEN | PT_COUNT_MERGED,
 };
@@ -379,35 +380,40 @@ static void add_times(void *self, const struct group *g, size_t i, struct net_pa
 			p->sum += (p->sum - m->before->at.at[k].sum) * m->times;
 }
 
-/* Every time but the first is as the second one: the same activations open, go on and close. */
-static void feed_run(struct work *w, const struct history_change *run)
+static void feed_time(struct work *w, const struct history_change *run, uint32_t time)
 {
-	struct befores before = { 0 };
-	size_t first;
-
-	for (unsigned i = 0; i < run->period; i++)
-		feed(w, &run[i]);
-	if (run->times == 1)
-		return;
-	each_part(w, note_sum, &before);
-	first = w->entries.n;
 	for (unsigned i = 0; i < run->period; i++) {
 		struct history_change c = run[i];
 
-		c.ns = c.last_ns;
+		c.ns = time ? c.last_ns : c.ns;
+		c.times = c.period = 1;
+		c.place = 0;
 		feed(w, &c);
 	}
-	if (run->times > 2) {
-		struct more more = { &before, run->times - 2 };
+}
 
-		each_part(w, add_times, &more);
-		w->runs++;
-		for (size_t i = first; i < w->entries.n; i++) {
-			w->entries.at[i].c.times = run->times - 1;
-			w->entries.at[i].run = w->runs;
-		}
-		w->net->n_folded += first == w->entries.n ? (uint64_t)run->period * (run->times - 2) : 0;
+/* The first time closes what was open before, or the second one does, when the first goes on with it. Each time from
+ * the third one on is like the one before: the same activations open, go on and close. */
+static void feed_run(struct work *w, const struct history_change *run)
+{
+	struct befores before = { 0 };
+	struct more more = { &before, run->times - STEADY };
+	size_t first;
+
+	for (uint32_t time = 0; time + 1 < STEADY && time < run->times; time++)
+		feed_time(w, run, time);
+	if (run->times < STEADY)
+		return;
+	each_part(w, note_sum, &before);
+	first = w->entries.n;
+	feed_time(w, run, STEADY);
+	each_part(w, add_times, &more);
+	w->runs++;
+	for (size_t i = first; i < w->entries.n && more.times; i++) {
+		w->entries.at[i].c.times = more.times + 1;
+		w->entries.at[i].run = w->runs;
 	}
+	w->net->n_folded += first == w->entries.n ? (uint64_t)run->period * more.times : 0;
 	array_free(&before.at);
 }
 
@@ -432,13 +438,15 @@ static unsigned rotate(struct net *n, struct history_change *run, unsigned perio
 {
 	unsigned turned = 0;
 
-	while (turned < period && n->n && n->changes[n->n - 1].times == 1 &&
+	while (turned < STEADY * period && n->n && n->changes[n->n - 1].times == 1 &&
 	       is_same(&n->changes[n->n - 1], &run[period - 1])) {
 		struct history_change last = run[period - 1];
 
 		last.ns = n->changes[--n->n].ns;
 		memmove(run + 1, run, (period - 1) * sizeof *run);
 		run[0] = last;
+		for (unsigned i = 0; i < period; i++)
+			run[i].place = (uint8_t)i;
 		turned++;
 	}
 	return turned;
@@ -458,6 +466,7 @@ static void push_run(struct net *n, uint8_t *matched, const struct entry *e, uns
 	for (unsigned i = 0; i < period; i++) {
 		run[i] = e[i].c;
 		run[i].period = (uint8_t)period;
+		run[i].place = (uint8_t)i;
 	}
 	turned = rotate(n, run, period);
 	memset(matched, 0, HISTORY_PERIOD + 1);
@@ -466,9 +475,10 @@ static void push_run(struct net *n, uint8_t *matched, const struct entry *e, uns
 		memset(matched, 0, HISTORY_PERIOD + 1);
 	}
 	for (unsigned i = 0; i < turned; i++) {
-		struct history_change c = run[i];
+		struct history_change c = run[i % period];
 
 		c.times = c.period = 1;
+		c.place = 0;
 		c.ns = c.last_ns;
 		push(n, matched, &c);
 	}
