@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watched objects: each change of the count, exactly, with the line that made it; and manners of the watching."""
+import collections
+import json
+import os
+import signal
+
+import harness
+
+FOLDER = os.path.join(harness.HERE, 'watch')
+
+
+def compiled(tmp, name='changes'):
+    out = os.path.join(tmp, name + '.so')
+    harness.run(['cc', '-g', '-O1', '-shared', '-fPIC', '-pthread', os.path.join(FOLDER, name + '.c'), '-o', out]).check()
+    return out
+
+
+def run(python, tmp, name, *args, rules='type:__main__.Box', **env):
+    return harness.run_traced([python.path, '-B', '-S', os.path.join(FOLDER, name + '.py')] + list(args), tmp,
+                              dict(env, PYTRACE_WATCH=rules))
+
+
+def need_means(trace):
+    """The report, or a skip where nothing can be watched: other tests say that this is told."""
+    doc = harness.report('refs', '--raw', '--full', '-n', '0', trace)
+    if not doc['watch']['means']:
+        raise harness.Skip(doc['watch']['off'])
+    return doc
+
+
+def unfolded(history):
+    """The changes one by one: (delta, count, stack, flags)."""
+    out, changes = [], history['changes']
+    i, count = 0, 0
+    while i < len(changes):
+        run = changes[i:i + changes[i]['period']]
+        for n in range(run[0]['times']):
+            for c in run:
+                count += c['delta']
+                out.append((c['delta'], count, c['stack'], c['flags']))
+            assert n or [o[1] for o in out[-len(run):]] == [c['count'] for c in run], (i, run)
+        i += len(run)
+    assert len(out) == history['n_changes'], (len(out), history['n_changes'])
+    return out
+
+
+def histories(doc, kind='__main__.Box'):
+    return [o for o in doc['objects'] if o['kind'] == 'watched' and o['type'] == kind]
+
+
+def line_in(stack, name):
+    """The innermost line in a file of that name; None."""
+    lines = [f['line'] for f in stack if f['file'] and os.path.basename(f['file']) == name]
+    return lines[0] if lines else None
+
+
+def marked(name, mark):
+    """The line of a source that ends with a remark."""
+    with open(os.path.join(FOLDER, name)) as f:
+        lines = [i for i, l in enumerate(f, 1) if mark in l]
+    assert len(lines) == 1, (name, mark, lines)
+    return lines[0]
+
+
+def wrong_lines(changes, truth):
+    """What the lines of changes.py are told to have changed, against what they did."""
+    net, highest, before, bad = collections.Counter(), {}, {}, []
+    count = 0
+    for delta, now, stack, flags in changes:
+        line = line_in(stack, 'changes.py')
+        if line_in(stack, 'changes.c') is None:
+            net[line] += delta
+            highest[line] = max(highest.get(line, 0), now)
+            before.setdefault(line, count)
+        count = now
+    bad += ['%d: %+d, not %+d' % (line, net[line], n) for line, n in truth['steps'] if net[line] != n]
+    for line, n in truth['points']: # 3.14 and later borrow there, and the count is what it was
+        seen = [now for _, now, stack, _ in changes if line_in(stack, 'changes.py') in (None, line) or line_in(stack, 'changes.py') < line]
+        if n not in (highest.get(line), seen[-1]):
+            bad.append('%d: %s at most, then %d; sys.getrefcount said %d' % (line, highest.get(line), seen[-1], n))
+    return bad
+
+
+def wrong_calls(changes, truth):
+    told = collections.Counter()
+    for delta, _, stack, _ in changes:
+        told[line_in(stack, 'changes.c')] += delta
+    done = collections.Counter()
+    for function, n in truth['calls']:
+        done[function] += n
+    lines = {'take': marked('changes.c', 'taken here'), 'give': -marked('changes.c', 'given here')}
+    return ['%s: %d, not %d' % (f, told[abs(l)], n) for f, l in lines.items() for n in [done[f]] if abs(told[abs(l)]) != n]
+
+
+def test_every_change_has_its_line(python, tmp):
+    done = run(python, tmp, 'changes', compiled(tmp)).check()
+    assert not done.err, done.err
+    truth = json.loads(done.out)
+    boxes = histories(need_means(done.trace))
+    assert len(boxes) == 1, boxes
+    changes = unfolded(boxes[0])
+    assert changes[0][0] == 1 and changes[0][3] == ['birth'] and changes[-1][1] == 0, (changes[0], changes[-1])
+    assert not [f for c in changes[1:] for f in c[3] if not python.free_threaded], [c for c in changes if c[3]]
+    assert boxes[0]['end']['why'] == 'died' and line_in(changes[-1][2], 'changes.py') == truth['died'], boxes[0]['end']
+    bad = wrong_lines(changes, truth) + wrong_calls(changes, truth)
+    assert not bad, bad
+    if not python.free_threaded:  # there two threads may write between a write and its trap
+        assert {c[0] for c in changes} - {1, -1} <= {10}, [c for c in changes if abs(c[0]) > 1]
