@@ -117,6 +117,11 @@ static inline const char *py_frame_target(const char *frame, const struct py_lay
  * of the instruction in its bytecode, or PT_OFFSET_NONE. */
 const char *py_frame_code(const char *frame, uint32_t *offset);
 
+/* change.c. A frame of the thread's data stack that is on its way out, its caller being the current one already; NULL.
+ * And how many bytes behind its own offset the instruction is that changed an object's count. */
+const char *py_dying_frame(const char *tstate);
+uint32_t py_second_half(const char *frame, const char *object, int64_t delta);
+
 /* The number of a live code object, defined in the trace when new; 0 when the tracer is out of memory. */
 uint32_t py_code_id(struct thread *t, const char *code);
 /* Forgets all code objects: the child of a fork. */

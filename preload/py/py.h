@@ -86,10 +86,10 @@ static inline uint32_t py_stack(struct thread *t, struct py_thread *p, bool has_
  * thread state a thread without the GIL was seen with. Slow: it maps memory for each answer. */
 uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil);
 
-/* The same in a signal handler that interrupted any instruction which changes an object's count: the interpreter links
- * frames, and notes its instruction, before it takes or gives references. Marks nothing and remembers nothing, so it does
- * not matter what it was in the middle of. */
-uint32_t py_stack_interrupted(struct thread *t, const struct py_thread *p);
+/* The same in a signal handler that interrupted any instruction which changes an object's count, by `delta` (0: not
+ * known): the interpreter links frames, and notes its instruction, before it takes or gives references. Marks nothing
+ * and remembers nothing, so it does not matter what it was in the middle of. See change.c. */
+uint32_t py_stack_of_change(struct thread *t, const struct py_thread *p, const char *object, int64_t delta);
 
 /* To be called with each block that the OBJ domain is about to free (by free, or by realloc before the real call), also
  * when the event itself is not recorded: ends the definition of a code object. NULL is allowed. */

@@ -148,18 +148,26 @@ const char *py_frame_code(const char *frame, uint32_t *offset)
 	return code;
 }
 
-uint32_t py_frame_id(struct thread *t, const char *frame, uint32_t parent)
+/* `shift`: how far behind the instruction that the frame tells. */
+static uint32_t code_on_top(struct thread *t, const char *frame, uint32_t parent, uint32_t shift)
 {
 	uint32_t offset, id;
 	const char *code = py_frame_code(frame, &offset);
 
-	if (py_state.entries && is_entry(frame, &py_layout))
-		parent = intern_frame(t, parent, PT_CODE_ENTRY, 0);
 	if (!code)
 		return parent;
 	id = py_code_id(t, code);
-	return id ? intern_frame(t, parent, id, offset) : parent;
+	return id ? intern_frame(t, parent, id, offset == PT_OFFSET_NONE ? offset : offset + shift) : parent;
 }
+
+static uint32_t frame_id(struct thread *t, const char *frame, uint32_t parent, uint32_t shift)
+{
+	if (py_state.entries && is_entry(frame, &py_layout))
+		parent = intern_frame(t, parent, PT_CODE_ENTRY, 0);
+	return code_on_top(t, frame, parent, shift);
+}
+
+uint32_t py_frame_id(struct thread *t, const char *frame, uint32_t parent) { return frame_id(t, frame, parent, 0); }
 
 /* ---- memory of a thread ---- */
 
@@ -371,15 +379,13 @@ static bool only_entries_differ(const struct py_thread *p, const char *const *fr
 	}
 }
 
-uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil)
+/* `shift`: of the top frame's instruction. */
+static uint32_t full_stack(struct thread *t, const struct py_thread *p, const char *tstate, uint32_t shift)
 {
-	bool held;
-	const char *tstate = has_gil ? py_current() : own_tstate(p, &held), *few[64], **frames = few;
+	const char *few[64], **frames = few;
 	uint32_t stack = 0;
 	int depth;
 
-	if (!tstate || (py_trust != PY_TRUST_FULL && !py_selftest(tstate)))
-		return 0;
 	depth = frames_below(NULL, py_top_frame(tstate));
 	if (depth == NOT_FRAMES)
 		return p->stack; /* in the middle of greenlet's copying, see may_be_read */
@@ -389,17 +395,36 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
 		return 0;
 	frames_below(frames, py_top_frame(tstate));
 	for (int n = depth; n--;)
-		stack = py_frame_id(t, frames[n], stack);
-	if (stack != p->stack && only_entries_differ(p, frames, depth))
+		stack = frame_id(t, frames[n], stack, n ? 0 : shift);
+	if (stack != p->stack && !shift && only_entries_differ(p, frames, depth))
 		stack = p->stack;
 	if (frames != few)
 		arena_unmap(frames, (size_t)depth * sizeof *frames);
 	return stack;
 }
 
-uint32_t py_stack_interrupted(struct thread *t, const struct py_thread *p)
+uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil)
 {
-	return py_trust == PY_TRUST_FULL ? py_stack_full(t, p, false) : 0;
+	bool held;
+	const char *tstate = has_gil ? py_current() : own_tstate(p, &held);
+
+	if (!tstate || (py_trust != PY_TRUST_FULL && !py_selftest(tstate)))
+		return 0;
+	return full_stack(t, p, tstate, 0);
+}
+
+uint32_t py_stack_of_change(struct thread *t, const struct py_thread *p, const char *object, int64_t delta)
+{
+	bool held;
+	const char *tstate = py_trust == PY_TRUST_FULL ? own_tstate(p, &held) : NULL, *dying = NULL;
+	uint32_t stack;
+
+	if (!tstate)
+		return 0;
+	if (delta < 0)
+		dying = py_dying_frame(tstate);
+	stack = full_stack(t, p, tstate, dying ? 0 : py_second_half(py_top_frame(tstate), object, delta));
+	return dying ? code_on_top(t, dying, stack, 0) : stack;
 }
 
 /* ---- where on the C stack the evaluation loop was entered ---- */

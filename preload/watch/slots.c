@@ -181,9 +181,9 @@ static void end(struct thread *t, struct slot *s, enum pt_unwatch why, uint32_t 
 	set_free(s);
 }
 
-static uint32_t stack_of(struct thread *t, const void *context)
+static uint32_t stack_of(struct thread *t, const struct slot *s, int64_t delta, const void *context)
 {
-	uint32_t python = py_stack_interrupted(t, &t->py);
+	uint32_t python = py_stack_of_change(t, &t->py, s->object, delta);
 
 	return native_on ? native_stack_of_write(t, python, context) : python;
 }
@@ -212,7 +212,7 @@ static void perhaps_made(struct thread *t, struct slot *s, const void *context)
 	}
 	end_others(s);
 	s->type = s->type ? s->type : (uint32_t)py_object_type(t, s->object);
-	begin(t, s, py_count_read(s->object).value, PT_COUNT_BIRTH, stack_of(t, context));
+	begin(t, s, py_count_read(s->object).value, PT_COUNT_BIRTH, stack_of(t, s, 1, context));
 }
 
 /* Objects of such types have no finalizer that could bring them back, and their blocks may be kept for others. */
@@ -234,7 +234,7 @@ static void count_changed(struct thread *t, struct slot *s, bool late, const voi
 	count = py_count_read(s->object);
 	if (count.kind != PY_COUNT_IMMORTAL && count.value == s->count)
 		return;
-	stack = stack_of(t, context);
+	stack = stack_of(t, s, count.value - s->count, context);
 	if (count.kind == PY_COUNT_IMMORTAL) {
 		end(t, s, PT_UNWATCH_IMMORTAL, stack);
 		choose_free(t, s);
@@ -319,6 +319,22 @@ void slots_hit(unsigned place, uint32_t round, bool late, const void *context)
 
 void slots_changed(struct slot *s, bool late, const void *context) { changed(s, NULL, late, context); }
 
+/* A thread that was interrupted in the tracer's own work may hold the lock; then the place is let go alone. */
+void slots_in_vain(unsigned place, uint32_t round)
+{
+	struct slot *s = slots_of_place(place);
+
+	if (!lock_try(&slots.lock)) {
+		slots.means->disarm(place);
+		return;
+	}
+	if (s->state == SLOT_WAITING && s->round == round) {
+		disarm(s);
+		set_free(s);
+	}
+	lock_drop(&slots.lock);
+}
+
 /* ---- from outside ---- */
 
 struct slot *slots_wait(struct thread *t, const void *block, const void *object, uint64_t tag)
@@ -353,7 +369,7 @@ struct slot *slots_watch(struct thread *t, const void *object, uint64_t tag)
 	if (s) {
 		s->type = (uint32_t)py_object_type(t, object);
 		count = py_count_read(object);
-		begin(t, s, count.value, PT_COUNT_START, py_stack_interrupted(t, &t->py));
+		begin(t, s, count.value, PT_COUNT_START, py_stack_of_change(t, &t->py, s->object, 0));
 	}
 	lock_drop(&slots.lock);
 	return s;
@@ -370,7 +386,7 @@ void slots_let_go(struct thread *t, struct slot *s, enum pt_unwatch why)
 /* Before it is given back the object has no references any more: what was not seen is told. */
 static void dies(struct thread *t, struct slot *s)
 {
-	uint32_t stack = py_stack_interrupted(t, &t->py);
+	uint32_t stack = py_stack_of_change(t, &t->py, s->object, -1);
 	struct py_count count = py_count_read(s->object);
 
 	if (s->state == SLOT_WATCHING && s->count && !count.value && count.kind != PY_COUNT_IMMORTAL) {
