@@ -194,6 +194,7 @@ enum pt_count_flags {
 	PT_COUNT_LATE = 4,   /* told after the thread had gone on: the stack may be of a later moment */
 	PT_COUNT_START = 8,  /* no change: what the count was when the watch began, of an object older than its watch */
 	PT_COUNT_MERGED = 16, /* free-threaded: the owner's part was added to the shared one; no reference was taken */
+	PT_COUNT_LEAVES = 32, /* the call of the innermost Python frame is over: its frame gives back what it held */
 };
 enum pt_unwatch {
 	PT_UNWATCH_DIED = 1, /* its block is about to be given back, or kept for another object */
