@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* leaks: what was not given back: findings with their evidence, what is undecided, and what is merely held */
-#include "analyzer/report/finding.h"
+#include "analyzer/report/suspects.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 
 struct leaks_options {
 	uint64_t top;
+	const char *suspects;
 };
 
 extern const struct command command_leaks;
@@ -162,11 +163,23 @@ static void print_text(struct report *r, const struct finding_list *list, uint64
 	print_held(r, list, top);
 }
 
+static bool write_suspects(const struct report *r, const struct finding_list *list, const char *file)
+{
+	struct suspects suspects;
+	bool good;
+
+	suspects_find(&suspects, r, list);
+	good = suspects_write(&suspects, r, file, r->common.force);
+	suspects_free(&suspects);
+	return good;
+}
+
 static int run(int argc, char **argv)
 {
 	struct leaks_options own = { .top = TOP_NOT_SET };
 	struct finding_list list;
 	struct report r;
+	bool failed = false;
 	int code = report_parse(&r, &command_leaks, &own, argc, argv);
 
 	if (code == REPORT_GO)
@@ -180,13 +193,18 @@ static int run(int argc, char **argv)
 		write_json(&r, &list, own.top);
 	else
 		print_text(&r, &list, own.top);
+	if (own.suspects)
+		failed = !write_suspects(&r, &list, own.suspects);
 	finding_list_free(&list);
-	return report_end(&r);
+	code = report_end(&r);
+	return failed ? EXIT_USAGE : code;
 }
 
 static const struct option_row rows[] = {
 	{ 'n', "top", OPTION_NUMBER, offsetof(struct leaks_options, top), "N",
 	  "rows of what is held without growing (10; in JSON 100), 0 for all" },
+	{ 0, "suspects", OPTION_TEXT, offsetof(struct leaks_options, suspects), "FILE",
+	  "also write whose counts to watch in a second run: PYTRACE_WATCH=suspects:FILE" },
 	{ 0 },
 };
 
@@ -215,6 +233,9 @@ const struct command command_leaks = {
 				"listed below as no "
 				"leak. What grew without such evidence is 'undecided', with the run that would decide "
 				"it.\n\n"
+				"A 'reference-leak' grows, too, but nobody in the snapshots of the Python heap has the "
+				"references that keep it alive: they were taken by C code and not given back. It names "
+				"the setting that records, in a second run, who takes them ('pytrace refs').\n\n"
 				"The fingerprint of a finding is made of its verdict and the functions and file names "
 				"of its stack, "
 				"without lines and folders: it stays the same over runs, machines and edits. Native "

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* refs --surplus: objects whose count is above the references that exist, by type and line, over the snapshots */
+/* refs --surplus: objects whose count is above the references that exist, by type and line, over the snapshots;
+ * refs --suspects: whose counts to watch in a second run */
 #include "analyzer/commands/refs_surplus.h"
-#include "analyzer/report/finding.h"
+#include "analyzer/report/suspects.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 struct surplus_options {
 	bool surplus, all;
+	const char *suspects;
 	uint64_t top;
 };
 
@@ -127,6 +129,8 @@ static const struct option_row rows[] = {
 	  "counts above the references that exist, at the last snapshot" },
 	{ 0, "all", OPTION_FLAG, offsetof(struct surplus_options, all), NULL,
 	  "also what is healthy, and what can't be told exactly" },
+	{ 0, "suspects", OPTION_TEXT, offsetof(struct surplus_options, suspects), "FILE",
+	  "write the rules that watch who loses references, for PYTRACE_WATCH=suspects:FILE" },
 	{ 'n', "top", OPTION_NUMBER, offsetof(struct surplus_options, top), "N", "rows (30), 0 for all" },
 	{ 0 },
 };
@@ -142,17 +146,88 @@ static const struct command command = {
 		},
 };
 
+static void print_suspects(struct report *r, const struct suspects *s, const char *file)
+{
+	char safe[4096];
+
+	if (s->at.n)
+		fprintf(r->out.file,
+			"%s written to %s. To see who takes the references: run it again with\n"
+			"PYTRACE_WATCH=suspects:%s, then 'pytrace refs'.\n",
+			format_plural(s->at.n, "suspect", "suspects").text, format_printable(safe, sizeof safe, file),
+			safe);
+	else
+		fprintf(r->out.file,
+			"No suspects: every count is explained by references that exist, or is healthy.\n");
+}
+
+static json_t *suspects_json(const struct suspects *s)
+{
+	static const char *const ranks[] = { "found", "undecided", "perhaps" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->at.n; i++) {
+		json_t *o = json_object();
+
+		json_put(o, "rule", json_text(s->at.at[i].rule));
+		json_put(o, "rank", json_text(ranks[s->at.at[i].rank]));
+		json_put(o, "references", json_bytes(s->at.at[i].references));
+		json_put(o, "why", json_text(s->at.at[i].why));
+		json_add(list, o);
+	}
+	return list;
+}
+
+static bool give_suspects(struct report *r, const char *file)
+{
+	struct finding_list findings;
+	struct suspects suspects;
+	bool good;
+
+	finding_list_init(&findings, r);
+	suspects_find(&suspects, r, &findings);
+	good = suspects_write(&suspects, r, file, r->common.force);
+	if (r->json)
+		json_put(r->json, "suspects", suspects_json(&suspects));
+	else if (good)
+		print_suspects(r, &suspects, file);
+	suspects_free(&suspects);
+	finding_list_free(&findings);
+	return good;
+}
+
 int refs_surplus(int argc, char **argv)
 {
 	struct surplus_options own = { .top = ROWS_TEXT };
 	struct report r;
-	int code = report_begin(&r, &command, &own, REPORT_REMAINS, argc, argv);
+	int code;
+	bool good = true;
 
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--hunt"))
+			return refs_hunt(argc, argv);
+	code = report_parse(&r, &command, &own, argc, argv);
+	if (code == REPORT_GO)
+		code = report_open(&r, REPORT_REMAINS | (own.suspects ? REPORT_GROWTH : 0));
 	if (code != REPORT_GO)
 		return code;
-	if (r.json)
+	if (own.suspects)
+		good = give_suspects(&r, own.suspects);
+	if (own.surplus && r.json)
 		write_json(&r, &own);
-	else
+	else if (own.surplus)
 		print_text(&r, &own);
-	return report_end(&r);
+	code = report_end(&r);
+	return good ? code : EXIT_USAGE;
+}
+
+bool refs_surplus_wanted(int argc, char **argv)
+{
+	static const char *const words[] = { "--surplus", "--suspects", "--hunt" };
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+			if (!strncmp(argv[i], words[k], strlen(words[k])))
+				return true;
+	return false;
 }

@@ -323,33 +323,49 @@ void finding_lost_shared(struct report_trace *t, const struct finding_lost *judg
 /* ---- the run that proves it ---- */
 
 /* The innermost line of Python: what is known of a block when it is made. NULL: none that says something. */
-static const struct place *python_line(const struct finding *f)
+static const struct place *python_line(struct report_trace *t, node_id node)
 {
-	const struct defs *d = &f->trace->trace.defs;
+	const struct defs *d = &t->trace.defs;
 
-	for (node_id at = f->sum.node; at > NODE_UNKNOWN; at = defs_frame(d, at)->parent) {
+	for (node_id at = node; at > NODE_UNKNOWN; at = defs_frame(d, at)->parent) {
 		const struct place *p;
 
 		if (defs_frame(d, at)->kind != NODE_PYTHON)
 			continue;
-		p = place_find(&f->trace->places, at);
+		p = place_find(&t->places, at);
 		return *p->file && *p->file != '<' ? p : NULL;
 	}
 	return NULL;
 }
 
-char *finding_rule(const struct finding *f, char *buf, size_t cap)
+/* Rules name the last components of a path. */
+static const char *last_components(const char *file)
 {
-	const char *type = strings_text(&f->trace->remains->surplus.strings, f->lost.type);
-	const struct place *p = python_line(f);
+	const char *up = file;
+
+	while ((up = strstr(file, "../")) || (up = strstr(file, "./")))
+		file = strchr(up, '/') + 1;
+	return file;
+}
+
+char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap)
+{
+	const struct place *p = python_line(t, node);
 	size_t used = 0;
 
 	*buf = 0;
-	if (*type)
+	if (*type && (p || strchr(type, '.')))
 		used = (size_t)snprintf(buf, cap, "type:%s", type);
 	if (p && used < cap)
-		snprintf(buf + used, cap - used, "%ssite:%s:%d", used ? " " : "", p->short_file, p->at.line);
+		snprintf(buf + used, cap - used, "%ssite:%s:%d", used ? " " : "", last_components(p->short_file),
+			 p->at.line);
 	return buf;
+}
+
+char *finding_rule(const struct finding *f, char *buf, size_t cap)
+{
+	return finding_rule_of(f->trace, strings_text(&f->trace->remains->surplus.strings, f->lost.type), f->sum.node,
+			       buf, cap);
 }
 
 char *finding_watch(const struct finding *f, char *buf, size_t cap)
