@@ -8,6 +8,7 @@ import harness
 import tracefile
 import truths
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 LIBRARIES = {'jemalloc': 'libjemalloc.so.2', 'tcmalloc': 'libtcmalloc_minimal.so.4', 'tcmalloc-full': 'libtcmalloc.so.4',
              'mimalloc': 'libmimalloc.so.2'}
 PROGRAMS = ('malloc_family', 'frees', 'realloc_chain', 'failures', 'mappings', 'py_domains', 'containers', 'threads_many',
@@ -237,7 +238,7 @@ threads = [threading.Thread(target=work, args=(s,)) for s in (17, 900, 70000)]
 for t in threads:
     t.start()
 bad = 0
-for i in range(60):
+for i in range(40):
     pid = os.fork()
     if not pid:
         helper.truth_malloc_free(300, 1000)
@@ -257,11 +258,11 @@ def test_forks_while_threads_allocate(tmp, case):
     if case == 'backend':
         need_backend()
     python = harness.PYTHONS[-1]
-    env = dict(BACKEND) if case == 'backend' else {'LD_PRELOAD': preload(*case.split())}
+    env = dict(BACKEND) if case == 'backend' else dict(TRACED_WITH, LD_PRELOAD=preload(*case.split()))
     env.update(TRUTH_HELPER=harness.built('truth/truth.so'), PYTHONWARNINGS='ignore')
     done = harness.run_traced([python.path, '-B', '-S', '-c', FORKS], tmp, env).check()
     assert done.out == 'bad 0\n', (done.out, done.err[-300:])
-    assert len(done.traces) == 61 and harness.report('info', done.trace)['complete'], len(done.traces)
+    assert len(done.traces) == 41 and harness.report('info', done.trace)['complete'], len(done.traces)
 
 
 def test_smallest_stacks(tmp):

@@ -7,6 +7,7 @@ import subprocess
 
 import harness
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 LEAK_C = '''
 #include <stdlib.h>
 void *kept[100000];

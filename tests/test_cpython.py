@@ -10,6 +10,7 @@ import tempfile
 
 import harness
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 SHORT = ['test_gc', 'test_json', 'test_dict', 'test_list', 'test_generators', 'test_weakref', 'test_memoryview']
 LONG = ['test_ctypes', 'test_threading', 'test_subprocess', 'test_multiprocessing_fork', 'test_asyncio']
 # What stands for a module in the default run, where the whole of it takes minutes.
@@ -61,7 +62,7 @@ def compare(python, tmp, module):
 
 
 @harness.cases(*SHORT)
-@harness.spread(3)
+@harness.spread(2)
 @harness.timeout(2 * LIMIT)
 def test_short(python, tmp, case):
     compare(python, tmp, case)

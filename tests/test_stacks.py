@@ -8,6 +8,7 @@ import harness
 import merged
 import tracefile
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 HERE = os.path.join(harness.HERE, 'stacks')
 N = 3000
 

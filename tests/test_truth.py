@@ -9,6 +9,7 @@ import harness
 import tracefile
 import truths
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 PLAIN = ['malloc_family', 'frees', 'realloc_chain', 'failures', 'mappings', 'py_domains', 'objects_plain', 'containers',
          'generators', 'coroutines', 'exceptions', 'functions', 'made_code', 'long_code', 'columns', 'names_ünï',
          'threads_join', 'threads_many', 'threads_handover', 'threads_daemon', 'signals', 'collector', 'imported',

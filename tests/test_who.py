@@ -7,6 +7,7 @@ import signal
 
 import harness
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 

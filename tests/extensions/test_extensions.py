@@ -8,6 +8,7 @@ import subprocess
 
 import harness
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = '/usr/bin/python3'
 

@@ -13,6 +13,7 @@ TOP = os.path.dirname(HERE)
 BUILD = LIBRARY = PYTRACE = None
 FULL, KEEP, KILLS = False, False, 20
 PYTHONS = []  # all interpreters that the tests run with
+SETTINGS = {}  # of the tracer, in this test, unless it says otherwise: see TRACED_WITH in tests/run
 
 
 class Skip(Exception):
@@ -132,7 +133,7 @@ def run(argv, tmp=None, env=None, timeout=100, stdin=None, cwd=None, **popen):
 
 def trace_env(tmp, **more):
     assert os.path.exists(LIBRARY), '%s is not built' % LIBRARY
-    env = clean_env(LD_PRELOAD=LIBRARY, PYTRACE_OUTPUT=os.path.join(tmp, '%n.%p.pytrace'))
+    env = clean_env(LD_PRELOAD=LIBRARY, PYTRACE_OUTPUT=os.path.join(tmp, '%n.%p.pytrace'), **SETTINGS)
     env.update(more)
     return env
 

@@ -6,6 +6,7 @@ import shutil
 
 import harness
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 HERE = os.path.dirname(os.path.abspath(__file__))
 LINE = re.compile(r'unwind: (\d+) stacks of (\d+) frames compared with libunwind, (\d+) differ; (\d+) do not go with')
 

@@ -9,6 +9,7 @@ import sys
 import harness
 import tracefile
 
+TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
