@@ -222,6 +222,7 @@ static void sum_types(struct refs_report *x)
 unsigned refs_holders(struct refs_report *x, const struct refs_object *o, char *ret[REFS_HOLDERS])
 {
 	struct path found[REFS_HOLDERS];
+	unsigned n_ret = 0;
 	uint32_t n;
 
 	if (o->at_end == HEAP_NONE)
@@ -230,13 +231,17 @@ unsigned refs_holders(struct refs_report *x, const struct refs_object *o, char *
 	n = paths_disjoint(&x->view.paths, o->at_end, REFS_HOLDERS, found);
 	for (uint32_t i = 0; i < n; i++) {
 		struct chain c;
+		bool again = false;
 
 		chain_make(&c, &x->view, &found[i]);
-		ret[i] = mem_text(c.expression, strlen(c.expression));
+		for (unsigned k = 0; k < n_ret; k++)
+			again |= !strcmp(ret[k], c.expression);
+		if (!again)
+			ret[n_ret++] = mem_text(c.expression, strlen(c.expression));
 		chain_free(&c);
 		path_free(&found[i]);
 	}
-	return n;
+	return n_ret;
 }
 
 /* ---- what to do without watches ---- */
@@ -299,7 +304,7 @@ char *refs_advice(struct refs_report *x, char *buf, size_t cap)
 	const char *off = defs_meta(&x->t->trace.defs, "watch.off", NULL);
 	char type[512];
 
-	if (off && *off) {
+	if (off && *off && !*refs_means(x)) {
 		snprintf(buf, cap, "No counts were recorded: %s.", off);
 	} else if (rules && *rules) {
 		snprintf(buf, cap, "No object was made that PYTRACE_WATCH=%s chooses.", rules);
@@ -331,7 +336,7 @@ static json_t *stack_json(struct refs_report *x, node_id node)
 
 static json_t *flags_json(uint8_t flags)
 {
-	static const char *const names[] = { "birth", "unseen", "late", "start", "merged" };
+	static const char *const names[] = { "birth", "unseen", "late", "start", "merged", "leaves" };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -590,9 +595,8 @@ static int run(int argc, char **argv)
 	struct report r;
 	int code;
 
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "--surplus"))
-			return refs_surplus(argc, argv);
+	if (refs_surplus_wanted(argc, argv))
+		return refs_surplus(argc, argv);
 	code = report_parse(&r, &command_refs, &all.own, argc, argv);
 	if (code != REPORT_GO)
 		return code;

@@ -152,6 +152,7 @@ static const char *note_of(const struct history_change *c)
 	       : c->flags & PT_COUNT_START  ? "watched from here on"
 	       : c->flags & PT_COUNT_UNSEEN ? "not seen one by one"
 	       : c->flags & PT_COUNT_MERGED ? "both parts of the count became one"
+	       : c->flags & PT_COUNT_LEAVES ? "the call ends"
 	       : c->flags & PT_COUNT_LATE   ? "told late"
 					    : "";
 }
@@ -276,6 +277,15 @@ static void print_made(struct report *r, struct refs_report *x, const struct ref
 	fputc('\n', f);
 }
 
+static uint64_t left_of(const struct net *net)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < net->n; i++)
+		n += net->changes[i].times;
+	return n;
+}
+
 static void print_history(struct report *r, struct refs_report *x, const struct refs_object *o, size_t number)
 {
 	const struct history *h = o->history;
@@ -287,8 +297,11 @@ static void print_history(struct report *r, struct refs_report *x, const struct 
 		print_changes(r, x, h->changes, h->n);
 	} else {
 		net_make(&net, &x->lines, h);
-		fprintf(r->out.file, "   %s, ", format_plural(h->n_changes, "change", "changes").text);
-		fprintf(r->out.file, "%s of them temporary (--raw shows them)\n", format_count(net.n_folded).text);
+		fprintf(r->out.file, "   %s", format_plural(h->n_changes, "change", "changes").text);
+		if (left_of(&net) < h->n_changes)
+			fprintf(r->out.file, ", %s without temporaries (--raw shows all)",
+				format_count(left_of(&net)).text);
+		fputc('\n', r->out.file);
 		print_changes(r, x, net.changes, net.n);
 		net_free(&net);
 	}

@@ -29,12 +29,13 @@ struct group {
 	uint64_t id;
 	node_id at; /* the frame when it was seen last: its instruction */
 	uint32_t thread;
-	uint64_t n; /* changes in it */
 };
 
 /* Activations of a thread, the outermost first. */
 struct open_lines {
 	uint32_t thread;
+	uint64_t last_key; /* of its last change */
+	node_id last_take; /* the frame, when the thread's last change was +1 by the line itself; NODE_EMPTY */
 	ARRAY(struct group) groups;
 	ARRAY(struct net_part) parts;
 };
@@ -150,6 +151,7 @@ void net_lines_init(struct net_lines *l, const struct defs *defs)
 	*l = (struct net_lines){ .defs = defs };
 	l->step_of = mem_zero(n + 2, sizeof *l->step_of);
 	l->frame_of = mem_zero(n + 2, sizeof *l->frame_of);
+	l->returns = mem_zero(n + 2, sizeof *l->returns);
 	*array_push(&l->steps) = (struct net_step){ 0 };
 }
 
@@ -157,6 +159,7 @@ void net_lines_free(struct net_lines *l)
 {
 	free(l->step_of);
 	free(l->frame_of);
+	free(l->returns);
 	array_free(&l->steps);
 	map_free(&l->step_at);
 	*l = (struct net_lines){ 0 };
@@ -196,8 +199,6 @@ static void close_group(struct work *w, struct open_lines *o)
 
 	for (size_t i = g->parts; i < o->parts.n; i++)
 		rest += o->parts.at[i].sum;
-	if (!rest)
-		w->net->n_folded += g->n;
 	for (size_t i = o->parts.n; i-- > g->parts && rest;) {
 		const struct net_part *p = &o->parts.at[i];
 		int64_t share = p->sum;
@@ -237,7 +238,93 @@ static void add_change(struct work *w, struct open_lines *o, const struct histor
 	p->key[sign] = w->key;
 	p->ns[sign] = c->ns;
 	p->flags |= c->flags;
-	g->n++;
+}
+
+/* ---- values that are returned ---- */
+
+enum { RETURNS_NOT = 1, RETURNS = 2, CODE_UNIT = 2 /* bytes */, CACHES_MAX = 32 /* units behind an instruction */ };
+
+static bool is_same_place(const struct pt_position *a, const struct pt_position *b)
+{
+	return a->line == b->line && a->end_line == b->end_line && a->column == b->column &&
+	       a->end_column == b->end_column;
+}
+
+/* Where the instruction at `offset` ends. Without columns it can't be told from the next one: it has no caches then. */
+static uint32_t instruction_end(const struct code *code, uint32_t offset)
+{
+	struct pt_position at = lines_find(code, offset), next;
+	uint32_t end = offset;
+
+	if (code->linetable != PT_LINETABLE_311)
+		return offset + CODE_UNIT;
+	do {
+		end += CODE_UNIT;
+		next = lines_find(code, end);
+	} while (is_same_place(&at, &next) && end < offset + CACHES_MAX * CODE_UNIT);
+	return end;
+}
+
+/* The oldest kind of table does not say where the code ends: behind what was ever seen to run. */
+static bool is_last_seen(const struct net_lines *l, uint32_t code, uint32_t offset)
+{
+	for (size_t i = 0; i < l->defs->stacks.nodes.n; i++) {
+		const struct node *n = &l->defs->stacks.nodes.at[i];
+
+		if (i > NODE_UNKNOWN && n->kind == NODE_PYTHON && n->code == code && n->offset != PT_OFFSET_NONE &&
+		    n->offset > offset + CODE_UNIT)
+			return false;
+	}
+	return true;
+}
+
+/* Whether the instruction is the last but one of its line, or the last: it takes what the line returns. */
+static bool find_returns(const struct net_lines *l, node_id frame)
+{
+	const struct code *code = &l->defs->codes.at[node_at(l, frame)->code];
+	uint32_t offset = offset_of(l, frame), end = instruction_end(code, offset);
+	int32_t line = lines_find(code, offset).line;
+
+	if (code->linetable == PT_LINETABLE_LNOTAB && lines_find(code, UINT32_MAX - 1).line == line)
+		return is_last_seen(l, node_at(l, frame)->code, offset);
+	return line > 0 && (lines_find(code, end).line != line || lines_find(code, end + CODE_UNIT).line != line);
+}
+
+static bool returns(struct net_lines *l, node_id frame)
+{
+	if (!is_python(l, frame))
+		return false;
+	if (!l->returns[frame])
+		l->returns[frame] = find_returns(l, frame) ? RETURNS : RETURNS_NOT;
+	return l->returns[frame] == RETURNS;
+}
+
+/* A function that returns one of its variables takes a reference for the caller and gives its own one when its frame
+ * goes. Both together are nothing. Where the tracer can't tell that a frame goes, the caller runs again, at the call.
+ */
+static bool is_handed_over(struct net_lines *l, const struct open_lines *o, const struct history_change *c)
+{
+	const struct group *g = o->groups.n ? &o->groups.at[o->groups.n - 1] : NULL;
+	node_id frame = frame_of(l, c->node);
+
+	if (!g || c->delta != -1 || o->last_take != g->at || !is_python(l, g->at))
+		return false;
+	if (c->flags & PT_COUNT_LEAVES ? g->step != step_of(l, frame)
+				       : c->node != up(l, g->at) || l->steps.at[g->step].parent != step_of(l, c->node))
+		return false;
+	return returns(l, g->at);
+}
+
+static void hand_over(struct open_lines *o)
+{
+	struct group *g = &o->groups.at[o->groups.n - 1];
+
+	for (size_t i = o->parts.n; i-- > g->parts;)
+		if (o->parts.at[i].key[1] == o->last_key) {
+			o->parts.at[i].sum--;
+			break;
+		}
+	o->last_take = NODE_EMPTY;
 }
 
 /* ---- which activations go on ---- */
@@ -303,21 +390,32 @@ static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
 	return n;
 }
 
-static void feed(struct work *w, const struct history_change *c)
+static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame)
+{
+	uint32_t step = step_of(w->lines, frame);
+	int64_t sum = 0;
+
+	for (size_t i = o->groups.n; i-- > 0;) {
+		const struct group *g = &o->groups.at[i];
+		size_t end = i + 1 < o->groups.n ? o->groups.at[i + 1].parts : o->parts.n;
+
+		if (g->step != step || g->at != frame)
+			continue;
+		for (size_t k = g->parts; k < end; k++)
+			sum += o->parts.at[k].sum;
+		return sum > 0;
+	}
+	return false;
+}
+
+static void add_to_line(struct work *w, struct open_lines *o, const struct history_change *c)
 {
 	struct net_lines *l = w->lines;
-	struct open_lines *o;
-	node_id frame;
+	node_id frame = frame_of(l, c->node);
 	size_t n;
 
-	w->key++;
-	if (c->flags & ALONE || c->node <= NODE_UNKNOWN) {
-		if (c->delta || !(c->flags & PT_COUNT_MERGED))
-			emit(w, c, w->key);
-		return;
-	}
-	o = open_in(w, c->thread);
-	frame = frame_of(l, c->node);
+	o->last_take = c->delta == 1 && c->node == frame ? frame : NODE_EMPTY;
+	o->last_key = w->key;
 	if (!o->groups.n || o->groups.at[o->groups.n - 1].at != frame) {
 		n = kept(l, o, frame);
 		while (o->groups.n > n)
@@ -330,6 +428,42 @@ static void feed(struct work *w, const struct history_change *c)
 							  .at = frame,
 							  .thread = c->thread };
 	add_change(w, o, c);
+}
+
+/* A frame gives back what it held: first the arguments that its caller's line had pushed. The rest are its variables.
+ */
+static void leave(struct work *w, struct open_lines *o, const struct history_change *c)
+{
+	node_id caller = up(w->lines, frame_of(w->lines, c->node));
+	struct history_change given = *c;
+
+	if (caller == NODE_EMPTY || !has_pushed(w, o, caller)) {
+		o->last_take = NODE_EMPTY;
+		emit(w, c, w->key);
+		return;
+	}
+	given.node = caller;
+	given.flags &= (uint8_t)~PT_COUNT_LEAVES;
+	add_to_line(w, o, &given);
+}
+
+static void feed(struct work *w, const struct history_change *c)
+{
+	struct open_lines *o;
+
+	w->key++;
+	if (c->flags & ALONE || c->node <= NODE_UNKNOWN) {
+		if (c->delta || !(c->flags & PT_COUNT_MERGED))
+			emit(w, c, w->key);
+		return;
+	}
+	o = open_in(w, c->thread);
+	if (is_handed_over(w->lines, o, c))
+		hand_over(o);
+	else if (c->flags & PT_COUNT_LEAVES)
+		leave(w, o, c);
+	else
+		add_to_line(w, o, c);
 }
 
 /* ---- runs ---- */
@@ -413,7 +547,6 @@ static void feed_run(struct work *w, const struct history_change *run)
 		w->entries.at[i].c.times = more.times + 1;
 		w->entries.at[i].run = w->runs;
 	}
-	w->net->n_folded += first == w->entries.n ? (uint64_t)run->period * more.times : 0;
 	array_free(&before.at);
 }
 

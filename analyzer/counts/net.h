@@ -15,12 +15,13 @@
  *        end of an instruction's range (3.11 and later), only if the range has that line in it.
  *        A sum of 0 is nothing. What is left stands at the last change of its sign, if possible one that C code of the
  *        activation made and did not undo in the same function.
- * Alone: the birth, the count at the start of a watch, changes that were not seen one by one, and those without a stack
- *        are never summed up.
- * Code without Python frames: an activation is one of the innermost native function.
- * Counts: the net changes add up: each one's count is that of the one before plus its delta. It is the object's own
- *        count when no temporary is about. The order is that of the last change of each sum.
- * Memory: 8 bytes a node of the trace, and 72 a net change.
+ * Returns: what the last line of a call takes for its caller, and what the frame of the call gives when it goes, at
+ *        once and with the caller at the call again, is nothing: `return data` hands its variable's reference over.
+ * Other variables of a call are given back in the name of the line that called. Alone: the birth, the count at the
+ * start of a watch, changes that were not seen one by one, and those without a stack are never summed up. Code without
+ * Python frames: an activation is one of the innermost native function. Counts: the net changes add up: each one's
+ * count is that of the one before plus its delta. It is the object's own count when no temporary is about. The order is
+ * that of the last change of each sum. Memory: 9 bytes a node of the trace, and 72 a net change.
  */
 #pragma once
 #include "analyzer/counts/histories.h"
@@ -37,6 +38,7 @@ struct net_lines {
 	const struct defs *defs;
 	uint32_t *step_of; /* by node; 0: not looked up yet */
 	node_id *frame_of; /* by node: the innermost Python frame; else the node itself */
+	uint8_t *returns;  /* by node: whether the instruction takes what its line returns; 0: not looked up yet */
 	ARRAY(struct net_step) steps;
 	struct map step_at;
 };
@@ -45,7 +47,6 @@ struct net_lines {
 struct net {
 	struct history_change *changes;
 	size_t n, cap;
-	uint64_t n_folded; /* changes that went into sums of nothing */
 };
 
 void net_lines_init(struct net_lines *l, const struct defs *defs);

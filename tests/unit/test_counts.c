@@ -232,6 +232,50 @@ static void test_arguments_go_with_the_call(void **state)
 	done();
 }
 
+/* def made(): data = [1]; return data: what is returned is the caller's; with and without the tracer's word on it. */
+static void test_what_is_returned_is_handed_over(void **state)
+{
+	uint32_t call, variable, returned;
+
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		start();
+		watch(1, OBJECT);
+		call = at(6, 2);
+		variable = in(call, 1, 0);
+		returned = in(call, 2, 8);
+		birth(variable);
+		count(2, returned);
+		count_in(1, 1, 1, told ? in(call, 2, 9) : call, told ? PT_COUNT_LEAVES : 0);
+		count(2, at(6, 3));
+		count(1, at(6, 3));
+		count(2, at(8, 0));
+		play();
+		is_net("f1 +1 1, 8 +1 2");
+		done();
+	}
+}
+
+/* def f(x): y = x; keep.append(y): the argument goes with the call, the variable with its end, the list keeps one. */
+static void test_frames_give_arguments_first(void **state)
+{
+	uint32_t call;
+
+	(void)state;
+	start();
+	watch(1, OBJECT);
+	birth(at(1, 0));
+	count(2, at(2, 0));
+	call = at(2, 3);
+	count(3, in(call, 1, 0));
+	count(4, in(call, 2, 0));
+	count_in(1, 1, 3, in(call, 2, 9), PT_COUNT_LEAVES);
+	count_in(1, 1, 2, stacks, PT_COUNT_LEAVES);
+	play();
+	is_net("1 +1 1, f1 +1 2, f2 +1 3, f2 -1 2");
+	done();
+}
+
 /* Each time a loop comes round a line starts anew: what one time takes the next one does not undo. */
 static void test_loops_start_lines_anew(void **state)
 {
@@ -575,6 +619,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_line_once),
 		cmocka_unit_test(test_arguments_go_with_the_call),
+		cmocka_unit_test(test_what_is_returned_is_handed_over),
+		cmocka_unit_test(test_frames_give_arguments_first),
 		cmocka_unit_test(test_loops_start_lines_anew),
 		cmocka_unit_test(test_statements_over_lines),
 		cmocka_unit_test(test_statements_end_where_they_say),
