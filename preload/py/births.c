@@ -75,6 +75,15 @@ enum py_birth py_birth_at(struct thread *t, const char *object, uint32_t place, 
 	return *type ? PY_BIRTH_MADE : PY_BIRTH_NEVER;
 }
 
+/* In what has been wiped: a count of 1 with something that can be a type. */
+bool py_birth_elsewhere(const char *block, uint32_t place)
+{
+	for (uint32_t before = shift(); before < place; before += PY_BEFORE_STEP)
+		if (count_is_one(block + before) && py_may_be_type(block + before + py_layout.object_type))
+			return true;
+	return false;
+}
+
 /* Whether a count is one of an object that lives: not 0, and not what addresses and texts look like. */
 static bool count_is_sane(const char *object)
 {

@@ -29,6 +29,7 @@ static uint64_t bits_taken;                /* signals, as the kernel numbers bit
 static _Atomic(uint64_t) in_mask[SIGNALS]; /* of taken ones, in the sa_mask that the program gave for a signal */
 static __thread uint64_t blocked __attribute__((tls_model("initial-exec"))); /* of taken ones, by the program */
 static __thread uint64_t held __attribute__((tls_model("initial-exec")));    /* that are blocked in truth, too */
+static __thread siginfo_t held_fault __attribute__((tls_model("initial-exec")));
 
 static uint64_t bit_of(int number) { return UINT64_C(1) << (number - 1); }
 static bool is_signal(int number) { return number > 0 && number <= SIGNALS; }
@@ -197,8 +198,10 @@ static void release(void)
 	uint64_t free = held & ~blocked;
 
 	held &= blocked;
-	if (free)
-		kernel_mask(SIG_UNBLOCK, free);
+	if (free & ~FAULTS)
+		kernel_mask(SIG_UNBLOCK, free & ~FAULTS);
+	if (free & FAULTS && os_call(SYS_rt_tgsigqueueinfo, os_pid(), os_tid(), held_fault.si_signo, &held_fault))
+		os_call(SYS_tgkill, os_pid(), os_tid(), held_fault.si_signo);
 }
 
 int disguise_mask(int (*real_mask)(int how, const sigset_t *set, sigset_t *ret_old), int how, const sigset_t *set,
@@ -211,7 +214,7 @@ int disguise_mask(int (*real_mask)(int how, const sigset_t *set, sigset_t *ret_o
 	if (set) {
 		without = *set;
 		set_word(&without, how == SIG_UNBLOCK ? word_of(set) & ~bits_taken
-						      : (word_of(set) & ~bits_taken) | (how == SIG_SETMASK ? held : 0));
+						      : (word_of(set) & ~bits_taken) | (how == SIG_SETMASK ? held & ~FAULTS : 0));
 	}
 	ret = real_mask(how, set ? &without : NULL, ret_old);
 	if (ret)
@@ -244,6 +247,10 @@ static void let_it_happen(int number, siginfo_t *info)
 static void hold_back(int number, siginfo_t *info, ucontext_t *context)
 {
 	held |= bit_of(number);
+	if (FAULTS & bit_of(number)) { /* those of our own must come through: it is sent again */
+		held_fault = *info;
+		return;
+	}
 	set_word(&context->uc_sigmask, word_of(&context->uc_sigmask) | bit_of(number));
 	kernel_mask(SIG_BLOCK, bit_of(number));
 	if (os_call(SYS_rt_tgsigqueueinfo, os_pid(), os_tid(), number, info))

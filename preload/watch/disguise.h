@@ -7,7 +7,8 @@
  *        not ours ends where the program wants it.
  * Who:   hooks/signal.c asks at every call; trap.c and pages.c take their signals.
  * Not seen through: masks that system calls take themselves (ppoll, sigsuspend), signals blocked by other threads
- * before watching began: there traps come late.
+ * before watching began: there traps come late. A SIGSEGV that was sent while the program blocks it is neither pending
+ * for sigpending(2) nor there for a sigwait(3) that comes later.
  */
 #pragma once
 #include <signal.h>

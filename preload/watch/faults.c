@@ -15,6 +15,7 @@
 #include "preload/watch/faults.h"
 #include "preload/cpu/store.h"
 #include "preload/os.h"
+#include "preload/py/births.h"
 #include "preload/watch/disguise.h"
 
 #include <string.h>
@@ -73,11 +74,24 @@ static bool is_written(const struct place *p, uintptr_t start, size_t bytes)
 	return atomic_load(&p->page) && start < p->address + p->bytes && p->address < start + bytes;
 }
 
+/* Who waits for an object must not protect another one, into which the kernel may be told to write. */
+static void look_elsewhere(unsigned place, uintptr_t start)
+{
+	const struct slot *s = slots_of_place(place);
+
+	if (s && s->state == SLOT_WAITING && start - (uintptr_t)s->block < OS_PAGE &&
+	    py_birth_elsewhere(s->block, (uint32_t)(s->object - s->block)))
+		slots_in_vain(place, places[place].round);
+}
+
 static void tell(uintptr_t start, size_t bytes, const void *context)
 {
-	for (unsigned i = 0; i < atomic_load(&places_used); i++)
+	for (unsigned i = 0; i < atomic_load(&places_used); i++) {
 		if (is_written(&places[i], start, bytes))
 			slots_hit(i, places[i].round, false, context);
+		else if (atomic_load(&places[i].page) == page_of(start))
+			look_elsewhere(i, start);
+	}
 }
 
 /* The kernel's set of signals in a context: it has 64, libc makes room for more that is not there. */
@@ -201,6 +215,8 @@ static void tell_changed(const void *context)
 		if (is_written(p, step.start, 1) ||
 		    (atomic_load(&p->page) && memcmp(&step.word[i].before, (const void *)p->address, p->bytes) != 0))
 			slots_hit(step.word[i].place, p->round, false, context);
+		else if (atomic_load(&p->page))
+			look_elsewhere(step.word[i].place, step.start);
 	}
 }
 

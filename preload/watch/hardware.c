@@ -231,6 +231,8 @@ static int open_threads(void)
 
 /* ---- what may be missing ---- */
 
+#define DOCKER "Docker: --cap-add PERFMON, or a seccomp profile that allows it"
+
 static const char *why_not(int error)
 {
 	char text[16];
@@ -239,11 +241,11 @@ static const char *why_not(int error)
 	case EPERM:
 	case EACCES:
 		os_read_text("/proc/sys/kernel/perf_event_paranoid", text, sizeof text);
-		return strtol(text, NULL, 10) > 2
-			       ? "hardware watchpoints are forbidden (kernel.perf_event_paranoid is above 2)"
-			       : "hardware watchpoints are forbidden (perf_event_open is not permitted, as in many "
-				 "containers)";
-	case ENOSYS: return "hardware watchpoints are forbidden (there is no perf_event_open, as in many containers)";
+		if (strtol(text, NULL, 10) > 2)
+			return "perf_event_open is refused here (kernel.perf_event_paranoid is above 2)";
+		return -error == EPERM ? "perf_event_open is refused here (EPERM; " DOCKER ")"
+				       : "perf_event_open is refused here (EACCES; " DOCKER ")";
+	case ENOSYS: return "perf_event_open is refused here (ENOSYS; " DOCKER ")";
 	case ENOSPC: return "all hardware watchpoints are taken (by a debugger)";
 	case EINVAL:
 	case E2BIG: return "hardware watchpoints need Linux 5.13 or later";

@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 struct means {
-	const char *name; /* META watch.means */
+	const char *name;    /* META watch.means */
+	const char *instead; /* what this one means for people when a better one can't be had: a clause; NULL: nothing */
 	/* Once, when something is to be watched. False: not here, *ret_why is a clause for people. */
 	bool (*start)(const char **ret_why);
 	/* How many places there are. Fewer than before when somebody else (a debugger) has taken some. */

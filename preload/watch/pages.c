@@ -267,6 +267,7 @@ static void end(void) {}
 
 const struct means means_pages = {
 	.name = "pages",
+	.instead = "so objects are watched by write protecting their pages, from their birth on",
 	.start = start,
 	.room = room,
 	.arm = arm,

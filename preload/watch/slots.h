@@ -62,6 +62,8 @@ void slots_end(struct thread *t, enum pt_unwatch why);
 void slots_hit(unsigned place, uint32_t round, bool late, const void *context);
 /* The same for means that know the slot: its count may have changed. */
 void slots_changed(struct slot *s, bool late, const void *context);
+/* A slot waits here for what is made elsewhere in the block: it is let go. In a handler. */
+void slots_in_vain(unsigned place, uint32_t round);
 /* The slot whose place this is; NULL. */
 struct slot *slots_of_place(unsigned place);
 

@@ -21,18 +21,17 @@ static struct {
 	const char *rules;
 	const struct means *means; /* in force; NULL: none */
 	bool tried, told;
-	char off[256]; /* why not, or less */
+	char off[512]; /* why not, or less */
 	uint64_t looked_ns;
 	struct lock lock;
 } watch;
 
 /* ---- means ---- */
 
-static void note_why(const struct means *m, const char *why)
+static void note_why(const char *why)
 {
 	size_t n = strlen(watch.off);
 
-	(void)m;
 	snprintf(watch.off + n, sizeof watch.off - n, "%s%s", n ? "; " : "", why);
 }
 
@@ -53,14 +52,18 @@ static void find_means(void)
 		if (!is_wanted(all_means[i]))
 			continue;
 		if (!all_means[i]->start(&why))
-			note_why(all_means[i], why);
+			note_why(why);
 		else if (trap_start(all_means[i]))
 			watch.means = all_means[i];
 		else
-			note_why(all_means[i], "SIGTRAP can't be had");
+			note_why("SIGTRAP can't be had");
 	}
+	if (!watch.off[0] && !watch.means)
+		note_why("PYTRACE_WATCH asked for no means");
 	if (!watch.means)
 		return;
+	if (watch.off[0] && watch.means->instead)
+		note_why(watch.means->instead);
 	slots_start(watch.means);
 	atomic_fetch_or(&objects_wanted, OBJECTS_WATCH);
 }
@@ -162,7 +165,7 @@ void watch_resume(struct thread *t)
 	if (!watch.tried)
 		return;
 	if (watch.means && !watch.means->start(&why)) {
-		note_why(watch.means, why);
+		note_why(why);
 		watch.means = NULL;
 		atomic_fetch_and(&objects_wanted, (uint8_t)~OBJECTS_WATCH);
 	}

@@ -45,6 +45,14 @@ void slots_hit(unsigned place, uint32_t round, bool late, const void *context)
 	hit_pc = cpu_context_pc(context);
 }
 
+struct slot *slots_of_place(unsigned place)
+{
+	(void)place;
+	return NULL;
+}
+void slots_in_vain(unsigned place, uint32_t round) { fail_msg("%u %u", place, round); }
+bool py_birth_elsewhere(const char *block, uint32_t place) { return block && place; }
+
 static void on_trap(int number, siginfo_t *info, void *context)
 {
 	(void)number;
