@@ -24,6 +24,7 @@ static void tell(struct piece label, uint8_t op, uint64_t b)
 
 	if (!t)
 		return;
+	py_stack(t, &t->py, true); /* which tells first if another task runs by now */
 	emit_pair(t, op, label_id(t, label), b);
 	thread_leave(t);
 }
@@ -131,12 +132,13 @@ static void fill(struct module_stats *stats)
 static void stats(struct module_stats *stats)
 {
 	struct thread *t = begin();
+	uint64_t bytes = sink_file_bytes();
 
 	*stats = (struct module_stats){
-		.mode = tracer_is_off() && !*sink_path() ? "off" : "full",
+		.mode = tracer_is_off() && !bytes ? "off" : "full",
 		.recording = t,
-		.file = sink_path(),
-		.file_bytes = sink_file_bytes(),
+		.file = bytes ? sink_path() : "",
+		.file_bytes = bytes,
 		.lost = sink_lost_events(),
 		.watch_off = watch_off(),
 	};

@@ -50,6 +50,7 @@ struct replay {
 	struct map maker_of;       /* thread << 32 | task to its number */
 	uint32_t *maker_in_thread; /* the present one */
 	uint32_t maker;            /* that of now.thread */
+	uint64_t *task_in_thread;  /* as the trace has it: makers are not told apart where reports don't */
 	uint8_t action[256];
 	struct replay_now now;
 	struct replay_counts counts;
@@ -66,12 +67,13 @@ struct replay {
 /* Leaves those of blocks that were made within. */
 static void limit_to_scope(struct replay *r)
 {
+	bool holds = scope_holds(&r->scope, r->now.thread, r->task_in_thread[r->now.thread]);
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n_changes; i++) {
 		const struct change *c = &r->changes[i];
 
-		if (c->kind == BLOCK_BORN && scope_holds(&r->scope, c->thread, c->task))
+		if (c->kind == BLOCK_BORN && holds)
 			scope_add(&r->scope, c->number);
 		if (scope_has(&r->scope, c->number))
 			r->changes[n++] = *c;
@@ -81,7 +83,7 @@ static void limit_to_scope(struct replay *r)
 
 static void flush(struct replay *r)
 {
-	if (scope_is_on(&r->scope))
+	if (r->n_changes && scope_is_on(&r->scope))
 		limit_to_scope(r);
 	for (size_t i = 0; i < r->n_models && r->n_changes; i++)
 		if (r->models[i]->changes)
@@ -364,11 +366,9 @@ static void on_unmap_fail(struct replay *r, struct in_flight *f)
 
 static void on_pair(struct replay *r, const struct pt_event *ev)
 {
-	const struct maker *maker = &r->makers.at[r->maker];
-
 	flush(r);
 	if (ev->op == PT_OP_MARK || ev->op == PT_OP_REGION_BEGIN || ev->op == PT_OP_REGION_END)
-		scope_event(&r->scope, ev, &r->t->defs, maker->thread, maker->task);
+		scope_event(&r->scope, ev, &r->t->defs, r->now.thread, r->task_in_thread[r->now.thread]);
 	for (size_t i = 0; i < r->n_models; i++)
 		if (r->models[i]->event)
 			r->models[i]->event(r->models[i]->self, ev, &r->now, r);
@@ -387,6 +387,8 @@ static void on_switch(struct replay *r, const struct pt_event *ev)
 	uint32_t thread = r->now.thread, task = tasks_find(&r->t->defs.tasks, ev->addr);
 	uint32_t *maker = task ? map_at(&r->maker_of, (uint64_t)thread << 32 | task) : NULL;
 
+	flush(r);
+	r->task_in_thread[thread] = ev->addr;
 	if (maker && *maker == MAP_NONE) {
 		*maker = (uint32_t)r->makers.n;
 		*array_push(&r->makers) = (struct maker){ thread, task };
@@ -419,6 +421,7 @@ static void play_batch(struct replay *r, const struct batch *b)
 		move_is_lost(r, f);
 	if (b->after_gap) {
 		forget_cuts(r, f);
+		r->task_in_thread[b->thread] = 0;
 		r->maker_in_thread[b->thread] = b->thread; /* a switch may be among what is missing */
 	}
 	r->maker = r->maker_in_thread[b->thread];
@@ -472,6 +475,7 @@ static void replay_init(struct replay *r, struct trace *t, struct model *const m
 		.n_models = n_models,
 		.threads = mem_zero(t->threads.n, sizeof *r->threads),
 		.maker_in_thread = mem_zero(t->threads.n, sizeof *r->maker_in_thread),
+		.task_in_thread = mem_zero(t->threads.n, sizeof *r->task_in_thread),
 	};
 	for (uint32_t i = 0; i < t->threads.n || !i; i++)
 		*array_push(&r->makers) = (struct maker){ .thread = i };
@@ -488,6 +492,7 @@ static void replay_done(struct replay *r)
 		array_free(&r->threads[i].cuts);
 	free(r->threads);
 	free(r->maker_in_thread);
+	free(r->task_in_thread);
 	array_free(&r->makers);
 	map_free(&r->maker_of);
 	live_free(&r->live);

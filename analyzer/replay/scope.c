@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/replay/scope.h"
-#include "analyzer/read/tasks.h"
 
 #include <string.h>
 
 /* ---- regions ---- */
 
 /* The innermost that is the thread's and, if it can be, the task's; open.n: none. */
-static size_t innermost(const struct scope *s, uint32_t thread, uint32_t task)
+static size_t innermost(const struct scope *s, uint32_t thread, uint64_t task)
 {
 	size_t found = s->open.n;
 
@@ -22,7 +21,7 @@ static size_t innermost(const struct scope *s, uint32_t thread, uint32_t task)
 	return found;
 }
 
-static void leave(struct scope *s, uint32_t thread, uint32_t task)
+static void leave(struct scope *s, uint32_t thread, uint64_t task)
 {
 	size_t i = innermost(s, thread, task);
 
@@ -32,7 +31,7 @@ static void leave(struct scope *s, uint32_t thread, uint32_t task)
 	s->open.n--;
 }
 
-void scope_event(struct scope *s, const struct pt_event *ev, const struct defs *defs, uint32_t thread, uint32_t task)
+void scope_event(struct scope *s, const struct pt_event *ev, const struct defs *defs, uint32_t thread, uint64_t task)
 {
 	const char *wanted = ev->op == PT_OP_MARK ? s->mark : s->region, *label;
 	bool is_ours;
@@ -52,15 +51,15 @@ void scope_event(struct scope *s, const struct pt_event *ev, const struct defs *
 	}
 }
 
-static bool region_holds(const struct scope *s, uint32_t thread, uint32_t task)
+static bool region_holds(const struct scope *s, uint32_t thread, uint64_t task)
 {
 	for (size_t i = 0; i < s->open.n; i++)
-		if (s->open.at[i].thread == thread && (s->open.at[i].task == TASK_NONE || s->open.at[i].task == task))
+		if (s->open.at[i].thread == thread && (!s->open.at[i].task || s->open.at[i].task == task))
 			return true;
 	return false;
 }
 
-bool scope_holds(const struct scope *s, uint32_t thread, uint32_t task)
+bool scope_holds(const struct scope *s, uint32_t thread, uint64_t task)
 {
 	return (!s->mark || s->mark_holds) && (!s->region || region_holds(s, thread, task));
 }

@@ -13,7 +13,8 @@
 #include "analyzer/read/trace.h"
 
 struct scope_open {
-	uint32_t thread, task;
+	uint32_t thread;
+	uint64_t task; /* as the trace has it: several tasks may be one to a report */
 };
 
 struct scope {
@@ -26,10 +27,10 @@ struct scope {
 
 /* Whether anything is limited. */
 static inline bool scope_is_on(const struct scope *s) { return s->region || s->mark; }
-/* A MARK, REGION_BEGIN or REGION_END of a thread that runs a task (TASK_NONE: none). */
-void scope_event(struct scope *s, const struct pt_event *ev, const struct defs *defs, uint32_t thread, uint32_t task);
+/* A MARK, REGION_BEGIN or REGION_END of a thread that runs a task (0: none). */
+void scope_event(struct scope *s, const struct pt_event *ev, const struct defs *defs, uint32_t thread, uint64_t task);
 /* Whether what this thread and task make now is within. */
-bool scope_holds(const struct scope *s, uint32_t thread, uint32_t task);
+bool scope_holds(const struct scope *s, uint32_t thread, uint64_t task);
 /* The next block, numbered beyond all before, is within. */
 void scope_add(struct scope *s, uint64_t number);
 bool scope_has(const struct scope *s, uint64_t number);

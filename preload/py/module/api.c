@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "preload/py/module/api.h"
-#include "preload/labels.h"
 #include "preload/py/peek.h"
 
 #include <string.h>
@@ -81,22 +80,31 @@ bool api_arguments(const struct api_arguments *a, void *const *given, intptr_t n
 
 /* Read in place where that is known to be safe: the interpreter would keep the UTF-8 of what is not ASCII with the
  * object. A text that has none (lone surrogates) is a question mark then. */
-static struct piece text_of(void *str, char *buf)
+static struct piece whole_text_of(void *str, char *buf)
 {
 	intptr_t bytes;
 	const char *text;
 
 	if (py_layout.minor && py_is(str, py_symbols.str_type))
-		return py_text(str, buf, LABEL_BYTES);
+		return py_text(str, buf, API_LABEL_BYTES);
 	text = api.PyUnicode_AsUTF8AndSize(str, &bytes);
 	if (!text) {
 		api.PyErr_Clear();
 		return (struct piece){ "?", 1 };
 	}
-	if (bytes > LABEL_BYTES)
-		for (bytes = LABEL_BYTES; bytes && (text[bytes] & 0xc0) == 0x80;)
-			bytes--; /* not within a character */
 	return (struct piece){ text, (size_t)bytes };
+}
+
+/* Not cut within a character. */
+static struct piece text_of(void *str, char *buf)
+{
+	struct piece p = whole_text_of(str, buf);
+	const char *text = p.data;
+
+	if (p.bytes > LABEL_BYTES)
+		for (p.bytes = LABEL_BYTES; p.bytes && (text[p.bytes] & 0xc0) == 0x80;)
+			p.bytes--;
+	return p;
 }
 
 bool api_label(const char *function, void *object, bool optional, char *buf, struct piece *ret)

@@ -7,7 +7,7 @@
  * Who:   this room, with the GIL, outside of hooks.
  */
 #pragma once
-#include "preload/intern.h"
+#include "preload/labels.h"
 #include "preload/py/parts.h"
 
 /* name, what it returns, its arguments; an object is a void *. */
@@ -118,6 +118,7 @@ struct api_arguments {
 /* Sorts what came by position and by keyword into values[n], NULL where none came; borrowed. False: TypeError is set.
  */
 bool api_arguments(const struct api_arguments *a, void *const *given, intptr_t n_given, void *keywords, void *values[]);
+enum { API_LABEL_BYTES = LABEL_BYTES + 8 }; /* what buffers for a label must hold */
 /* The same for a label: a str, or (`optional`) None and nothing. A text as it goes into a trace, at most of LABEL_BYTES
  * in `buf`; data NULL: there is none. False: TypeError is set. */
 bool api_label(const char *function, void *object, bool optional, char *buf, struct piece *ret);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* functions: those of the module: arguments in, answers out. */
 #include "preload/py/module/parts.h"
-#include "preload/labels.h"
 #include "preload/os.h"
 
 #define LATER_NS 1000000 /* between two looks at what is being written */
@@ -21,7 +20,7 @@ static void *mark(void *module, void *const *given, intptr_t n, void *keywords)
 {
 	static const char *const names[] = { "label" };
 	static const struct api_arguments arguments = { "mark", names, 1, 1 };
-	char buf[LABEL_BYTES];
+	char buf[API_LABEL_BYTES];
 	struct piece label;
 	void *value;
 
@@ -36,7 +35,7 @@ static void *snapshot(void *module, void *const *given, intptr_t n, void *keywor
 {
 	static const char *const names[] = { "label" };
 	static const struct api_arguments arguments = { "snapshot", names, 1, 0 };
-	char buf[LABEL_BYTES];
+	char buf[API_LABEL_BYTES];
 	enum module_answer answer;
 	struct piece label;
 	uint32_t number;

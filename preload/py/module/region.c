@@ -7,7 +7,6 @@
  * nothing: not a byte of theirs is within the region. What decorates functions is Python code, wrap.py.
  */
 #include "preload/py/module/parts.h"
-#include "preload/labels.h"
 
 #include <string.h>
 
@@ -47,7 +46,7 @@ static void *repr_region(void *region) { return api.PyUnicode_FromFormat("libpyt
 
 static void tell(void *region, enum module_region what)
 {
-	char buf[LABEL_BYTES];
+	char buf[API_LABEL_BYTES];
 	struct piece label;
 
 	if (api_label("region", label_of(region), false, buf, &label))
