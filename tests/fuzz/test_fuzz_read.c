@@ -21,7 +21,7 @@
 #include "analyzer/models/lines.h"
 #include "tests/synth/synth.h"
 
-enum { ROUNDS = 1500, SECONDS_A_TRACE = 30, MAX_KIB = 1500 * 1024 };
+enum { ROUNDS = 800, SECONDS_A_TRACE = 30, MAX_KIB = 1500 * 1024 };
 
 static char path[64];
 static uint64_t seed_now, random_state;
