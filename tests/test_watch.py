@@ -105,3 +105,14 @@ def test_every_change_has_its_line(python, tmp):
     assert not bad, bad
     if not python.free_threaded:  # there two threads may write between a write and its trap
         assert {c[0] for c in changes} - {1, -1} <= {10}, [c for c in changes if abs(c[0]) > 1]
+
+
+@harness.cases('signals', 'waiting', 'dies', 'descriptors', 'forks', 'threads', 'breakpoints')
+@harness.spread(3)
+def test_watching_is_not_seen(python, case, tmp):
+    argv = [python.path, '-B', '-S', os.path.join(FOLDER, 'manners.py'), case]
+    alone = harness.run(argv).check()
+    done = run(python, tmp, 'manners', case).check()
+    assert (done.out, done.err) == (alone.out, alone.err), (case, done.out, done.err, alone.out)
+    doc = need_means(done.trace)
+    assert len(histories(doc)) > 3 and doc['watch']['off'] is None, doc['watch']

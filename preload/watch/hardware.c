@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES_MAX = 4, FD_LEAST = 100, SETS_FIRST = 16, ROUND_BITS = 24 };
+enum { PLACES_MAX = 4, FD_LEAST = 900, FD_LEAST_FEW = 100, SETS_FIRST = 16, ROUND_BITS = 24 };
 enum { CODE_PERF = 6 /* TRAP_PERF */, FLAG_ASYNC = 1 /* TRAP_PERF_FLAG_ASYNC */ };
 
 /* perf_event_attr as of Linux 5.13, whatever headers there are: 128 bytes. */
@@ -101,6 +101,8 @@ static int move_up(int fd)
 {
 	int high = os_dup_above(fd, FD_LEAST);
 
+	if (high < 0)
+		high = os_dup_above(fd, FD_LEAST_FEW);
 	if (high < 0)
 		return fd;
 	os_close(fd);
