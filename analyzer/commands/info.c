@@ -258,6 +258,20 @@ static json_t *threads_json(const struct trace *t)
 	return list;
 }
 
+/* Null: nothing was to be watched. */
+static json_t *watch_json(const struct trace *t)
+{
+	json_t *o;
+
+	if (!defs_meta(&t->defs, "watch", NULL))
+		return json_null();
+	o = json_object();
+	json_put(o, "rules", json_text(defs_meta(&t->defs, "watch", NULL)));
+	json_put(o, "means", json_text(defs_meta(&t->defs, "watch.means", NULL)));
+	json_put(o, "off", json_text(defs_meta(&t->defs, "watch.off", NULL)));
+	return o;
+}
+
 static json_t *marks_json(const struct account *a)
 {
 	json_t *list = json_array();
@@ -362,6 +376,7 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "types", share_json(t));
 	json_put(o, "allocator", allocator_json(tr));
 	json_put(o, "file_bytes", json_bytes(tr->file_bytes));
+	json_put(o, "watch", watch_json(&t->trace));
 	json_put(o, "marks", marks_json(&t->account));
 	json_put(o, "regions", regions_json(&t->account));
 	json_put(o, "snapshots", moments_snapshots_json(&t->moments));
@@ -470,6 +485,29 @@ static void print_types(struct report *r, const struct report_trace *t)
 		print_fact(r, "lives", line);
 }
 
+static const char *watch_means(const struct report_trace *t)
+{
+	const char *means = defs_meta(&t->trace.defs, "watch.means", NULL);
+
+	if (means && !strcmp(means, "hardware"))
+		return ", by breakpoints of the processor";
+	return means && !strcmp(means, "pages") ? ", by pages of their own" : "";
+}
+
+static void print_watch(struct report *r, const struct report_trace *t)
+{
+	const char *rules = defs_meta(&t->trace.defs, "watch", NULL),
+		   *off = defs_meta(&t->trace.defs, "watch.off", NULL);
+	char line[2000], safe[1000];
+
+	if (!rules)
+		return;
+	snprintf(line, sizeof line, "%s%s%s%s", *rules ? "counts of " : "counts of what libpytrace.watch() was given",
+		 rules, watch_means(t), off && *off ? "; " : "");
+	snprintf(line + strlen(line), sizeof line - strlen(line), "%s", off ? off : "");
+	print_fact(r, "watched", format_printable(safe, sizeof safe, line));
+}
+
 static void print_moments(struct report *r, const struct report_trace *t)
 {
 	char line[600];
@@ -492,6 +530,7 @@ static void print_layers(struct report *r, const struct report_trace *t)
 	print_fact(r, "layers", used ? line : "none");
 	print_stacks(r, &t->trace);
 	print_types(r, t);
+	print_watch(r, t);
 	snprintf(line, sizeof line, "%s at %s, %s at the end", format_bytes(t->account.at[ACCOUNT_PEAK].bytes).text,
 		 format_seconds((double)t->account.at_ns[ACCOUNT_PEAK] / 1e9).text,
 		 format_bytes(t->account.at[ACCOUNT_END].bytes).text);

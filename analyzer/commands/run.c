@@ -35,11 +35,23 @@ static void print_worst(const struct report *r, const struct finding_list *findi
 	fprintf(stderr, ". Next: pytrace leaks %s\n", launch_short_path(f->trace->trace.file));
 }
 
+/* Counts that could not be watched, or not as they would be elsewhere. */
+static bool print_watch(const struct report_trace *t)
+{
+	const char *off = defs_meta(&t->trace.defs, "watch.off", NULL);
+	char safe[1000];
+
+	if (off && *off)
+		fprintf(stderr, "pytrace: %s\n", format_printable(safe, sizeof safe, off));
+	return off && *off;
+}
+
 static void print_verdict(const struct launch_traces *list)
 {
 	struct report r = { .traces = mem_zero(list->n + 1, sizeof *r.traces) };
 	struct finding_list findings;
 	uint64_t peak = 0, live = 0;
+	bool told = false;
 
 	for (size_t i = 0; i < list->n; i++) {
 		struct fault fault = { 0 };
@@ -51,6 +63,7 @@ static void print_verdict(const struct launch_traces *list)
 			continue;
 		}
 		r.traces[r.n_traces++] = t;
+		told = told || print_watch(t);
 		peak += t->account.at[ACCOUNT_PEAK].bytes;
 		live += t->account.at[ACCOUNT_END].bytes;
 	}

@@ -59,7 +59,7 @@ static void find_means(void)
 			note_why("SIGTRAP can't be had");
 	}
 	if (!watch.off[0] && !watch.means)
-		note_why("PYTRACE_WATCH asked for no means");
+		note_why("PYTRACE_WATCH asks for no means");
 	if (!watch.means)
 		return;
 	if (watch.off[0] && watch.means->instead)
