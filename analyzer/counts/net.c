@@ -6,8 +6,9 @@
 
 #define NET_NATIVE UINT32_MAX
 enum {
-	STEADY = 3,     /* times of a run after which the others are like it */
-	PARTS_MAX = 24, /* of an activation that are told apart: lines and functions of C */
+	STEADY = 3,          /* times of a run after which the others are like it */
+	VARIABLES_MAX = 256, /* of a thread that are remembered */
+	PARTS_MAX = 24,      /* of an activation that are told apart: lines and functions of C */
 	ALONE = PT_COUNT_BIRTH | PT_COUNT_START | PT_COUNT_UNSEEN | PT_COUNT_MERGED,
 };
 
@@ -29,6 +30,14 @@ struct group {
 	uint64_t id;
 	node_id at; /* the frame when it was seen last: its instruction */
 	uint32_t thread;
+	uint32_t n; /* changes */
+};
+
+/* A line that did nothing but bind a variable: `y = x`. */
+struct variable {
+	size_t entry;          /* its net change */
+	uint32_t parent, code; /* of the activation: as net_step has them */
+	node_id caller;        /* frame */
 };
 
 /* Activations of a thread, the outermost first. */
@@ -38,6 +47,7 @@ struct open_lines {
 	node_id last_take; /* the frame, when the thread's last change was +1 by the line itself; NODE_EMPTY */
 	ARRAY(struct group) groups;
 	ARRAY(struct net_part) parts;
+	ARRAY(struct variable) variables;
 };
 
 /* A net change on its way. */
@@ -45,6 +55,7 @@ struct entry {
 	struct history_change c;
 	uint64_t key;
 	uint32_t run; /* the entries of a run that comes `times` times; 0: alone */
+	bool dropped;
 };
 
 struct work {
@@ -54,6 +65,7 @@ struct work {
 	ARRAY(struct entry) entries;
 	uint64_t key, ids;
 	uint32_t runs;
+	size_t floor; /* entries before it are done with */
 };
 
 /* ---- lines ---- */
@@ -165,82 +177,7 @@ void net_lines_free(struct net_lines *l)
 	*l = (struct net_lines){ 0 };
 }
 
-/* ---- what is left of an activation ---- */
-
-static void emit(struct work *w, const struct history_change *c, uint64_t key)
-{
-	*array_push(&w->entries) = (struct entry){ .c = *c, .key = key };
-}
-
-static int64_t clamp(int64_t n) { return n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : n; }
-
-static void emit_part(struct work *w, const struct group *g, const struct net_part *p, int64_t delta)
-{
-	int sign = delta > 0;
-	struct history_change c = {
-		.ns = p->ns[sign],
-		.last_ns = p->ns[sign],
-		.delta = (int32_t)clamp(delta),
-		.node = p->node[sign],
-		.thread = g->thread,
-		.times = 1,
-		.period = 1,
-		.flags = p->flags,
-	};
-
-	emit(w, &c, p->key[sign]);
-}
-
-/* The sum is shared out to parts of its sign, the latest first: those before it are what others undid. */
-static void close_group(struct work *w, struct open_lines *o)
-{
-	struct group *g = &o->groups.at[--o->groups.n];
-	int64_t rest = 0;
-
-	for (size_t i = g->parts; i < o->parts.n; i++)
-		rest += o->parts.at[i].sum;
-	for (size_t i = o->parts.n; i-- > g->parts && rest;) {
-		const struct net_part *p = &o->parts.at[i];
-		int64_t share = p->sum;
-
-		if ((share > 0) != (rest > 0) || !share)
-			continue;
-		if (rest > 0 ? share > rest : share < rest)
-			share = rest;
-		emit_part(w, g, p, share);
-		rest -= share;
-	}
-	o->parts.n = g->parts;
-}
-
-static struct net_part *part_for(struct open_lines *o, const struct group *g, int32_t line, node_id caller)
-{
-	for (size_t i = g->parts; i < o->parts.n; i++)
-		if (o->parts.at[i].line == line && o->parts.at[i].caller == caller)
-			return &o->parts.at[i];
-	if (o->parts.n - g->parts >= PARTS_MAX)
-		return &o->parts.at[o->parts.n - 1];
-	*array_push(&o->parts) = (struct net_part){ .line = line, .caller = caller };
-	return &o->parts.at[o->parts.n - 1];
-}
-
-static void add_change(struct work *w, struct open_lines *o, const struct history_change *c)
-{
-	struct net_lines *l = w->lines;
-	struct group *g = &o->groups.at[o->groups.n - 1];
-	node_id frame = frame_of(l, c->node);
-	node_id caller = c->node == frame ? NODE_EMPTY : node_at(l, c->node)->parent;
-	struct net_part *p = part_for(o, g, l->steps.at[g->step].line, caller);
-	int sign = c->delta > 0;
-
-	p->sum += c->delta;
-	p->node[sign] = c->node;
-	p->key[sign] = w->key;
-	p->ns[sign] = c->ns;
-	p->flags |= c->flags;
-}
-
-/* ---- values that are returned ---- */
+/* ---- the last instructions of a line ---- */
 
 enum { RETURNS_NOT = 1, RETURNS = 2, CODE_UNIT = 2 /* bytes */, CACHES_MAX = 32 /* units behind an instruction */ };
 
@@ -278,7 +215,8 @@ static bool is_last_seen(const struct net_lines *l, uint32_t code, uint32_t offs
 	return true;
 }
 
-/* Whether the instruction is the last but one of its line, or the last: it takes what the line returns. */
+/* Whether the instruction is the last but one of its line, or the last: it takes what the line returns,
+ * or binds to a variable. */
 static bool find_returns(const struct net_lines *l, node_id frame)
 {
 	const struct code *code = &l->defs->codes.at[node_at(l, frame)->code];
@@ -298,6 +236,101 @@ static bool returns(struct net_lines *l, node_id frame)
 		l->returns[frame] = find_returns(l, frame) ? RETURNS : RETURNS_NOT;
 	return l->returns[frame] == RETURNS;
 }
+
+/* ---- what is left of an activation ---- */
+
+static void emit(struct work *w, const struct history_change *c, uint64_t key)
+{
+	*array_push(&w->entries) = (struct entry){ .c = *c, .key = key };
+}
+
+static int64_t clamp(int64_t n) { return n < INT32_MIN ? INT32_MIN : n > INT32_MAX ? INT32_MAX : n; }
+
+static void emit_part(struct work *w, const struct group *g, const struct net_part *p, int64_t delta)
+{
+	int sign = delta > 0;
+	struct history_change c = {
+		.ns = p->ns[sign],
+		.last_ns = p->ns[sign],
+		.delta = (int32_t)clamp(delta),
+		.node = p->node[sign],
+		.thread = g->thread,
+		.times = 1,
+		.period = 1,
+		.flags = p->flags,
+	};
+
+	emit(w, &c, p->key[sign]);
+}
+
+static void note_variable(struct work *w, struct open_lines *o, const struct group *g)
+{
+	const struct net_step *step = &w->lines->steps.at[g->step];
+	node_id node = o->parts.at[g->parts].node[1];
+
+	if (node != g->at || !returns(w->lines, node))
+		return;
+	if (o->variables.n == VARIABLES_MAX) {
+		o->variables.n /= 2;
+		memcpy(o->variables.at, o->variables.at + o->variables.n, o->variables.n * sizeof *o->variables.at);
+	}
+	*array_push(&o->variables) =
+		(struct variable){ w->entries.n - 1, step->parent, step->code, up(w->lines, node) };
+}
+
+/* The sum is shared out to parts of its sign, the latest first: those before it are what others undid. */
+static void close_group(struct work *w, struct open_lines *o)
+{
+	struct group *g = &o->groups.at[--o->groups.n];
+	int64_t rest = 0;
+
+	for (size_t i = g->parts; i < o->parts.n; i++)
+		rest += o->parts.at[i].sum;
+	for (size_t i = o->parts.n; i-- > g->parts && rest;) {
+		const struct net_part *p = &o->parts.at[i];
+		int64_t share = p->sum;
+
+		if ((share > 0) != (rest > 0) || !share)
+			continue;
+		if (rest > 0 ? share > rest : share < rest)
+			share = rest;
+		emit_part(w, g, p, share);
+		rest -= share;
+	}
+	if (o->parts.n - g->parts == 1 && g->n == 1 && o->parts.at[g->parts].sum == 1)
+		note_variable(w, o, g);
+	o->parts.n = g->parts;
+}
+
+static struct net_part *part_for(struct open_lines *o, const struct group *g, int32_t line, node_id caller)
+{
+	for (size_t i = g->parts; i < o->parts.n; i++)
+		if (o->parts.at[i].line == line && o->parts.at[i].caller == caller)
+			return &o->parts.at[i];
+	if (o->parts.n - g->parts >= PARTS_MAX)
+		return &o->parts.at[o->parts.n - 1];
+	*array_push(&o->parts) = (struct net_part){ .line = line, .caller = caller };
+	return &o->parts.at[o->parts.n - 1];
+}
+
+static void add_change(struct work *w, struct open_lines *o, const struct history_change *c)
+{
+	struct net_lines *l = w->lines;
+	struct group *g = &o->groups.at[o->groups.n - 1];
+	node_id frame = frame_of(l, c->node);
+	node_id caller = c->node == frame ? NODE_EMPTY : node_at(l, c->node)->parent;
+	struct net_part *p = part_for(o, g, l->steps.at[g->step].line, caller);
+	int sign = c->delta > 0;
+
+	p->sum += c->delta;
+	p->node[sign] = c->node;
+	p->key[sign] = w->key;
+	p->ns[sign] = c->ns;
+	p->flags |= c->flags;
+	g->n++;
+}
+
+/* ---- what a frame gives back ---- */
 
 /* A function that returns one of its variables takes a reference for the caller and gives its own one when its frame
  * goes. Both together are nothing. Where the tracer can't tell that a frame goes, the caller runs again, at the call.
@@ -390,6 +423,7 @@ static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
 	return n;
 }
 
+/* Whether the line of this frame, at this instruction, has taken more than it has given. */
 static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame)
 {
 	uint32_t step = step_of(w->lines, frame);
@@ -404,6 +438,25 @@ static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame
 		for (size_t k = g->parts; k < end; k++)
 			sum += o->parts.at[k].sum;
 		return sum > 0;
+	}
+	return false;
+}
+
+/* What a call's variable took goes with what its frame gives. `code`: of the call; UINT32_MAX: any. */
+static bool unbind(struct work *w, struct open_lines *o, node_id caller, uint32_t code)
+{
+	uint32_t parent = caller == NODE_EMPTY ? 0 : step_of(w->lines, caller);
+
+	for (size_t i = o->variables.n; i-- > 0;) {
+		const struct variable *v = &o->variables.at[i];
+
+		if (v->entry < w->floor || v->caller != caller || v->parent != parent ||
+		    (code != UINT32_MAX && v->code != code))
+			continue;
+		w->entries.at[v->entry].dropped = true;
+		o->variables.n--;
+		memmove(&o->variables.at[i], &o->variables.at[i + 1], (o->variables.n - i) * sizeof *o->variables.at);
+		return true;
 	}
 	return false;
 }
@@ -430,16 +483,37 @@ static void add_to_line(struct work *w, struct open_lines *o, const struct histo
 	add_change(w, o, c);
 }
 
+/* The activations of what `frame` called are over. */
+static void close_all_above(struct work *w, struct open_lines *o, node_id frame)
+{
+	size_t n = frame == NODE_EMPTY ? 0 : kept(w->lines, o, frame);
+
+	while (o->groups.n > n)
+		close_group(w, o);
+}
+
+/* Where the tracer can't tell that a frame goes, its caller runs again, at the call: then what the caller's line gives
+ * beyond what it took was a variable of the call. */
+static bool was_left(struct work *w, struct open_lines *o, const struct history_change *c)
+{
+	if (c->delta != -1 || !is_python(w->lines, c->node) || has_pushed(w, o, c->node))
+		return false;
+	close_all_above(w, o, c->node);
+	return unbind(w, o, c->node, UINT32_MAX);
+}
+
 /* A frame gives back what it held: first the arguments that its caller's line had pushed. The rest are its variables.
  */
 static void leave(struct work *w, struct open_lines *o, const struct history_change *c)
 {
-	node_id caller = up(w->lines, frame_of(w->lines, c->node));
+	node_id frame = frame_of(w->lines, c->node), caller = up(w->lines, frame);
 	struct history_change given = *c;
 
 	if (caller == NODE_EMPTY || !has_pushed(w, o, caller)) {
 		o->last_take = NODE_EMPTY;
-		emit(w, c, w->key);
+		close_all_above(w, o, caller);
+		if (!unbind(w, o, caller, node_at(w->lines, frame)->code))
+			emit(w, c, w->key);
 		return;
 	}
 	given.node = caller;
@@ -462,6 +536,8 @@ static void feed(struct work *w, const struct history_change *c)
 		hand_over(o);
 	else if (c->flags & PT_COUNT_LEAVES)
 		leave(w, o, c);
+	else if (was_left(w, o, c))
+		o->last_take = NODE_EMPTY;
 	else
 		add_to_line(w, o, c);
 }
@@ -540,9 +616,11 @@ static void feed_run(struct work *w, const struct history_change *run)
 		return;
 	each_part(w, note_sum, &before);
 	first = w->entries.n;
+	w->floor = run->times > STEADY ? first : w->floor;
 	feed_time(w, run, STEADY);
 	each_part(w, add_times, &more);
 	w->runs++;
+	w->floor = more.times ? w->entries.n : w->floor;
 	for (size_t i = first; i < w->entries.n && more.times; i++) {
 		w->entries.at[i].c.times = more.times + 1;
 		w->entries.at[i].run = w->runs;
@@ -621,7 +699,7 @@ static unsigned run_length(const struct entry *e, size_t left)
 {
 	unsigned n = 1;
 
-	while (e->run && n < left && e[n].run == e->run)
+	while (e->run && n < left && e[n].run == e->run && !e[n].dropped)
 		n++;
 	return n <= HISTORY_PERIOD ? n : 1;
 }
@@ -654,6 +732,10 @@ static void put_in_order(struct work *w)
 	for (size_t i = 0; i < w->entries.n;) {
 		unsigned n = run_length(&w->entries.at[i], w->entries.n - i);
 
+		if (w->entries.at[i].dropped) {
+			i++;
+			continue;
+		}
 		if (w->entries.at[i].c.times == 1 && n == 1)
 			push(w->net, matched, &w->entries.at[i].c);
 		else
@@ -675,6 +757,7 @@ void net_make(struct net *ret, struct net_lines *lines, const struct history *h)
 			close_group(&w, w.threads.at[i]);
 		array_free(&w.threads.at[i]->groups);
 		array_free(&w.threads.at[i]->parts);
+		array_free(&w.threads.at[i]->variables);
 		free(w.threads.at[i]);
 	}
 	put_in_order(&w);

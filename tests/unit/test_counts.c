@@ -276,6 +276,32 @@ static void test_frames_give_arguments_first(void **state)
 	done();
 }
 
+/* def f(x): y = x; keep.append(y): `y = x` goes with the frame, whether the tracer tells that it goes or not. */
+static void test_variables_go_with_their_frame(void **state)
+{
+	(void)state;
+	for (int told = 0; told < 2; told++) {
+		uint32_t call;
+
+		start();
+		watch(1, OBJECT);
+		birth(at(1, 0));
+		for (int time = 0; time < 1 + 4 * told; time++) {
+			int32_t n = 1 + time;
+
+			count(n + 1, at(2, 0));
+			call = at(2, 3);
+			count(n + 2, in(call, 1, 8));
+			count(n + 3, in(call, 2, 0));
+			count_in(1, 1, n + 2, told ? in(call, 2, 9) : call, told ? PT_COUNT_LEAVES : 0);
+			count_in(1, 1, n + 1, told ? stacks : call, told ? PT_COUNT_LEAVES : 0);
+		}
+		play();
+		is_net(told ? "1 +1 1, [f2 +1 2] x 5" : "1 +1 1, f2 +1 2");
+		done();
+	}
+}
+
 /* Each time a loop comes round a line starts anew: what one time takes the next one does not undo. */
 static void test_loops_start_lines_anew(void **state)
 {
@@ -484,7 +510,9 @@ static void test_random_walks_add_up(void **state)
 			random ^= random << 13, random ^= random >> 7, random ^= random << 17;
 			n += (random & 1) ? 1 : -1;
 			count_in(1 + (round % 2 ? random >> 8 & 1 : 0), 1, n, known[(random >> 16) % spread],
-				 (random >> 32) % 50 ? 0 : PT_COUNT_UNSEEN);
+				 (random >> 32) % 50 == 0  ? PT_COUNT_UNSEEN
+				 : (random >> 40) % 5 == 0 ? PT_COUNT_LEAVES
+							   : 0);
 		}
 		play();
 		history_replay(&histories.at.at[0], add_up, sums);
@@ -621,6 +649,7 @@ int main(void)
 		cmocka_unit_test(test_arguments_go_with_the_call),
 		cmocka_unit_test(test_what_is_returned_is_handed_over),
 		cmocka_unit_test(test_frames_give_arguments_first),
+		cmocka_unit_test(test_variables_go_with_their_frame),
 		cmocka_unit_test(test_loops_start_lines_anew),
 		cmocka_unit_test(test_statements_over_lines),
 		cmocka_unit_test(test_statements_end_where_they_say),
