@@ -196,21 +196,46 @@ static const char *type_of(const struct refs_report *x, const struct balance_row
 		       : "?";
 }
 
-static void print_row(struct refs_report *x, const struct balance_row *row)
+/* How many references the first run showed on objects of the type; 0: it did not. */
+static uint64_t suspected(const struct hunt *h, const char *type)
 {
-	bool leak = row->verdict != BALANCE_OVER;
-	const struct place *p = place_find(&x->t->places, row->frame);
-	char text[3000], where[600], function[300], evidence[1200], safe[3000];
+	size_t len = strlen(type);
+	uint64_t n = 0;
 
-	place_where(p, false, where, sizeof where);
-	snprintf(text, sizeof text, "%s: %s of type %.300s, %s %s; %s at %.500s in %.250s and not %s. %.1000s",
-		 row->verdict == BALANCE_UNDECIDED ? "undecided"
-		 : leak                            ? "reference-leak"
-						   : "over-release",
-		 format_plural(leak ? row->leaked_objects : row->over_objects, "object", "objects").text,
-		 type_of(x, row), format_count(leak ? row->leaked : row->over).text,
-		 leak ? (row->leaked == 1 ? "reference" : "references") : "too few", leak ? "taken" : "given back",
-		 where, place_function(p, false, function, sizeof function), leak ? "given back" : "taken before",
+	for (size_t i = 0; i < h->suspects.at.n; i++) {
+		const char *rule = h->suspects.at.at[i].rule;
+
+		if (!strncmp(rule, "type:", 5) && !strncmp(rule + 5, type, len) &&
+		    (!rule[5 + len] || rule[5 + len] == ' '))
+			n += h->suspects.at.at[i].references;
+	}
+	return n;
+}
+
+/* "reference-leak: 500 references on app.Foo objects". */
+static int put_head(const struct hunt *h, const struct refs_report *x, const struct balance_row *row, char *buf,
+		    size_t cap)
+{
+	uint64_t n = suspected(h, type_of(x, row));
+
+	if (row->verdict == BALANCE_OVER)
+		return snprintf(buf, cap, "given back too often: %s on %.300s objects",
+				format_plural(row->over, "reference", "references").text, type_of(x, row));
+	return snprintf(buf, cap, "%s: %s on %.300s objects",
+			row->verdict == BALANCE_LEAK ? "reference-leak" : "undecided",
+			format_plural(n ? n : row->leaked, "reference", "references").text, type_of(x, row));
+}
+
+static void print_row(const struct hunt *h, struct refs_report *x, const struct balance_row *row)
+{
+	const struct place *p = place_find(&x->t->places, row->frame);
+	char text[4000], where[600], function[300], evidence[1200], safe[4000];
+	int used = put_head(h, x, row, text, sizeof text);
+
+	snprintf(text + used, sizeof text - (size_t)used, "; %s at %.500s in %.250s and not %s. %.1000s",
+		 row->verdict == BALANCE_OVER ? "given back" : "taken", place_where(p, false, where, sizeof where),
+		 place_function(p, false, function, sizeof function),
+		 row->verdict == BALANCE_OVER ? "taken before" : "given back",
 		 balance_evidence(&x->balance->balance, row, evidence, sizeof evidence));
 	tell(format_printable(safe, sizeof safe, text));
 }
@@ -226,7 +251,7 @@ static size_t print_rows(struct hunt *h, enum balance_verdict verdict)
 		for (size_t k = 0; k < b->rows.n && n < CULPRITS_MAX; k++) {
 			if (b->rows.at[k].verdict != verdict)
 				continue;
-			print_row(h->refs.at[i], &b->rows.at[k]);
+			print_row(h, h->refs.at[i], &b->rows.at[k]);
 			n++;
 		}
 	}
@@ -235,23 +260,30 @@ static size_t print_rows(struct hunt *h, enum balance_verdict verdict)
 
 static void print_balanced(struct hunt *h)
 {
-	uint64_t watched = 0, died = 0;
+	uint64_t watched = 0, died = 0, unexplained = 0;
 	char text[2500], advice[2000];
 
 	for (size_t i = 0; i < h->refs.n; i++) {
 		watched += h->refs.at[i]->balance->balance.objects;
 		died += h->refs.at[i]->balance->balance.died;
+		unexplained += h->refs.at[i]->balance->balance.unexplained;
 	}
-	if (watched) {
+	if (unexplained) {
+		snprintf(text, sizeof text,
+			 "undecided: %s on watched objects that nobody holds, but no line of an extension took them: "
+			 "they were "
+			 "taken inside Python's own code (by ctypes?), or before the object was watched.",
+			 format_plural(unexplained, "reference", "references").text);
+		tell(text);
+	} else if (watched) {
 		snprintf(text, sizeof text,
 			 "no culprit: of the suspects %s watched, %s of them died as they should, and every reference "
 			 "that "
 			 "was taken was given back or is held. What seemed too much is held by C code on purpose.",
 			 format_plural(watched, "object was", "objects were").text, format_count(died).text);
 		tell(text);
-		return;
 	}
-	for (size_t i = 0; i < h->refs.n; i++)
+	for (size_t i = 0; !watched && i < h->refs.n; i++)
 		tell(refs_advice(h->refs.at[i], advice, sizeof advice));
 }
 

@@ -37,7 +37,7 @@ struct tally {
 	uint64_t own, references; /* objects with surplus; all their surplus */
 	uint32_t type;            /* of most of those: the heap's number */
 	int64_t votes;            /* private: for it */
-	uint64_t others, step;    /* objects without surplus */
+	uint64_t step;            /* private: of the sample */
 	uint64_t sampled, below;  /* of these those looked at, and those that a lost object holds */
 	uint32_t leader;          /* the group of most of these */
 	int64_t leader_votes;
@@ -50,6 +50,7 @@ struct judging {
 	const struct surplus *s;
 	int32_t *surplus;
 	uint32_t *group_of; /* by node: the group of growth of its blocks in the object layer; MAP_NONE */
+	struct map others;  /* node and layer to the group, for the other layers */
 	struct tally *tally;
 };
 
@@ -58,6 +59,12 @@ static uint32_t group_with(const struct judging *j, object_id o)
 	node_id node = j->v->join.node[o];
 
 	return node == NODE_UNKNOWN ? MAP_NONE : j->group_of[node];
+}
+
+static uint32_t group_of_buffer(const struct judging *j, const struct join_buffer *b)
+{
+	return b->layer == PT_LAYER_OBJECT ? j->group_of[b->node]
+					   : map_find(&j->others, (uint64_t)b->node << 8 | b->layer);
 }
 
 static const struct growth_group *growth_group(const struct judging *j, uint32_t group)
@@ -78,9 +85,15 @@ static void list_groups(struct judging *j)
 
 	j->group_of = mem_alloc(n * sizeof *j->group_of);
 	memset(j->group_of, 0xff, n * sizeof *j->group_of);
-	for (size_t i = 0; i < c->curves.n; i++)
-		if (c->curves.at[i].layer == PT_LAYER_OBJECT)
-			j->group_of[c->curves.at[i].node] = j->t->growth.group_of[i];
+	for (size_t i = 0; i < c->curves.n; i++) {
+		const struct curve *curve = &c->curves.at[i];
+		uint32_t group = j->t->growth.group_of[i];
+
+		if (curve->layer == PT_LAYER_OBJECT)
+			j->group_of[curve->node] = group;
+		else if (group != MAP_NONE)
+			*map_at(&j->others, (uint64_t)curve->node << 8 | curve->layer) = group;
+	}
 	for (size_t i = 0; j->s->blocks && i < n; i++) {
 		if (j->group_of[i] == MAP_NONE)
 			continue;
@@ -97,6 +110,11 @@ static void vote(uint32_t *what, int64_t *votes, uint32_t by)
 	*votes += *what == by ? 1 : -1;
 }
 
+static bool is_late(const struct judging *j, uint32_t group, object_id o)
+{
+	return j->v->join.born_ns[o] >= growth_group(j, group)->evidence.warm_ns;
+}
+
 static void count_objects(struct judging *j)
 {
 	const struct heap *h = &j->v->heap;
@@ -108,15 +126,26 @@ static void count_objects(struct judging *j)
 
 		if (!t)
 			continue;
-		late = j->v->join.born_ns[o] >= growth_group(j, group)->evidence.warm_ns;
+		late = is_late(j, group, o);
 		t->late += late;
 		t->late_own += late && lost;
 		t->own += lost;
-		t->others += !lost;
 		if (!lost)
 			continue;
 		t->references += (uint64_t)j->surplus[o];
 		vote(&t->type, &t->votes, j->v->heap.type[o]);
+	}
+}
+
+/* An object's buffers share its fate. */
+static void count_buffers(struct judging *j)
+{
+	for (size_t i = 0; i < j->v->join.buffers.n; i++) {
+		const struct join_buffer *b = &j->v->join.buffers.at[i];
+		uint32_t group = group_of_buffer(j, b);
+
+		if (group != MAP_NONE)
+			j->tally[group].late += b->born_ns >= growth_group(j, group)->evidence.warm_ns;
 	}
 }
 
@@ -140,6 +169,20 @@ static bool is_growing(const struct judging *j, uint32_t group)
 	return growth_group(j, group)->verdict != GROWTH_HELD;
 }
 
+/* What lost objects hold, as far as it was looked at. */
+static uint64_t below_of(const struct tally *t)
+{
+	return t->sampled ? (t->late - t->late_own) * t->below / t->sampled : 0;
+}
+
+static bool has_lost_objects(const struct judging *j, uint32_t group, bool found)
+{
+	const struct tally *t = &j->tally[group];
+
+	return t->own >= OBJECTS_LEAST && t->late_own && (t->late_own + below_of(t)) * 100 >= t->late * MOSTLY &&
+	       (found || is_growing(j, group));
+}
+
 static struct finding_lost judge(const struct judging *j, uint32_t group)
 {
 	const struct tally *t = &j->tally[group];
@@ -150,8 +193,7 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 
 	memcpy(lost.at, t->at, sizeof lost.at);
 	lost.found = surplus_trend(j->s, t->at, &lost.grown) == SURPLUS_GROWS;
-	if (t->own && t->own >= OBJECTS_LEAST && t->late_own * 100 >= t->late * MOSTLY && t->late_own &&
-	    (lost.found || is_growing(j, group))) {
+	if (has_lost_objects(j, group, lost.found)) {
 		lost.kind = LOST_OBJECTS;
 		type = heap_text_of(&j->v->heap, j->v->heap.types.at[t->type].name);
 		lost.type = strings_add(&j->t->remains->surplus.strings, type, strlen(type));
@@ -162,9 +204,21 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 	return lost;
 }
 
+/* What else grows, and is held by lost objects of another group. */
+static void judge_below(struct judging *j, struct finding_lost *judged, uint32_t group)
+{
+	const struct tally *t = &j->tally[group];
+
+	if (judged[group].kind || !t->below || t->below * 100 < t->sampled * MOSTLY || t->leader == MAP_NONE ||
+	    judged[t->leader].kind != LOST_OBJECTS)
+		return;
+	judged[group].kind = LOST_BELOW;
+	judged[group].leader = t->leader;
+}
+
 /* ---- what lost objects hold ---- */
 
-/* Where the chain to an object starts. */
+/* The object of C code where the chain to an object starts; HEAP_NONE: it starts elsewhere. */
 static object_id start_of(const struct judging *j, object_id o)
 {
 	struct path p;
@@ -177,38 +231,43 @@ static object_id start_of(const struct judging *j, object_id o)
 	return start;
 }
 
-static void look_below(struct judging *j, const struct finding_lost *judged, object_id o, struct tally *t)
+static void look_below(struct judging *j, object_id o, struct tally *t)
 {
-	object_id start = start_of(j, o);
-	uint32_t leader = start == HEAP_NONE ? MAP_NONE : group_with(j, start);
+	object_id start = is_lost(j, o) ? o : start_of(j, o);
+	uint32_t leader = start == HEAP_NONE || !is_lost(j, start) ? MAP_NONE : group_with(j, start);
 
 	t->sampled++;
-	if (leader == MAP_NONE || judged[leader].kind != LOST_OBJECTS)
+	if (leader == MAP_NONE || j->tally[leader].own < OBJECTS_LEAST)
 		return;
 	t->below++;
 	vote(&t->leader, &t->leader_votes, leader);
 }
 
-static void find_below(struct judging *j, struct finding_lost *judged)
+/* Whether the next one is to be looked at: some of each group that grows, evenly spread. */
+static bool is_sample(struct judging *j, uint32_t group)
+{
+	struct tally *t = &j->tally[group];
+
+	return is_growing(j, group) && t->step++ % ((t->late - t->late_own) / BELOW_SAMPLE + 1) == 0;
+}
+
+static void sample_below(struct judging *j)
 {
 	const struct heap *h = &j->v->heap;
 
 	view_want(j->v, VIEW_PATHS);
+	for (size_t i = 0; i < j->v->join.buffers.n; i++) {
+		const struct join_buffer *b = &j->v->join.buffers.at[i];
+		uint32_t group = group_of_buffer(j, b);
+
+		if (group != MAP_NONE && b->born_ns >= growth_group(j, group)->evidence.warm_ns && is_sample(j, group))
+			look_below(j, b->owner, &j->tally[group]);
+	}
 	for (object_id o = 0; o < h->n; o++) {
 		uint32_t group = group_with(j, o);
-		struct tally *t = group == MAP_NONE ? NULL : &j->tally[group];
 
-		if (t && !judged[group].kind && !is_lost(j, o) && t->step++ % (t->others / BELOW_SAMPLE + 1) == 0)
-			look_below(j, judged, o, t);
-	}
-	/* What lies in other layers is a buffer of an object. */
-	for (uint32_t i = 0; i < j->t->growth.groups.n; i++) {
-		const struct tally *t = &j->tally[i];
-
-		if (judged[i].kind || !t->below || t->below * 100 < t->sampled * MOSTLY)
-			continue;
-		judged[i].kind = LOST_BELOW;
-		judged[i].leader = t->leader;
+		if (group != MAP_NONE && !is_lost(j, o) && is_late(j, group, o) && is_sample(j, group))
+			look_below(j, o, &j->tally[group]);
 	}
 }
 
@@ -219,6 +278,7 @@ static void start(struct judging *j, struct report_trace *t)
 	j->tally = mem_zero(t->growth.groups.n + 1, sizeof *j->tally);
 	list_groups(j);
 	count_objects(j);
+	count_buffers(j);
 	sum_points(j);
 }
 
@@ -226,6 +286,7 @@ static void end(struct judging *j)
 {
 	free(j->surplus);
 	free(j->group_of);
+	map_free(&j->others);
 	free(j->tally);
 }
 
@@ -239,12 +300,14 @@ struct finding_lost *finding_lost_judge(struct report_trace *t)
 		return NULL;
 	start(&j, t);
 	judged = mem_zero(t->growth.groups.n + 1, sizeof *judged);
-	for (uint32_t i = 0; i < t->growth.groups.n; i++) {
-		judged[i] = judge(&j, i);
-		any |= judged[i].kind == LOST_OBJECTS;
-	}
+	for (uint32_t i = 0; i < t->growth.groups.n; i++)
+		any |= j.tally[i].own >= OBJECTS_LEAST;
 	if (any)
-		find_below(&j, judged);
+		sample_below(&j);
+	for (uint32_t i = 0; i < t->growth.groups.n; i++)
+		judged[i] = judge(&j, i);
+	for (uint32_t i = 0; i < t->growth.groups.n; i++)
+		judge_below(&j, judged, i);
 	end(&j);
 	return judged;
 }

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes references by an extension, in one way or another: program.py HOW N."""
+import sys
+import time
+
+import _lossy
+
+
+class Thing:
+    def __init__(self, i):
+        self.items = [i]
+
+
+shared = Thing(-1)  # shared
+
+
+def instances(i):
+    thing = Thing(i)  # thing
+    if i % 2:
+        _lossy.lose(thing)
+
+
+def one(i):
+    _lossy.lose(shared)
+    if i % 50 == 0:
+        time.sleep(0.01)
+
+
+def bytes_in_c(i):
+    _lossy.forget(i)  # bytes
+
+
+def tuples_in_c(i):
+    _lossy.tuple(Thing(i))  # tuple
+
+
+def bytes_of_python(i):
+    text = b'%d of python' % i * 3  # python
+    _lossy.lose(text)
+
+
+def ok_ring(i):
+    _lossy.ring(Thing(i))
+
+
+def ok_table(i):
+    _lossy.table(Thing(i))
+
+
+pools = []
+
+
+def ok_pool(i):
+    if i % 250 == 0:
+        pools[:] = [_lossy.pool()]
+    _lossy.put(pools[0], Thing(i))
+
+
+def ok_none(i):
+    return [Thing(i)]
+
+
+def ok_shared(i):
+    if i < 200:
+        _lossy.lose(shared)  # references that C code keeps, for all that we know
+    if i % 50 == 0:
+        time.sleep(0.01)
+
+
+def work(how, n):
+    function = globals()[how]
+    for i in range(n):
+        function(i)
+        [i, i] * 3
+
+
+work(sys.argv[1], int(sys.argv[2]))
+print('done')
