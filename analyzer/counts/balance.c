@@ -13,6 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	MANY_OF_ONE = 3,   /* references to one object that are no longer on purpose */
+	MANY_OBJECTS = 10, /* objects, or ... */
+	SOME_OBJECTS = 10, /* ... one in so many */
+	SOME_STORED = 20,  /* takes, one in so many of which other calls give back: its owner holds references */
+};
+
 /* A change that may be to blame. */
 enum role {
 	ROLE_TAKE,   /* an extension's, which no give of its call answers */
@@ -37,14 +44,15 @@ struct object_case {
 	size_t first, n; /* of candidates */
 	uint32_t history;
 	bool guessed;
+	bool alone; /* nothing else refers to it */
 };
 
 /* What is known of a row from objects that leave no choice. */
 struct record {
 	uint64_t sure_bad, sure_fine;
-	uint64_t last_stored; /* when the youngest of those was taken that were stored and given back */
 	uint32_t last_object; /* index of the history counted last, + 1 */
 	uint32_t last_bad;
+	uint64_t bad_now; /* of that one */
 };
 
 struct partner {
@@ -111,8 +119,6 @@ static uint32_t count_change(struct judge *j, const struct pairs *p, const struc
 	record->last_object = history + 1;
 	if (c->mate != PAIR_ALONE)
 		count_partner(j, at, owner_frame(owner_of(j->o, p->at.at[c->mate].node)), c->how);
-	if (c->how == PAIR_STORED && c->take && c->ns > record->last_stored)
-		record->last_stored = c->ns;
 	return at;
 }
 
@@ -120,27 +126,37 @@ static uint32_t count_change(struct judge *j, const struct pairs *p, const struc
 
 enum ended { ENDED_DIED, ENDED_KNOWN, ENDED_GUESSED, ENDED_UNKNOWN };
 
-/* *ret: the surplus. */
-static enum ended how_ended(const struct judge *j, const struct history *h, int64_t *ret)
+/* What is left of an object at the end. */
+struct remains {
+	enum ended ended;
+	int64_t surplus;
+	bool exact; /* no container can hold it that the snapshot does not show */
+	bool alone;
+};
+
+static struct remains remains_of(const struct judge *j, const struct history *h)
 {
 	bool to_the_end = h->end == PT_UNWATCH_END || h->end == 0;
+	struct remains r = { .ended = ENDED_UNKNOWN };
 	object_id object;
 
-	*ret = 0;
-	if (history_died(h) || h->block.died_ns != UINT64_MAX)
-		return ENDED_DIED;
-	if (h->end == PT_UNWATCH_IMMORTAL)
-		return ENDED_UNKNOWN;
-	if (!j->heap || h->ns > j->heap->ns)
-		return to_the_end ? ENDED_GUESSED : ENDED_UNKNOWN;
-	object = heap_find(j->heap, h->object);
-	if (object != HEAP_NONE) {
-		*ret = j->surplus[object];
-		return j->heap->flags[object] & (PT_OBJECT_UNREADABLE | PT_OBJECT_IMMORTAL) ? ENDED_UNKNOWN
-											    : ENDED_KNOWN;
+	if (history_died(h) || h->block.died_ns != UINT64_MAX) {
+		r.ended = ENDED_DIED;
+	} else if (!j->heap || h->ns > j->heap->ns) {
+		r.ended = to_the_end ? ENDED_GUESSED : ENDED_UNKNOWN;
+	} else if (h->end == PT_UNWATCH_IMMORTAL) {
+		r.ended = ENDED_UNKNOWN;
+	} else if ((object = heap_find(j->heap, h->object)) != HEAP_NONE) {
+		r.ended = j->heap->flags[object] & (PT_OBJECT_UNREADABLE | PT_OBJECT_IMMORTAL) ? ENDED_UNKNOWN
+											       : ENDED_KNOWN;
+		r.surplus = j->surplus[object];
+		r.exact = j->heap->flags[object] & PT_OBJECT_TRACKED;
+		r.alone = r.surplus >= (int64_t)j->heap->refcount[object];
+	} else if (j->heap->complete && h->count > 0 && h->block.address) {
+		/* the collector does not know it, and nothing that is known refers to it */
+		r = (struct remains){ .ended = ENDED_KNOWN, .surplus = h->count, .alone = true };
 	}
-	*ret = h->count;
-	return to_the_end && j->heap->complete && h->count > 0 && h->block.address ? ENDED_KNOWN : ENDED_UNKNOWN;
+	return r;
 }
 
 /* ---- candidates ---- */
@@ -195,30 +211,56 @@ static int64_t guess(const struct judge *j, size_t first)
 	return n;
 }
 
+/* How many of Python's takes may be what an object without exact surplus is still held by: those that moved. Of any
+ * object those count that were there before it was watched. */
+static int64_t moved(const struct judge *j, const struct pairs *p, bool exact)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < p->at.n; i++) {
+		const struct pair_change *c = &p->at.at[i];
+
+		if (c->take && !pair_is_firm(c->how) && !owner_of(j->o, c->node)->frame)
+			n += c->node == NODE_EMPTY ? c->how == PAIR_NONE : !exact;
+	}
+	return n;
+}
+
+static int64_t surplus_left(const struct judge *j, const struct remains *r, const struct pairs *p, size_t first)
+{
+	int64_t left = r->surplus;
+
+	if (r->ended == ENDED_GUESSED)
+		return guess(j, first);
+	if (left > 0)
+		left -= moved(j, p, r->exact);
+	return r->surplus > 0 && left < 0 ? 0 : left;
+}
+
 static void take_history(struct judge *j, uint32_t index)
 {
 	const struct history *h = &j->b->histories->at.at[index];
 	struct object_case is = { .first = j->candidates.n, .history = index };
-	enum ended ended = how_ended(j, h, &is.surplus);
+	struct remains r = remains_of(j, h);
 	struct pairs p;
 
 	pairs_make(&p, h, j->o);
 	for (size_t i = 0; i < p.at.n; i++) {
 		uint32_t row = count_change(j, &p, &p.at.at[i], index);
 
-		if (ended != ENDED_UNKNOWN)
+		if (r.ended != ENDED_UNKNOWN)
 			add_candidate(j, &p.at.at[i], row);
 	}
+	is.surplus = surplus_left(j, &r, &p, is.first);
 	pairs_free(&p);
-	j->b->objects++;
-	j->b->died += ended == ENDED_DIED;
-	j->b->alive += ended != ENDED_DIED;
-	j->b->judged += ended == ENDED_KNOWN;
-	is.guessed = ended == ENDED_GUESSED;
-	if (is.guessed)
-		is.surplus = guess(j, is.first);
 	is.n = j->candidates.n - is.first;
-	if (is.surplus && ended != ENDED_UNKNOWN)
+	is.guessed = r.ended == ENDED_GUESSED;
+	is.alone = r.alone;
+	j->b->objects++;
+	j->b->died += r.ended == ENDED_DIED;
+	j->b->alive += r.ended != ENDED_DIED;
+	j->b->judged += r.ended == ENDED_KNOWN;
+	if (is.surplus)
 		*array_push(&j->cases) = is;
 	else
 		acquit(j, is.first);
@@ -244,7 +286,9 @@ static void blame(struct judge *j, const struct object_case *is, struct candidat
 	row->over_objects += !take && !again;
 	row->guessed += take && is->guessed;
 	row->called |= c->role == ROLE_CAME;
-	row->overtaken += take && c->ns < record->last_stored;
+	record->bad_now = again ? record->bad_now + 1 : 1;
+	row->most = take && record->bad_now > row->most ? record->bad_now : row->most;
+	row->alone += take && !again && is->alone;
 }
 
 static int64_t count_role(const struct judge *j, const struct object_case *is, enum role role)
@@ -287,13 +331,15 @@ static struct candidate *likeliest(const struct judge *j, const struct object_ca
 	return best;
 }
 
-/* Within one call an explicit take is more likely one too many than a new reference from a function. */
+/* Within one call an explicit take is more likely one too many than a new reference from a function; not so where
+ * objects without a choice show that such are given back in other calls. */
 static struct candidate *more_direct(const struct judge *j, const struct object_case *is, struct candidate *than)
 {
 	for (size_t i = is->first; !than->direct && i < is->first + is->n; i++) {
 		struct candidate *c = &j->candidates.at[i];
 
-		if (c->role == than->role && c->direct && !c->blamed && c->call == than->call && c->how != PAIR_STORED)
+		if (c->role == than->role && c->direct && !c->blamed && c->call == than->call &&
+		    (c->how != PAIR_STORED || !j->records.at[c->row].sure_fine))
 			return c;
 	}
 	return than;
@@ -354,17 +400,23 @@ static void decide_all(struct judge *j)
 
 /* ---- verdicts ---- */
 
+/* Whether what a row keeps is more than somebody would keep on purpose. */
+static bool is_leak(const struct balance_row *r)
+{
+	if (r->guessed * 2 > r->leaked || r->how[PAIR_STORED] * SOME_STORED > r->takes)
+		return false;
+	if (r->most >= MANY_OF_ONE)
+		return true;
+	return r->alone >= 2 && (r->leaked_objects >= MANY_OBJECTS || r->leaked_objects * SOME_OBJECTS >= r->objects);
+}
+
 static enum balance_verdict verdict_of(const struct judge *j, const struct balance_row *r)
 {
-	const struct owner *w = owner_of(j->o, r->frame);
-
 	if (r->over > r->leaked)
 		return BALANCE_OVER;
 	if (!r->leaked)
 		return BALANCE_FINE;
-	if (w->import || r->guessed * 2 > r->leaked || r->leaked < 2)
-		return BALANCE_UNDECIDED;
-	return !r->how[PAIR_STORED] || r->overtaken * 2 >= r->leaked ? BALANCE_LEAK : BALANCE_UNDECIDED;
+	return is_leak(r) && !owner_of(j->o, r->frame)->import ? BALANCE_LEAK : BALANCE_UNDECIDED;
 }
 
 static uint64_t how_bad(const struct balance_row *r) { return r->leaked > r->over ? r->leaked : r->over; }

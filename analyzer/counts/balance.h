@@ -17,8 +17,12 @@
  * A surplus below 0 is a give too many: an extension's give that no take of the same call answers, or, when there is
  * none, a give in a call that also handed the reference to a container, which shows in no count.
  *
- * Who holds something on purpose is not to be blamed: what is taken while a module is imported; what is given in some
- * other call (by a deallocator) of most objects, while the ones that are left are the youngest. In doubt: undecided.
+ * Exact is the surplus of objects that the collector knows. Others (a str, a tuple of such) may be held by a container
+ * that no snapshot shows, since it was leaked itself. There Python's own takes that moved to an unknown place explain
+ * the surplus before an extension's do.
+ *
+ * Who holds something on purpose is not to be blamed: what is taken while a module is imported; what other calls (a
+ * deallocator) give back; one reference to an object that others hold, too. In doubt: undecided.
  *
  * What:  one row for each type and line that takes or gives, the worst first.
  * Memory: 150 bytes a row, 24 a change of an extension's; one history is paired at a time.
@@ -56,7 +60,8 @@ struct balance_row {
 	uint64_t leaked, leaked_objects; /* takes without a give, objects that hold them */
 	uint64_t over, over_objects;     /* gives without a take */
 	uint64_t guessed;                /* of `leaked`: without a snapshot that says what references exist */
-	uint64_t overtaken;              /* of `leaked`: stored ones that were taken later were given back */
+	uint64_t alone;                  /* of leaked_objects: nothing else refers to them */
+	uint64_t most;                   /* of `leaked`: to one object */
 	uint64_t first_ns, last_ns;      /* of what is leaked or over */
 	uint32_t example;                /* index in histories.at of an object out of balance; UINT32_MAX */
 	struct balance_partner partners[BALANCE_PARTNERS]; /* most first; n 0: no more */

@@ -76,9 +76,11 @@ static void say_leak(struct text *t, const struct balance *b, const struct balan
 	if (r->guessed)
 		say(t, " No snapshot says what refers to them.");
 	else if (r->how[PAIR_STORED] && r->verdict == BALANCE_UNDECIDED)
-		say(t, " They are the youngest: something in C may hold them.");
+		say(t, " It gives such back in other calls: it may hold them.");
 	else if (owner_of(b->owners, r->frame)->import)
 		say(t, " They were taken during an import, which may keep them.");
+	else if (r->verdict == BALANCE_UNDECIDED)
+		say(t, " That is too little to tell a leak from what C code holds on purpose.");
 }
 
 const char *balance_evidence(const struct balance *b, const struct balance_row *r, char *buf, size_t cap)

@@ -7,7 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Libraries that carry calls of others, and modules of the standard library: their counts are as good as Python's. */
+/* A library of the system, or one that a package brought along for its modules: what is called through it counts, it
+ * does not know Python. */
+static bool is_library(const char *path)
+{
+	static const char *const folders[] = { "/usr/lib", "/lib/", "/lib32/", "/lib64/" };
+
+	if (strncmp(path_name(path), "lib", 3))
+		return false;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		if (!strncmp(path, folders[i], strlen(folders[i])))
+			return true;
+	}
+	return strstr(path, ".libs/");
+}
+
+/* Modules of the standard library: their counts are as good as Python's. */
 static bool comes_with_python(const char *path)
 {
 	return strstr(path, "/lib-dynload/") || !strncmp(path_name(path), "libffi.", 7);
@@ -17,11 +32,13 @@ bool owners_is_extension(const struct defs *d, node_id node)
 {
 	const struct node *n = defs_frame(d, node);
 	const struct module *m;
+	const char *path;
 
 	if (n->kind != NODE_NATIVE || n->flags & NODE_INTERNAL)
 		return false;
 	m = &d->modules.at.at[n->module];
-	return m->role == MODULE_OTHER && !comes_with_python(strings_text(&d->strings, m->path));
+	path = strings_text(&d->strings, m->path);
+	return m->role == MODULE_OTHER && !comes_with_python(path) && !is_library(path);
 }
 
 /* The machinery of import, and the body of a module that it runs. `caller`: what called the frame. */
