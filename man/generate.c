@@ -207,6 +207,17 @@ static void page_library(void)
 	     "traced.");
 #define OPTION(NAME, field, KIND, text, values, help) variable("PYTRACE_" #NAME, text, values, help);
 #include "preload/options.def"
+	section("PYTHON MODULE");
+	puts("In a traced Python program\n.B import libpytrace\nworks without an installation:\n"
+	     ".TP\n.B mark(label)\nsets a mark: a label at this moment.\n"
+	     ".TP\n.B region(label)\nis a context manager, and a decorator of functions, coroutines and generators: "
+	     "what is\nmade within can be told apart (pytrace sites \\-\\-region).\n"
+	     ".TP\n.B snapshot(label=None)\ntakes a snapshot of all objects now; returns its number, or None.\n"
+	     ".TP\n.B watch(object)\nrecords every change of its reference count from here on; returns whether it "
+	     "does.\n"
+	     ".TP\n.B flush()\nreturns when what was recorded so far can be read in the file.\n"
+	     ".TP\n.B stats()\nis a dict: the trace's file, events, lost events, snapshots, watched objects.\n.PP\n"
+	     "Untraced programs find the package of that name (python/ in the sources), whose functions do nothing.");
 	section("FILES");
 	puts(".TP\n.I PROGRAM.PID.pytrace\nThe trace, in the folder in which the process started, unless "
 	     "PYTRACE_OUTPUT says\n"

@@ -22,8 +22,11 @@ def script(tmp, text, name='script.py'):
     return path
 
 
+QUICK = {'PYTRACE_NATIVE': '0', 'PYTRACE_SNAPSHOT': 'call'}
+
+
 def traced(python, tmp, text, *options, env=None):
-    return harness.run_traced([python.path, '-B'] + list(options) + [script(tmp, text)], tmp, env).check()
+    return harness.run_traced([python.path, '-B'] + list(options) + [script(tmp, text)], tmp, dict(QUICK, **(env or {}))).check()
 
 
 def marks(trace):
@@ -40,7 +43,7 @@ def labels(trace):
 
 def test_module_and_package_look_and_behave_the_same(python, tmp):
     path = os.path.join(FOLDER, 'behave.py')
-    done = harness.run_traced([python.path, '-B', path], tmp).check()
+    done = harness.run_traced([python.path, '-B', path], tmp, QUICK).check()
     alone = harness.run([python.path, '-B', path], tmp, harness.clean_env(PYTHONPATH=PACKAGE)).check()
     built_in, package = json.loads(done.out), json.loads(alone.out)
     assert built_in == package, {k: (v, package.get(k)) for k, v in built_in.items() if v != package.get(k)}
@@ -74,6 +77,7 @@ def test_stub_has_the_same_names(tmp):
         assert 'version = "%s"' % version in f.read(), version
 
 
+@harness.spread(4)
 def test_one_more_name_among_the_builtin_modules_is_all_that_is_seen(python, tmp):
     text = ('import sys\nprint([n for n in sys.builtin_module_names if n != %r])\nprint(sorted(sys.modules), sys.flags, '
             'len(sys.meta_path), len(sys.path_hooks))\nprint(%r in sys.builtin_module_names)\n')
@@ -92,7 +96,7 @@ def test_the_gil_stays_off(python, tmp):
 # ---- how it is imported ----
 
 @harness.cases('-I', '-S', '-E', '-X importtime', '-m')
-@harness.spread(4)
+@harness.spread(2)
 def test_import_with(python, tmp, case):
     text = 'import libpytrace\nlibpytrace.mark("here")\n'
     options = {'-m': ['-m', 'script']}.get(case) or case.split() + [script(tmp, text)]
@@ -101,7 +105,7 @@ def test_import_with(python, tmp, case):
     assert labels(done.trace) == ['here']
 
 
-@harness.spread(4)
+@harness.spread(2)
 def test_import_in_a_zipapp(python, tmp):
     path = os.path.join(tmp, 'app.pyz')
     with zipfile.ZipFile(path, 'w') as z:
@@ -116,7 +120,7 @@ def test_import_finds_the_builtin_before_the_package(python, tmp):
 
 
 @harness.cases('PYTRACE_MODE=off', 'PYTRACE_PROGRAMS=other', 'PYTRACE_OUTPUT=/dev/null/x')
-@harness.spread(3)
+@harness.spread(2)
 def test_nothing_is_recorded_and_nothing_fails(python, tmp, case):
     name, _, value = case.partition('=')
     done = traced(python, tmp, 'import libpytrace\nlibpytrace.mark("a")\nwith libpytrace.region("r"): pass\n'
@@ -158,6 +162,7 @@ libpytrace.mark('again')
 
 
 @harness.cases('LOCAL', 'GLOBAL')
+@harness.spread(3)
 def test_interpreters_that_are_initialised_again(python, tmp, case):
     if not python.shared:
         raise harness.Skip('a static interpreter: no libpython to embed')
@@ -174,6 +179,7 @@ def test_interpreters_that_are_initialised_again(python, tmp, case):
 TEXTS = ['plain', '', 'na\u00efve', '\u20ac', '\U0001f40d', 'a' * 1024, 'zero\0within', 'line\nbreak']
 
 
+@harness.spread(4)
 def test_marks_are_in_order_with_their_texts(python, tmp):
     done = traced(python, tmp, '''
 import libpytrace
@@ -194,6 +200,7 @@ libpytrace.mark('plain')
     assert [m['label'] for m in doc['marks']] == [w.split('\0')[0] for w in want]
 
 
+@harness.spread(4)
 def test_marks_of_threads_and_forks(python, tmp):
     done = traced(python, tmp, '''
 import libpytrace, os, threading
@@ -219,6 +226,7 @@ print(pid)
     assert labels(done.trace_of(int(done.out))) == ['child', 'before']
 
 
+@harness.spread(5)
 def test_marks_cost_no_memory(python, tmp):
     """Not a block between two marks, none after a hundred thousand; nor in the tracer."""
     done = traced(python, tmp, '''
@@ -265,7 +273,7 @@ def test_regions_hold_what_was_made_within(python, tmp):
     if python.free_threaded and python.minor < (3, 14):
         raise harness.Skip('free-threaded 3.13: running tasks are not recorded')
     done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, 'regions.py')], tmp,
-                              {'TRUTH_HELPER': harness.built('truth/truth.so')}).check()
+                              dict(QUICK, TRUTH_HELPER=harness.built('truth/truth.so'))).check()
     want = json.loads(done.out)
     for label, amount in want.items():
         option, name = ('--mark', label[5:]) if label.startswith('mark ') else ('--region', label)
@@ -279,6 +287,7 @@ def test_regions_hold_what_was_made_within(python, tmp):
     assert missing['rows'] == [] and missing['region'] == {'label': 'none', 'times': 0} and missing['mark'] is None
 
 
+@harness.spread(3)
 def test_nothing_outlives_the_with(python, tmp):
     done = traced(python, tmp, '''
 import libpytrace
@@ -318,6 +327,7 @@ def taken(trace):
 
 
 @harness.cases('exit', 'call', 'off', 'exit,call')
+@harness.spread(3)
 def test_snapshots_by_call(python, tmp, case):
     done = traced(python, tmp, '''
 import gc, libpytrace, os, threading
@@ -357,6 +367,7 @@ print(pid)
     assert types['__main__.Kept'] == 123, types.get('__main__.Kept')
 
 
+@harness.spread(3)
 def test_snapshots_by_several_threads_at_once(python, tmp):
     done = traced(python, tmp, '''
 import libpytrace, threading
@@ -401,10 +412,11 @@ print(libpytrace.watch(Watched), libpytrace.watch(object=[]))
 
 # ---- flush, stats ----
 
+@harness.spread(3)
 def test_flushed_is_readable(python, tmp):
     path = script(tmp, 'import libpytrace, sys\nkept = bytearray(54321)\nlibpytrace.snapshot("s")\nlibpytrace.mark("last")\nlibpytrace.flush()\n'
                   'print(libpytrace.stats()["file"], flush=True)\nsys.stdin.read()\n')
-    with subprocess.Popen([python.path, '-B', path], env=harness.trace_env(tmp), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+    with subprocess.Popen([python.path, '-B', path], env=harness.trace_env(tmp, **QUICK), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
         file = p.stdout.readline().decode().rstrip('\n')
         doc = harness.report('info', file)
         assert [m['label'] for m in doc['marks']] == ['s', 'last'] and doc['ended'] == 'running', doc['ended']
@@ -415,6 +427,7 @@ def test_flushed_is_readable(python, tmp):
     assert any(r['bytes'] >= 54321 and r['site'] and r['site']['line'] == 2 for r in rows)
 
 
+@harness.spread(3)
 def test_stats_are_true(python, tmp):
     done = traced(python, tmp, '''
 import json, libpytrace
