@@ -338,12 +338,13 @@ static void add_change(struct work *w, struct open_lines *o, const struct histor
 static bool is_handed_over(struct net_lines *l, const struct open_lines *o, const struct history_change *c)
 {
 	const struct group *g = o->groups.n ? &o->groups.at[o->groups.n - 1] : NULL;
-	node_id frame = frame_of(l, c->node);
+	uint32_t step;
 
 	if (!g || c->delta != -1 || o->last_take != g->at || !is_python(l, g->at))
 		return false;
-	if (c->flags & PT_COUNT_LEAVES ? g->step != step_of(l, frame)
-				       : c->node != up(l, g->at) || l->steps.at[g->step].parent != step_of(l, c->node))
+	step = step_of(l, frame_of(l, c->node));
+	if (c->flags & PT_COUNT_LEAVES ? g->step != step
+				       : c->node != up(l, g->at) || l->steps.at[g->step].parent != step)
 		return false;
 	return returns(l, g->at);
 }
@@ -377,7 +378,8 @@ static struct open_lines *open_in(struct work *w, uint32_t thread)
 /* Whether the frame goes on with the statement that the activation is of, on one of its first lines. */
 static bool goes_on(struct net_lines *l, const struct group *g, node_id frame)
 {
-	const struct net_step *was = &l->steps.at[g->step], *is = &l->steps.at[step_of(l, frame)];
+	uint32_t step = step_of(l, frame); /* first: it may move the steps */
+	const struct net_step *was = &l->steps.at[g->step], *is = &l->steps.at[step];
 	struct pt_position p;
 
 	if (was->code == NET_NATIVE || was->code != is->code || was->parent != is->parent || is->line >= was->line ||
@@ -401,6 +403,13 @@ static bool keeps(struct net_lines *l, struct group *g, node_id frame)
 	return true;
 }
 
+static uint32_t depth_of(struct net_lines *l, node_id frame)
+{
+	uint32_t step = step_of(l, frame);
+
+	return l->steps.at[step].depth;
+}
+
 /* The number of activations of the thread that go on when `frame` runs. */
 static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
 {
@@ -411,10 +420,9 @@ static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
 	for (size_t i = o->groups.n; i-- > 0;) {
 		uint32_t depth = l->steps.at[o->groups.at[i].step].depth;
 
-		while (frame != NODE_EMPTY && l->steps.at[step_of(l, frame)].depth > depth)
+		while (frame != NODE_EMPTY && depth_of(l, frame) > depth)
 			frame = up(l, frame);
-		*array_push(&path) =
-			frame != NODE_EMPTY && l->steps.at[step_of(l, frame)].depth == depth ? frame : NODE_EMPTY;
+		*array_push(&path) = frame != NODE_EMPTY && depth_of(l, frame) == depth ? frame : NODE_EMPTY;
 	}
 	while (n < o->groups.n && path.at[path.n - 1 - n] != NODE_EMPTY &&
 	       keeps(l, &o->groups.at[n], path.at[path.n - 1 - n]))

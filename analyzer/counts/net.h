@@ -15,13 +15,23 @@
  *        end of an instruction's range (3.11 and later), only if the range has that line in it.
  *        A sum of 0 is nothing. What is left stands at the last change of its sign, if possible one that C code of the
  *        activation made and did not undo in the same function.
- * Returns: what the last line of a call takes for its caller, and what the frame of the call gives when it goes, at
- *        once and with the caller at the call again, is nothing: `return data` hands its variable's reference over.
- * Other variables of a call are given back in the name of the line that called. Alone: the birth, the count at the
- * start of a watch, changes that were not seen one by one, and those without a stack are never summed up. Code without
- * Python frames: an activation is one of the innermost native function. Counts: the net changes add up: each one's
- * count is that of the one before plus its delta. It is the object's own count when no temporary is about. The order is
- * that of the last change of each sum. Memory: 9 bytes a node of the trace, and 72 a net change.
+ *
+ * Calls: what the last line of a call takes for its caller, and what the frame of the call gives when it goes, at once,
+ *        is nothing: `return data` hands its variable's reference over. What else the frame gives belongs to the
+ *        arguments that the caller's line pushed, as long as there are some, then to lines of the call that only bound
+ * a variable (`y = x`: one take, by the last instruction but one of the line). Older references that its variables had
+ * stand alone, at the return. The tracer tells that a frame goes (PT_COUNT_LEAVES); up to 3.10 it can't, and what the
+ * caller's line gives at the call, beyond what it took, is taken for it.
+ *
+ * Alone: the birth, the count at the start of a watch, changes that were not seen one by one, and those without a stack
+ *        are never summed up.
+ *
+ * Code without Python frames: an activation is one of the innermost native function.
+ *
+ * Counts: the net changes add up: each one's count is that of the one before plus its delta. It is the object's own
+ *        count when no temporary is about. The order is that of the last change of each sum.
+ *
+ * Memory: 9 bytes a node of the trace, and 72 a net change.
  */
 #pragma once
 #include "analyzer/counts/histories.h"

@@ -3,15 +3,8 @@
  * Mutated snapshots through the decoder and all that is computed of a heap, under sanitizers: no crash, no hang, no
  * memory out of bounds, and what comes out keeps its promises (heap.h: every number is in its range).
  *
- * Mutants get their checksums made right again, so that they reach the decoder. PYTRACE_FUZZ_ROUNDS and
- * PYTRACE_FUZZ_SEED make longer and other walks; a failure prints its seed.
+ * Mutants get their checksums made right again, so that they reach the decoder.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,40 +13,28 @@
 #include "analyzer/heap/components.h"
 #include "analyzer/heap/dominators.h"
 #include "analyzer/heap/paths.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/synth/snap.h"
 
-enum { ROUNDS = 1500, SECONDS_A_TRACE = 30 };
-
-static char path[64];
-static uint64_t seed_now, random_state;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-static uint64_t below(uint64_t n) { return (next_random() >> 8) % n; }
+enum { ROUNDS = 1500, MAX_KIB = 1500 * 1024 };
 
 /* ---- something to mutate: all kinds of records ---- */
 
-static uint64_t some_place(void) { return 0x10000 + below(60) * 32; }
+static uint64_t some_place(void) { return 0x10000 + fuzz_below(60) * 32; }
 
 static void some_object(struct snap *p)
 {
 	static const char *const names[] = { "a", "__dict__", "(stack)", NULL };
-	uint32_t flags = (uint32_t)below(1 << 13) & ~(uint32_t)PT_OBJECT_RAW;
+	uint32_t flags = (uint32_t)fuzz_below(1 << 13) & ~(uint32_t)PT_OBJECT_RAW;
 
-	snap_object(p, flags, some_place(), (uint32_t)below(6), below(6), below(300));
-	for (uint64_t n = below(6); n; n--) {
+	snap_object(p, flags, some_place(), (uint32_t)fuzz_below(6), fuzz_below(6), fuzz_below(300));
+	for (uint64_t n = fuzz_below(6); n; n--) {
 		if ((flags & PT_OBJECT_SHAPE) == PT_EDGES_NAMED)
-			snap_named(p, some_place(), names[below(4)], (unsigned)below(4));
+			snap_named(p, some_place(), names[fuzz_below(4)], (unsigned)fuzz_below(4));
 		else
 			snap_edge(p, some_place());
 	}
-	for (uint64_t n = below(8) ? 0 : below(4); n; n--)
+	for (uint64_t n = fuzz_below(8) ? 0 : fuzz_below(4); n; n--)
 		snap_raw(p, some_place());
 }
 
@@ -63,15 +44,15 @@ static void some_records(struct snap *p, uint64_t n)
 
 	while (n--) {
 		some_object(p);
-		switch (below(12)) {
+		switch (fuzz_below(12)) {
 		case 0: snap_text(p, some_place(), "text"); break;
-		case 1: snap_fact(p, below(2) ? "reason" : "other", below(9)); break;
-		case 2: snap_area(p, some_place(), below(9), 3, "file", below(9), runs, below(4)); break;
-		case 3: snap_type(p, some_place(), (uint32_t)below(256), 32, 8, below(40), "type"); break;
+		case 1: snap_fact(p, fuzz_below(2) ? "reason" : "other", fuzz_below(9)); break;
+		case 2: snap_area(p, some_place(), fuzz_below(9), 3, "file", fuzz_below(9), runs, fuzz_below(4)); break;
+		case 3: snap_type(p, some_place(), (uint32_t)fuzz_below(256), 32, 8, fuzz_below(40), "type"); break;
 		case 4: snap_cut(p); break;
 		case 5:
-			snap_root(p, (enum pt_root)below(6), "label", "detail", below(100));
-			snap_named(p, some_place(), "x", (unsigned)below(2));
+			snap_root(p, (enum pt_root)fuzz_below(6), "label", "detail", fuzz_below(100));
+			snap_named(p, some_place(), "x", (unsigned)fuzz_below(2));
 			break;
 		default: break;
 		}
@@ -82,22 +63,22 @@ static struct synth *some_trace(void)
 {
 	struct synth *s = synth_new();
 
-	s->zip = below(4) == 0;
-	for (uint64_t n = 1 + below(2); n; n--) {
+	s->zip = fuzz_below(4) == 0;
+	for (uint64_t n = 1 + fuzz_below(2); n; n--) {
 		struct snap *p = snap_new(s, n, n * 100);
 
-		p->piece_bytes = 50 + below(1000);
+		p->piece_bytes = 50 + fuzz_below(1000);
 		snap_type(p, some_place(), PT_TYPE_GC, 48, 0, 16, "dict");
 		snap_type(p, some_place(), PT_TYPE_GC, 48, 0, 16, "module");
-		some_records(p, 20 + below(100));
-		if (below(4))
+		some_records(p, 20 + fuzz_below(100));
+		if (fuzz_below(4))
 			snap_end(p);
 		else
 			snap_stop(p);
 	}
-	for (uint64_t n = below(20); n; n--)
-		synth_alloc(s, 1, PT_LAYER_OBJECT, some_place() - below(2) * 16, below(200), 0);
-	synth_pair(s, 1, PT_OP_SNAPSHOT, 1, below(9));
+	for (uint64_t n = fuzz_below(20); n; n--)
+		synth_alloc(s, 1, PT_LAYER_OBJECT, some_place() - fuzz_below(2) * 16, fuzz_below(200), 0);
+	synth_pair(s, 1, PT_OP_SNAPSHOT, 1, fuzz_below(9));
 	synth_end(s);
 	return s;
 }
@@ -107,7 +88,7 @@ static struct synth *some_trace(void)
 static struct pt_block *some_block(struct synth *s)
 {
 	for (int tries = 0; tries < 50; tries++) {
-		struct pt_block *b = (struct pt_block *)(s->bytes.at + s->blocks.at[below(s->blocks.n)]);
+		struct pt_block *b = (struct pt_block *)(s->bytes.at + s->blocks.at[fuzz_below(s->blocks.n)]);
 
 		if (b->kind == PT_BLOCK_SNAPSHOT)
 			return b;
@@ -128,9 +109,9 @@ static void change_bytes(struct synth *s)
 
 	if (!b || !b->stored_bytes)
 		return;
-	for (uint64_t n = 1 + below(4); n; n--)
-		((uint8_t *)(b + 1))[below(b->stored_bytes)] =
-			below(2) ? bytes[below(sizeof bytes)] : (uint8_t)next_random();
+	for (uint64_t n = 1 + fuzz_below(4); n; n--)
+		((uint8_t *)(b + 1))[fuzz_below(b->stored_bytes)] =
+			fuzz_below(2) ? bytes[fuzz_below(sizeof bytes)] : (uint8_t)fuzz_random();
 	seal(b);
 }
 
@@ -138,13 +119,13 @@ static void change_bytes(struct synth *s)
 static void change_number(struct synth *s)
 {
 	struct pt_block *b = some_block(s);
-	uint64_t n = 1 + below(10), at;
+	uint64_t n = 1 + fuzz_below(10), at;
 
 	if (!b || b->stored_bytes < 12)
 		return;
-	at = below(b->stored_bytes - 11);
+	at = fuzz_below(b->stored_bytes - 11);
 	memset((uint8_t *)(b + 1) + at, 0xff, n);
-	((uint8_t *)(b + 1))[at + n] = (uint8_t)below(128);
+	((uint8_t *)(b + 1))[at + n] = (uint8_t)fuzz_below(128);
 	seal(b);
 }
 
@@ -154,10 +135,10 @@ static void change_place(struct synth *s)
 
 	if (!b)
 		return;
-	if (below(2))
-		b->n_slots = below(8);
+	if (fuzz_below(2))
+		b->n_slots = fuzz_below(8);
 	else
-		b->first_slot = below(3);
+		b->first_slot = fuzz_below(3);
 	pt_block_seal(b);
 }
 
@@ -230,7 +211,7 @@ static void look_at_heap(struct trace *t, const struct snapshot *s)
 	struct heap h;
 	struct join j;
 
-	heap_load(&h, t, s, (int)below(3));
+	heap_load(&h, t, s, (int)fuzz_below(3));
 	look_at_edges(&h);
 	assert_true(h.complete == !*h.trouble);
 	join_init(&j, &h);
@@ -251,73 +232,24 @@ static void look_at_heap(struct trace *t, const struct snapshot *s)
 	heap_free(&h);
 }
 
-static void one_round(uint64_t seed)
+static void one_round(void)
 {
 	struct snapshots list;
 	struct synth *s;
 	struct trace t;
 	struct fault f;
 
-	seed_now = seed;
-	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	s = some_trace();
-	for (uint64_t n = below(5); n; n--)
-		mutations[below(sizeof mutations / sizeof *mutations)](s);
-	synth_write(s, path);
+	for (uint64_t n = fuzz_below(5); n; n--)
+		mutations[fuzz_below(sizeof mutations / sizeof *mutations)](s);
+	synth_write(s, fuzz_path);
 	synth_free_all(s);
-	alarm(SECONDS_A_TRACE);
-	assert_int_equal(trace_open(&t, path, &f), 0);
+	assert_int_equal(trace_open(&t, fuzz_path, &f), 0);
 	snapshots_list(&list, &t);
 	for (size_t i = 0; i < list.at.n; i++)
 		look_at_heap(&t, &list.at.at[i]);
 	snapshots_free(&list);
 	trace_close(&t);
-	alarm(0);
 }
 
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static void mutants_are_survived(void **state)
-{
-	uint64_t first = setting("PYTRACE_FUZZ_SEED", 1), rounds = setting("PYTRACE_FUZZ_ROUNDS", ROUNDS);
-
-	(void)state;
-	snprintf(path, sizeof path, "/tmp/pytrace-fuzz-heap-%d.pytrace", getpid());
-	for (uint64_t i = 0; i < rounds; i++)
-		one_round(first + i);
-	unlink(path);
-	seed_now = 0;
-}
-
-static void say_seed(void)
-{
-	char line[64];
-	int len = snprintf(line, sizeof line, "last seed: %llu\n", (unsigned long long)seed_now);
-
-	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		return;
-}
-
-static int clean_up(void **state)
-{
-	(void)state;
-	if (seed_now)
-		say_seed();
-	return 0;
-}
-
-/* Called by the sanitizers before they end the process. */
-void __sanitizer_set_death_callback(void (*callback)(void));
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = { cmocka_unit_test_teardown(mutants_are_survived, clean_up) };
-
-	__sanitizer_set_death_callback(say_seed);
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+int main(void) { return fuzz_run("test_fuzz_heap", ROUNDS, MAX_KIB, one_round); }

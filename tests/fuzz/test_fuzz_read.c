@@ -3,38 +3,20 @@
  * Mutated traces through all of the reader and replay, under sanitizers: no crash, no hang, no memory out of bounds.
  *
  * Blind flips die at the first checksum, so half of the mutants get their checksums made right again: those reach the
- * decoders. PYTRACE_FUZZ_ROUNDS and PYTRACE_FUZZ_SEED make longer and other walks; a failure prints its seed.
+ * decoders.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "analyzer/counts/net.h"
 #include "analyzer/models/account.h"
 #include "analyzer/models/lines.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/synth/synth.h"
 
-enum { ROUNDS = 800, SECONDS_A_TRACE = 30, MAX_KIB = 1500 * 1024 };
-
-static char path[64];
-static uint64_t seed_now, random_state;
-
-static uint64_t next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-static uint64_t below(uint64_t n) { return next_random() % n; }
+enum { ROUNDS = 800, MAX_KIB = 1500 * 1024 };
 
 static uint64_t odd_number(void)
 {
@@ -59,19 +41,40 @@ static uint64_t odd_number(void)
 					    INT64_MAX,
 					    UINT64_MAX };
 
-	return numbers[below(sizeof numbers / sizeof *numbers)];
+	return numbers[fuzz_below(sizeof numbers / sizeof *numbers)];
 }
 
 /* ---- something to mutate ---- */
 
+/* Watches that are opened and closed in any order, and changes of any size. */
+static void some_count(struct synth *s, uint32_t thread, uint64_t r)
+{
+	uint32_t number = (uint32_t)(r & 3), stack = (uint32_t)(r >> 2 & 31);
+	uint64_t count = fuzz_below(40) ? r >> 8 & 3 : odd_number() & UINT32_MAX;
+
+	switch (r >> 16 & 15) {
+	case 0:
+		synth_pair(s, thread, PT_OP_WATCH, 0x10000 + (r >> 20 & 255) * 4096, number | (r >> 28 & 3) << 32);
+		break;
+	case 1:
+		synth_pair(s, thread, PT_OP_UNWATCH, pt_watch_a(number, r >> 20 & 7), count | (uint64_t)stack << 32);
+		break;
+	default:
+		synth_pair(s, thread, PT_OP_COUNT, pt_watch_a(number, r >> 22 & 3 ? 0 : r >> 24 & 63),
+			   count | (uint64_t)stack << 32);
+	}
+}
+
 static void some_events(struct synth *s, uint32_t thread, int n)
 {
 	for (int i = 0; i < n; i++) {
-		uint64_t r = next_random();
+		uint64_t r = fuzz_random();
 		uint8_t op = pt_memory_op((enum pt_memory_kind)(r & 7), (enum pt_layer)(r >> 3 & 7));
 
 		synth_at(s, s->ns + (r >> 8 & 15) * 100);
-		if ((r >> 12 & 15) == 0)
+		if ((r >> 12 & 15) > 8)
+			some_count(s, thread, r >> 16);
+		else if ((r >> 12 & 15) == 0)
 			synth_pair(s, thread, (uint8_t)(PT_OP_FORK + (r >> 16) % 9), r >> 20 & 7, r >> 24 & 255);
 		else
 			synth_memory(s, thread, op, 0x10000 + (r >> 16 & 255) * 4096,
@@ -89,15 +92,15 @@ static void some_definitions(struct synth *s)
 		memcpy(data, &head, sizeof head);
 		memcpy(data + sizeof head, "app.pyf", 7);
 		for (size_t k = sizeof head + 7; k < sizeof data; k++)
-			data[k] = (uint8_t)(next_random() | (head.linetable == 3) << 7);
+			data[k] = (uint8_t)(fuzz_random() | (head.linetable == 3) << 7);
 		synth_define(s, 1, PT_OP_CODE, i, data, sizeof data);
 		synth_define(s, 1, PT_OP_CODE_TAIL, i, "abcd", 4);
 		synth_frame(s, 1, i, i / 2, i % 4 ? i : PT_CODE_ENTRY, i * 2);
 	}
 	for (uint32_t i = 0; i < 10; i++) {
-		synth_module(s, 1, i + 1, i % 3 ? "/srv/libfoo.so" : "/lib/libc.so.6", (uint8_t)(next_random() % 8));
-		synth_native(s, 1, 11 + i, i ? 10 + i : 0, i % 4, next_random(), next_random() % 8);
-		synth_join(s, 1, 21 + i, 1 + i, 11 + (uint32_t)below(10));
+		synth_module(s, 1, i + 1, i % 3 ? "/srv/libfoo.so" : "/lib/libc.so.6", (uint8_t)(fuzz_random() % 8));
+		synth_native(s, 1, 11 + i, i ? 10 + i : 0, i % 4, fuzz_random(), fuzz_random() % 8);
+		synth_join(s, 1, 21 + i, 1 + i, 11 + (uint32_t)fuzz_below(10));
 	}
 	synth_meta(s, 1, "program=fuzz");
 	synth_define(s, 1, PT_OP_STRING, 1, "mark", 4);
@@ -108,24 +111,24 @@ static struct synth *some_trace(void)
 {
 	struct synth *s = synth_new();
 
-	s->zip = below(2);
+	s->zip = fuzz_below(2);
 	some_definitions(s);
 	for (int i = 0; i < 6; i++) {
-		uint32_t thread = 1 + (uint32_t)below(3);
+		uint32_t thread = 1 + (uint32_t)fuzz_below(3);
 
-		some_events(s, thread, 20 + (int)below(60));
-		if (below(2))
+		some_events(s, thread, 20 + (int)fuzz_below(60));
+		if (fuzz_below(2))
 			synth_flush(s, thread);
 	}
-	if (below(2)) {
+	if (fuzz_below(2)) {
 		synth_end(s);
 	} else {
 		synth_pack(s, 1);
 		for (uint32_t thread = 1; thread < s->threads.n; thread++)
 			synth_ring(s, thread);
 	}
-	s->front.parent_id = below(4) ? 0 : s->front.id;
-	snprintf(s->front.parent_file, sizeof s->front.parent_file, "%s", strrchr(path, '/') + 1);
+	s->front.parent_id = fuzz_below(4) ? 0 : s->front.id;
+	snprintf(s->front.parent_file, sizeof s->front.parent_file, "%s", strrchr(fuzz_path, '/') + 1);
 	return s;
 }
 
@@ -135,7 +138,7 @@ static struct synth *some_trace(void)
  */
 static struct pt_block *some_block(struct synth *s)
 {
-	size_t at = s->blocks.at[below(s->blocks.n)];
+	size_t at = s->blocks.at[fuzz_below(s->blocks.n)];
 	struct pt_block *b = (struct pt_block *)(s->bytes.at + at);
 
 	if (at + sizeof *b > s->bytes.n || b->stored_bytes > s->bytes.n - at - sizeof *b)
@@ -145,8 +148,8 @@ static struct pt_block *some_block(struct synth *s)
 
 static void flip_anything(struct synth *s)
 {
-	for (uint64_t n = 1 + below(4); n; n--)
-		s->bytes.at[PT_FRONT_BYTES + below(s->bytes.n - PT_FRONT_BYTES)] = (uint8_t)next_random();
+	for (uint64_t n = 1 + fuzz_below(4); n; n--)
+		s->bytes.at[PT_FRONT_BYTES + fuzz_below(s->bytes.n - PT_FRONT_BYTES)] = (uint8_t)fuzz_random();
 }
 
 static void reseal(struct synth *s, struct pt_block *b)
@@ -165,8 +168,9 @@ static void change_payload(struct synth *s)
 
 	if (!b)
 		return;
-	for (uint64_t n = 1 + below(8); n && b->stored_bytes; n--)
-		((uint8_t *)(b + 1))[below(b->stored_bytes)] = (uint8_t)(below(3) ? next_random() : odd_number());
+	for (uint64_t n = 1 + fuzz_below(8); n && b->stored_bytes; n--)
+		((uint8_t *)(b + 1))[fuzz_below(b->stored_bytes)] =
+			(uint8_t)(fuzz_below(3) ? fuzz_random() : odd_number());
 	reseal(s, b);
 }
 
@@ -174,11 +178,11 @@ static void change_payload(struct synth *s)
 static void change_header(struct synth *s)
 {
 	struct pt_block *b = some_block(s);
-	uint64_t v = below(2) ? odd_number() : below(200);
+	uint64_t v = fuzz_below(2) ? odd_number() : fuzz_below(200);
 
 	if (!b)
 		return;
-	switch (below(11)) {
+	switch (fuzz_below(11)) {
 	case 0: b->kind = (uint16_t)v; break;
 	case 1: b->flags = (uint16_t)(v & 3); break;
 	case 2: b->raw_bytes = (uint32_t)v; break;
@@ -198,11 +202,11 @@ static void change_ring(struct synth *s)
 {
 	struct pt_block *b = some_block(s);
 	struct pt_ring *ring = (struct pt_ring *)(b + 1);
-	uint64_t v = below(2) ? odd_number() : below(500);
+	uint64_t v = fuzz_below(2) ? odd_number() : fuzz_below(500);
 
 	if (!b || b->kind != PT_BLOCK_RING)
 		return;
-	switch (below(7)) {
+	switch (fuzz_below(7)) {
 	case 0: ring->x_thread = (uint32_t)v; break;
 	case 1: ring->x_base_slot = v; break;
 	case 2: ring->x_head = v; break;
@@ -228,13 +232,13 @@ static void repeat_block(struct synth *s)
 	s->bytes.n += (len + 15) & ~(size_t)15;
 }
 
-static void cut_off(struct synth *s) { s->bytes.n = PT_FRONT_BYTES + below(s->bytes.n - PT_FRONT_BYTES) + 1; }
+static void cut_off(struct synth *s) { s->bytes.n = PT_FRONT_BYTES + fuzz_below(s->bytes.n - PT_FRONT_BYTES) + 1; }
 
 static void change_front(struct synth *s)
 {
 	uint8_t *front = (uint8_t *)&s->front;
 
-	front[8 + below(offsetof(struct pt_front, program) - 8)] = (uint8_t)odd_number();
+	front[8 + fuzz_below(offsetof(struct pt_front, program) - 8)] = (uint8_t)odd_number();
 	s->front.version = 1;
 	s->front.incompatible = 0;
 }
@@ -254,15 +258,56 @@ static const char *look_at_node(const struct defs *d, node_id id)
 				      : strings_text(&d->strings, d->codes.at[n->code].name);
 }
 
+/* What is kept of a history is all of it, and what is folded adds up. */
+struct sum {
+	int64_t deltas;
+	bool jumps; /* so far that deltas were cut off */
+};
+
+static bool add_up(void *self, const struct history_change *c)
+{
+	struct sum *s = self;
+
+	s->deltas += c->delta;
+	s->jumps |= c->delta > 1000000 || c->delta < -1000000;
+	return true;
+}
+
+static void look_at_counts(struct histories *h, const struct trace *t)
+{
+	struct net_lines lines;
+
+	net_lines_init(&lines, &t->defs);
+	for (size_t i = 0; i < h->at.n; i++) {
+		struct sum sum = { 0 };
+		int64_t net_sum = 0;
+		struct net net;
+
+		history_replay(&h->at.at[i], add_up, &sum);
+		net_make(&net, &lines, &h->at.at[i]);
+		for (size_t k = 0; k < net.n; k++)
+			net_sum += (int64_t)net.changes[k].delta * net.changes[k].times;
+		assert_true(net_sum == sum.deltas || sum.jumps);
+		net_free(&net);
+	}
+	net_lines_free(&lines);
+}
+
 static void look_at_all(struct trace *t)
 {
+	struct histories counts;
 	struct account a;
-	const struct account_options options = { .survivors = true,
-						 .by_thread = below(2),
-						 .replay.n_workers = (int)below(3) };
+	struct account_options options = { .survivors = true,
+					   .by_thread = fuzz_below(2),
+					   .more = (struct model *const[]){ &counts.model },
+					   .n_more = 1,
+					   .replay.n_workers = (int)fuzz_below(3) };
 	uint64_t lines = 0;
 
+	histories_init(&counts, t);
 	account_run(&a, t, &options);
+	look_at_counts(&counts, t);
+	histories_free(&counts);
 	for (node_id n = 0; n < t->defs.stacks.nodes.n; n++)
 		lines += (uint64_t)lines_site(&t->defs, n).at.line + *look_at_node(&t->defs, n);
 	for (size_t i = 0; i < t->defs.codes.n; i++)
@@ -275,66 +320,23 @@ static void look_at_all(struct trace *t)
 	account_free(&a);
 }
 
-static void one_round(uint64_t seed)
+static void one_round(void)
 {
 	struct trace_options options = { 0 };
 	struct synth *s;
 	struct trace t;
 	struct fault f;
 
-	seed_now = seed;
-	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	s = some_trace();
-	for (uint64_t n = 1 + below(3); n; n--)
-		mutations[below(sizeof mutations / sizeof *mutations)](s);
-	synth_write(s, path);
+	for (uint64_t n = 1 + fuzz_below(3); n; n--)
+		mutations[fuzz_below(sizeof mutations / sizeof *mutations)](s);
+	synth_write(s, fuzz_path);
 	synth_free_all(s);
-	options.internals = below(2);
-	options.raw_stacks = below(2);
-	alarm(SECONDS_A_TRACE);
-	if (!trace_open_with(&t, path, &options, &f))
+	options.internals = fuzz_below(2);
+	options.raw_stacks = fuzz_below(2);
+	if (!trace_open_with(&t, fuzz_path, &options, &f))
 		look_at_all(&t);
 	trace_close(&t);
-	alarm(0);
 }
 
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static void mutants_are_survived(void **state)
-{
-	uint64_t first = setting("PYTRACE_FUZZ_SEED", 1), rounds = setting("PYTRACE_FUZZ_ROUNDS", ROUNDS);
-	struct rusage use;
-
-	(void)state;
-	snprintf(path, sizeof path, "/tmp/pytrace-fuzz-%d.pytrace", getpid());
-	for (uint64_t i = 0; i < rounds; i++)
-		one_round(first + i);
-	unlink(path);
-	getrusage(RUSAGE_SELF, &use);
-	assert_true(use.ru_maxrss < MAX_KIB);
-}
-
-static void say_seed(void)
-{
-	char line[64];
-	int len = snprintf(line, sizeof line, "last seed: %llu\n", (unsigned long long)seed_now);
-
-	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		return;
-}
-
-/* Called by the sanitizers before they end the process. */
-void __sanitizer_set_death_callback(void (*callback)(void));
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = { cmocka_unit_test(mutants_are_survived) };
-
-	__sanitizer_set_death_callback(say_seed);
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+int main(void) { return fuzz_run("test_fuzz_read", ROUNDS, MAX_KIB, one_round); }
