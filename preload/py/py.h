@@ -90,6 +90,8 @@ uint32_t py_stack_full(struct thread *t, const struct py_thread *p, bool has_gil
  * known): the interpreter links frames, and notes its instruction, before it takes or gives references. Marks nothing
  * and remembers nothing, so it does not matter what it was in the middle of. See change.c. */
 uint32_t py_stack_of_change(struct thread *t, const struct py_thread *p, const char *object, int64_t delta);
+/* Whether the innermost frame of that stack is one whose call is over: it gives back what it held. 3.11 and later. */
+bool py_call_is_over(const struct py_thread *p);
 
 /* To be called with each block that the OBJ domain is about to free (by free, or by realloc before the real call), also
  * when the event itself is not recorded: ends the definition of a code object. NULL is allowed. */

@@ -427,6 +427,14 @@ uint32_t py_stack_of_change(struct thread *t, const struct py_thread *p, const c
 	return dying ? code_on_top(t, dying, stack, 0) : stack;
 }
 
+bool py_call_is_over(const struct py_thread *p)
+{
+	bool held;
+	const char *tstate = py_trust == PY_TRUST_FULL ? own_tstate(p, &held) : NULL;
+
+	return tstate && py_dying_frame(tstate);
+}
+
 /* ---- where on the C stack the evaluation loop was entered ---- */
 
 /*
