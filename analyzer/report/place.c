@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PARTS_OF_BUILT 2  /* of the path of a source that was compiled elsewhere */
 #define BLAME_DISTANCE 10 /* sites between a block and the user's line that still is to blame for it */
 
 /* What is known of a module, in place_table.modules. */
@@ -201,6 +202,19 @@ static enum origin native_origin(struct place_table *t, const struct node *node,
 	return after_packages(p->module_path) || after_packages(p->file) ? ORIGIN_PACKAGE : ORIGIN_USER;
 }
 
+/* An extension that came as a package was compiled in a folder that says nothing, here or on another machine
+ * ("/tmp/pip-install-krb_gbq_/…"): the end of the path is its name. NULL: it is no longer than that. */
+static const char *after_build_folder(const char *file)
+{
+	const char *at = file + strlen(file);
+
+	for (int parts = 0; *file == '/' && at > file; at--) {
+		if (*at == '/' && ++parts == PARTS_OF_BUILT)
+			return at + 1;
+	}
+	return NULL;
+}
+
 static struct place native_place(struct place_table *t, const struct node *node, const struct symbol *symbol)
 {
 	struct place p = { .file = symbol->file ? symbol->file : "",
@@ -213,6 +227,8 @@ static struct place native_place(struct place_table *t, const struct node *node,
 	const char *rest = after_packages(p.file);
 
 	rest = rest ? rest : after_cwd(t, p.file);
+	if (!rest && after_packages(p.module_path))
+		rest = after_build_folder(p.file);
 	p.short_file = rest ? rest : p.file;
 	p.origin = native_origin(t, node, &p);
 	return p;
