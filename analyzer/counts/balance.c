@@ -140,7 +140,9 @@ static struct remains remains_of(const struct judge *j, const struct history *h)
 	struct remains r = { .ended = ENDED_UNKNOWN };
 	object_id object;
 
-	if (history_died(h) || h->block.died_ns != UINT64_MAX) {
+	if (h->block.moved) {
+		r.ended = ENDED_UNKNOWN; /* it went on elsewhere */
+	} else if (history_died(h) || h->block.died_ns != UINT64_MAX) {
 		r.ended = ENDED_DIED;
 	} else if (!j->heap || h->ns > j->heap->ns) {
 		r.ended = to_the_end ? ENDED_GUESSED : ENDED_UNKNOWN;
@@ -272,7 +274,7 @@ static void blame(struct judge *j, const struct object_case *is, struct candidat
 {
 	struct balance_row *row = &j->b->rows.at[c->row];
 	struct record *record = &j->records.at[c->row];
-	bool take = c->role <= ROLE_CAME, again = record->last_bad == is->history + 1;
+	bool take = is->surplus > 0, again = record->last_bad == is->history + 1;
 
 	c->blamed = true;
 	record->last_bad = is->history + 1;
@@ -379,7 +381,8 @@ static void decide(struct judge *j, const struct object_case *is)
 		int64_t left = blame_some(j, is, ROLE_GIVE, -is->surplus);
 
 		j->b->missing += (uint64_t)-is->surplus;
-		blame_some(j, is, ROLE_PAIRED, left);
+		left = blame_some(j, is, ROLE_PAIRED, left);
+		blame_some(j, is, ROLE_TAKE, left);
 	}
 }
 
@@ -400,12 +403,22 @@ static void decide_all(struct judge *j)
 
 /* ---- verdicts ---- */
 
+/* Greenlets: the stacks of those that wait are put aside, with the references that their frames hold. */
+static bool has_greenlets(const struct defs *d)
+{
+	for (size_t i = 0; i < d->tasks.at.n; i++) {
+		if (d->tasks.at.at[i].kind == PT_TASK_GREENLET)
+			return true;
+	}
+	return false;
+}
+
 /* Whether what a row keeps is more than somebody would keep on purpose. */
-static bool is_leak(const struct balance_row *r)
+static bool is_leak(const struct judge *j, const struct balance_row *r)
 {
 	if (r->guessed * 2 > r->leaked || r->how[PAIR_STORED] * SOME_STORED > r->takes)
 		return false;
-	if (r->most >= MANY_OF_ONE)
+	if (r->most >= MANY_OF_ONE && !has_greenlets(j->o->defs))
 		return true;
 	return r->alone >= 2 && (r->leaked_objects >= MANY_OBJECTS || r->leaked_objects * SOME_OBJECTS >= r->objects);
 }
@@ -416,7 +429,7 @@ static enum balance_verdict verdict_of(const struct judge *j, const struct balan
 		return BALANCE_OVER;
 	if (!r->leaked)
 		return BALANCE_FINE;
-	return is_leak(r) && !owner_of(j->o, r->frame)->import ? BALANCE_LEAK : BALANCE_UNDECIDED;
+	return is_leak(j, r) && !owner_of(j->o, r->frame)->import ? BALANCE_LEAK : BALANCE_UNDECIDED;
 }
 
 static uint64_t how_bad(const struct balance_row *r) { return r->leaked > r->over ? r->leaked : r->over; }

@@ -15,7 +15,8 @@
  * of the count (an exception that was fetched): the owner is the extension's line inside which Python took it.
  *
  * A surplus below 0 is a give too many: an extension's give that no take of the same call answers, or, when there is
- * none, a give in a call that also handed the reference to a container, which shows in no count.
+ * none, a give in a call that also handed the reference to a container, which shows in no count; or one take for two
+ * such containers.
  *
  * Exact is the surplus of objects that the collector knows. Others (a str, a tuple of such) may be held by a container
  * that no snapshot shows, since it was leaked itself. There Python's own takes that moved to an unknown place explain
@@ -58,7 +59,7 @@ struct balance_row {
 	uint64_t objects;                /* that it changed */
 	uint64_t how[PAIR_HOWS];         /* of takes and gives: how many have found what kind of mate */
 	uint64_t leaked, leaked_objects; /* takes without a give, objects that hold them */
-	uint64_t over, over_objects;     /* gives without a take */
+	uint64_t over, over_objects;     /* gives without a take, takes that were handed over twice */
 	uint64_t guessed;                /* of `leaked`: without a snapshot that says what references exist */
 	uint64_t alone;                  /* of leaked_objects: nothing else refers to them */
 	uint64_t most;                   /* of `leaked`: to one object */

@@ -23,6 +23,7 @@ enum key {
 	KEY_PYTHON_LINE, /* this line of this Python frame */
 	KEY_PYTHON_CALL, /* this Python frame */
 	KEY_PYTHON_FUNCTION,
+	KEY_CALLED_HERE, /* of a take: the line that called its Python frame; of a give: its own line */
 	KEY_OUTER_CALL,  /* the call of an extension's function that called Python */
 	KEY_OUTER_ENTRY, /* and that which had been called by Python outwards of it */
 };
@@ -40,26 +41,27 @@ struct round {
 	uint8_t take, give; /* enum who */
 	uint8_t take_key, give_key;
 	uint8_t how;
+	uint8_t how_extension; /* when an extension took it; 0: likewise */
 };
 
 static const struct round rounds[] = {
-	{ WHO_CALLED, WHO_CALLED, KEY_INSTRUCTION, KEY_INSTRUCTION, PAIR_CALL },
-	{ WHO_DIRECT, WHO_DIRECT, KEY_FRAME_CALL, KEY_FRAME_CALL, PAIR_CALL },
-	{ WHO_EXTENSION, WHO_EXTENSION, KEY_FRAME_CALL, KEY_FRAME_CALL, PAIR_CALL },
-	{ WHO_EXTENSION, WHO_EXTENSION, KEY_ENTRY_CALL, KEY_ENTRY_CALL, PAIR_CALL },
-	{ WHO_PYTHON, WHO_PYTHON, KEY_INSTRUCTION, KEY_INSTRUCTION, PAIR_PYTHON },
-	{ WHO_PYTHON, WHO_PYTHON, KEY_PYTHON_LINE, KEY_PYTHON_LINE, PAIR_PYTHON },
-	{ WHO_PYTHON, WHO_PYTHON, KEY_PYTHON_CALL, KEY_PYTHON_CALL, PAIR_PYTHON },
-	{ WHO_ANY, WHO_EXTENSION, KEY_OUTER_CALL, KEY_FRAME_CALL, PAIR_RETURNED },
-	{ WHO_ANY, WHO_EXTENSION, KEY_OUTER_ENTRY, KEY_ENTRY_CALL, PAIR_RETURNED },
-	{ WHO_EXTENSION, WHO_PYTHON, KEY_PYTHON_LINE, KEY_PYTHON_LINE, PAIR_DROPPED },
-	{ WHO_EXTENSION, WHO_PYTHON, KEY_PYTHON_CALL, KEY_PYTHON_CALL, PAIR_DROPPED },
-	{ WHO_PYTHON, WHO_PYTHON, KEY_PYTHON_FUNCTION, KEY_PYTHON_FUNCTION, PAIR_HOLDER },
-	{ WHO_PYTHON, WHO_PYTHON, KEY_ANY, KEY_ANY, PAIR_HOLDER },
-	{ WHO_DIRECT, WHO_DIRECT, KEY_ANY, KEY_ANY, PAIR_STORED },
-	{ WHO_EXTENSION, WHO_EXTENSION, KEY_ANY, KEY_ANY, PAIR_STORED },
-	{ WHO_EXTENSION, WHO_PYTHON, KEY_ANY, KEY_ANY, PAIR_LATER },
-	{ WHO_PYTHON, WHO_EXTENSION, KEY_ANY, KEY_ANY, PAIR_TAKEN },
+	{ WHO_CALLED, WHO_CALLED, KEY_INSTRUCTION, KEY_INSTRUCTION, PAIR_CALL, 0 },
+	{ WHO_DIRECT, WHO_DIRECT, KEY_FRAME_CALL, KEY_FRAME_CALL, PAIR_CALL, 0 },
+	{ WHO_EXTENSION, WHO_EXTENSION, KEY_FRAME_CALL, KEY_FRAME_CALL, PAIR_CALL, 0 },
+	{ WHO_EXTENSION, WHO_EXTENSION, KEY_ENTRY_CALL, KEY_ENTRY_CALL, PAIR_CALL, 0 },
+	{ WHO_PYTHON, WHO_PYTHON, KEY_INSTRUCTION, KEY_INSTRUCTION, PAIR_PYTHON, 0 },
+	{ WHO_PYTHON, WHO_PYTHON, KEY_PYTHON_LINE, KEY_PYTHON_LINE, PAIR_PYTHON, 0 },
+	{ WHO_ANY, WHO_EXTENSION, KEY_OUTER_CALL, KEY_FRAME_CALL, PAIR_RETURNED, 0 },
+	{ WHO_ANY, WHO_EXTENSION, KEY_OUTER_ENTRY, KEY_ENTRY_CALL, PAIR_RETURNED, 0 },
+	{ WHO_EXTENSION, WHO_PYTHON, KEY_PYTHON_LINE, KEY_PYTHON_LINE, PAIR_DROPPED, 0 },
+	{ WHO_ANY, WHO_PYTHON, KEY_PYTHON_CALL, KEY_PYTHON_CALL, PAIR_PYTHON, PAIR_DROPPED },
+	{ WHO_ANY, WHO_PYTHON, KEY_CALLED_HERE, KEY_CALLED_HERE, PAIR_PYTHON, PAIR_DROPPED },
+	{ WHO_PYTHON, WHO_PYTHON, KEY_PYTHON_FUNCTION, KEY_PYTHON_FUNCTION, PAIR_HOLDER, 0 },
+	{ WHO_PYTHON, WHO_PYTHON, KEY_ANY, KEY_ANY, PAIR_HOLDER, 0 },
+	{ WHO_DIRECT, WHO_DIRECT, KEY_ANY, KEY_ANY, PAIR_STORED, 0 },
+	{ WHO_EXTENSION, WHO_EXTENSION, KEY_ANY, KEY_ANY, PAIR_STORED, 0 },
+	{ WHO_EXTENSION, WHO_PYTHON, KEY_ANY, KEY_ANY, PAIR_LATER, 0 },
+	{ WHO_PYTHON, WHO_EXTENSION, KEY_ANY, KEY_ANY, PAIR_TAKEN, 0 },
 };
 
 struct maker {
@@ -80,8 +82,16 @@ static bool takes_part(const struct owner *w, enum who who)
 	}
 }
 
+/* The line that called the Python frame of an owner, or that of the owner itself. */
+static uint64_t key_called_here(const struct owners *o, const struct owner *w, bool take)
+{
+	if (!take)
+		return owners_call_line(o, w->python);
+	return w->python ? owners_call_line(o, owner_of(o, defs_frame(o->defs, w->python)->parent)->python) : 0;
+}
+
 /* 0: files nowhere. */
-static uint64_t key_of(const struct owners *o, const struct owner *w, enum key key)
+static uint64_t key_of(const struct owners *o, const struct owner *w, enum key key, bool take)
 {
 	switch (key) {
 	case KEY_INSTRUCTION: return w->frame ? w->frame : w->python;
@@ -90,10 +100,22 @@ static uint64_t key_of(const struct owners *o, const struct owner *w, enum key k
 	case KEY_PYTHON_LINE: return owners_call_line(o, w->python);
 	case KEY_PYTHON_CALL: return owners_call(o, w->python);
 	case KEY_PYTHON_FUNCTION: return owners_function(o, w->python);
+	case KEY_CALLED_HERE: return key_called_here(o, w, take);
 	case KEY_OUTER_CALL: return owners_call(o, w->outer);
 	case KEY_OUTER_ENTRY: return owners_call(o, owner_of(o, w->outer)->entry);
 	default: return 1;
 	}
+}
+
+/* Makes a pair. Returns the take. */
+static uint32_t mate_up(struct maker *m, const struct round *r, uint32_t take, uint32_t give)
+{
+	struct pair_change *t = &m->p->at.at[take], *g = &m->p->at.at[give];
+
+	t->mate = give;
+	g->mate = take;
+	t->how = g->how = r->how_extension && owner_of(m->o, t->node)->frame ? r->how_extension : r->how;
+	return take;
 }
 
 static void run_round(struct maker *m, const struct round *r)
@@ -108,7 +130,7 @@ static void run_round(struct maker *m, const struct round *r)
 
 		if (c->mate != PAIR_ALONE || !takes_part(w, c->take ? r->take : r->give))
 			continue;
-		key = key_of(m->o, w, c->take ? r->take_key : r->give_key);
+		key = key_of(m->o, w, c->take ? r->take_key : r->give_key, c->take);
 		if (!key)
 			continue;
 		top = map_at(&tops, key); /* MAP_NONE: the pile is empty */
@@ -116,10 +138,7 @@ static void run_round(struct maker *m, const struct round *r)
 			m->below[i] = *top;
 			*top = i;
 		} else if (*top != MAP_NONE) {
-			c->mate = *top;
-			m->p->at.at[c->mate].mate = i;
-			c->how = m->p->at.at[c->mate].how = r->how;
-			*top = m->below[c->mate];
+			*top = m->below[mate_up(m, r, *top, i)];
 		}
 	}
 	map_free(&tops);

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls functions of refbugs, each with things of its own, in a child process of its own: program.py N NAME ...
+"""Calls functions of a module, each with things of its own, in a child process of its own: program.py MODULE N NAME ...
 
 The children are forked, so that all begin as one program, and end without taking themselves down: where a count is too low, the
 interpreter's end would meet what is gone already."""
+import importlib
 import os
 import sys
 
-import refbugs
+module = importlib.import_module(sys.argv[1])
 
 
 class Thing:
@@ -47,7 +48,7 @@ def loop(function, i):
 def getter(name, i):
     owner = Owner()
     owner.value = Thing()
-    box = refbugs.Box(owner)
+    box = module.Box(owner)
     assert getattr(box, name) is owner.value
     owner.value = None
 
@@ -80,7 +81,7 @@ def borrowed(function, i):
     margin.append([thing] * 4)
     things = [thing]
     margin.append(things)
-    assert function(things) is True
+    assert function(things) in (True, None)
 
 
 def capsule(function, i):
@@ -89,13 +90,64 @@ def capsule(function, i):
     del parcel
 
 
+# ---- refstyles, refraii ----
+
+def helper(function, i):
+    thing = Thing()
+    function(thing)
+
+
+another = goto = release = vector = helper
+
+
+def iterator(function, i):
+    things = [Thing()]
+    function(things)
+
+
+class Shop:
+    def sell(self):
+        thing = Thing()
+        return thing
+
+
+def method(function, i):
+    function(Shop())
+
+
+def dealloc(name, i):
+    thing = Thing()
+    shelf = (module.Leaky if name.startswith('bug') else module.Shelf)(thing)
+    del shelf
+
+
+def setref(name, i):
+    shelf = module.Shelf(None)
+    put = shelf.put_wrong if name.startswith('bug') else shelf.put
+    put(Thing())
+    put(Thing())
+
+
+def last(function, i):
+    function(Thing())
+
+
+def twice(function, i):
+    thing = Thing()
+    margin.append([thing] * 4)
+    margin.append(function(thing))
+
+
+steal = borrowed
+
+
 def main():
-    n = int(sys.argv[1])
-    for name in sys.argv[2:]:
+    n = int(sys.argv[2])
+    for name in sys.argv[3:]:
         pid = os.fork()
         if not pid:
             case = name.split('_', 1)[1]
-            function = name if case == 'getter' else getattr(refbugs, name)
+            function = getattr(module, name, name)
             for i in range(n):
                 globals()[case](function, i)
             os._exit(0)

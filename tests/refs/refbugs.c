@@ -103,8 +103,7 @@ static PyObject *ok_loop(PyObject *self, PyObject *things)
 /* ---- in a getter: what it gets is new already ---- */
 
 struct box {
-	PyObject_HEAD
-	PyObject *owner;
+	PyObject_HEAD PyObject *owner;
 };
 
 static PyObject *box_bug_getter(PyObject *self, void *closure)
@@ -333,7 +332,8 @@ static PyType_Slot box_slots[] = {
 
 static PyType_Spec box_spec = { "refbugs.Box", sizeof(struct box), 0, Py_TPFLAGS_DEFAULT, box_slots };
 
-#define PAIR(name) { "bug_" #name, bug_##name, METH_O, NULL }, { "ok_" #name, ok_##name, METH_O, NULL }
+#define PAIR(name) \
+	{ "bug_" #name, bug_##name, METH_O, NULL }, { "ok_" #name, ok_##name, METH_O, NULL }
 static PyMethodDef methods[] = {
 	PAIR(error_path), PAIR(success),   PAIR(loop),     PAIR(stolen),  PAIR(setitem),
 	PAIR(buildvalue), PAIR(exception), PAIR(borrowed), PAIR(capsule), { NULL, NULL, 0, NULL },
