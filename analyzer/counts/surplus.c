@@ -56,44 +56,50 @@ const char *surplus_reason(const char *type, const char *name, unsigned minor, u
 
 /* ---- trends ---- */
 
-#define TREND_SNAPSHOTS 4   /* the first one is the warm-up */
+#define TREND_SNAPSHOTS 4   /* from the last one before it grew; the first of them is the warm-up */
 #define TREND_GROWN     100 /* references: less is a cache that fills up ... */
 #define TREND_SHARE     10  /* ... and less than this percentage of what is there, noise */
 #define TREND_SHORT     2   /* a pause so many times as short as the mean one shows nothing: the end, usually */
 #define TREND_SLOWING   50  /* percent that the last half must bring of what the first half brought */
 
+/* What a series was at a moment between two snapshots. */
+static uint64_t at_time(const struct surplus *s, const struct surplus_point *at, uint64_t ns)
+{
+	unsigned i = 1;
+	double share;
+
+	while (i + 1 < s->n && s->ns[i] < ns)
+		i++;
+	share = (double)(ns - s->ns[i - 1]) / (double)(s->ns[i] - s->ns[i - 1] + 1);
+	return at[i - 1].references + (uint64_t)((double)(at[i].references - at[i - 1].references) * share);
+}
+
 enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_point *at, uint64_t *ret_grown)
 {
-	uint64_t first, last, grown, middle, mean;
+	unsigned from = 0, end = s->n ? s->n - 1 : 0;
+	uint64_t grown, middle, mean;
 
 	if (ret_grown)
 		*ret_grown = 0;
+	while (from < end && at[from + 1].references == at[from].references)
+		from++;
 	if (s->n < TREND_SNAPSHOTS)
 		return SURPLUS_FEW;
-	first = at[1].references;
-	last = at[s->n - 1].references;
-	mean = (s->ns[s->n - 1] - s->ns[0]) / (s->n - 1);
-	for (unsigned i = 1; i < s->n; i++)
+	mean = (s->ns[end] - s->ns[0]) / end;
+	for (unsigned i = from + 1; i <= end; i++)
 		if (at[i].references < at[i - 1].references ||
 		    (at[i].references == at[i - 1].references && s->ns[i] - s->ns[i - 1] > mean / TREND_SHORT))
 			return SURPLUS_STAYS;
-	grown = last - at[0].references;
+	grown = at[end].references - at[from].references;
 	if (ret_grown)
 		*ret_grown = grown;
-	/* In the same time: snapshots need not be evenly spread. */
-	middle = s->ns[1] + (s->ns[s->n - 1] - s->ns[1]) / 2;
-	for (unsigned i = 1; i + 1 < s->n; i++) {
-		if (s->ns[i + 1] < middle)
-			continue;
-		middle = at[i].references +
-			 (uint64_t)((double)(at[i + 1].references - at[i].references) * (double)(middle - s->ns[i]) /
-				    (double)(s->ns[i + 1] - s->ns[i] + 1));
-		break;
-	}
-	if (grown < TREND_GROWN || grown * 100 < last * TREND_SHARE ||
-	    (last - middle) * 100 < (middle - first) * TREND_SLOWING)
+	if (grown < TREND_GROWN || grown * 100 < at[end].references * TREND_SHARE)
 		return SURPLUS_STAYS;
-	return SURPLUS_GROWS;
+	if (end - from + 1 < TREND_SNAPSHOTS)
+		return SURPLUS_FEW;
+	middle = at_time(s, at, s->ns[from + 1] + (s->ns[end] - s->ns[from + 1]) / 2);
+	return (at[end].references - middle) * 100 < (middle - at[from + 1].references) * TREND_SLOWING ? SURPLUS_STAYS
+													: SURPLUS_GROWS;
 }
 
 /* ---- groups ---- */

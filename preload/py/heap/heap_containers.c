@@ -36,7 +36,8 @@ static uint64_t fitting_items(const char *object, const char *const *items, uint
 static void write_items(const char *object, const struct heap_type *t, const char *const *items, uint64_t n,
 			const char *buffer)
 {
-	const char *raw[] = { buffer };
+	/* without a GIL its size stands before the items */
+	const char *raw[] = { buffer && py_layout.free_threaded ? buffer - 8 : buffer };
 	unsigned n_raw = buffer && heap_record_may_own(buffer);
 	uint64_t written;
 	uint8_t *p;
