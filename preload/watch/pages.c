@@ -17,6 +17,7 @@
  * into one would fail. They are not watched by this means.
  */
 #include "preload/watch/pages.h"
+#include "preload/arena.h"
 #include "preload/os.h"
 #include "preload/py/counts.h"
 #include "preload/watch/faults.h"
@@ -242,7 +243,7 @@ static bool start(const char **ret_why)
 
 	in_place = py_count_parts(&parts) > 1;
 	if (!in_place && !area)
-		area = (uintptr_t)os_map(PAGES * OS_PAGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		area = (uintptr_t)arena_map(PAGES * OS_PAGE);
 	if (!in_place && !area) {
 		*ret_why = "no memory for pages of their own";
 		return false;
