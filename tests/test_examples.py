@@ -48,6 +48,21 @@ def test_leak_in_c(python, tmp):
     assert at == sorted(at), frames
 
 
+def test_reference_leak_in_c(python, tmp):
+    """The line that takes the reference which the error path forgets."""
+    if not shutil.which('cc') or not os.path.exists(os.path.join(python.include, 'Python.h')):
+        raise harness.Skip('no cc, or no Python.h')
+    source = os.path.join(harness.TOP, 'examples', 'pricing.c')
+    harness.run(['cc', '-g', '-O2', '-shared', '-fPIC', '-I' + python.include, '-o', os.path.join(tmp, 'pricing.so'), source]).check()
+    script = os.path.join(harness.TOP, 'examples', 'shop.py')
+    done = harness.run([harness.PYTRACE, 'refs', '--hunt', '--', python.path, '-B', script, tmp], tmp, cwd=tmp).check()
+    said = ' '.join((done.out + done.err).split())
+    with open(source) as f:
+        line, = [n for n, text in enumerate(f, 1) if 'PyObject_GetItem' in text]
+    assert re.search(r'reference-leak: 950 references on __main__\.Item objects; taken at \S*examples/pricing\.c:%d in total' % line, said), said
+    assert len(re.findall('reference-leak:', said)) == 1, said
+
+
 def test_orders(python, tmp):
     """What is held by the listeners, and the cycles that nobody holds."""
     path = os.path.join(harness.TOP, 'examples', 'orders.py')
