@@ -2,6 +2,7 @@
 """The lessons that every text on Python's memory teaches, as far as today's reports reach: each comes out exactly."""
 import json
 import os
+import re
 
 import harness
 
@@ -278,3 +279,66 @@ def test_resurrection(python, tmp):
     if python.version >= (3, 13, 3):  # before, most deaths are not told
         # the first one that died again, and the last one, which lives
         assert [r['resurrected'] for r in doc['rows'] if r['resurrected']] in ([1, 1], [2]), doc['total']
+
+
+# ---- counts ----
+
+def watched(python, tmp, name, *marks, **env):
+    """The histories of what the marked lines made, in the order of the marks; the trace; what was printed."""
+    rules = ','.join('site:%s.py:%d' % (name, line_of(name, mark)) for mark in marks)
+    done = run(python, tmp, name, PYTRACE_WATCH=rules, **env)
+    doc = harness.report('refs', '--limit', '0', done.trace)
+    if not doc['watch']['means']:
+        raise harness.Skip(doc['watch']['off'])
+    objects = [[o for o in doc['objects'] if o['kind'] == 'watched' and o['type'] == 'list' and o['site'] and
+                os.path.basename(o['site']['file']) == name + '.py' and o['site']['line'] == line_of(name, mark)]
+               for mark in marks]
+    assert all(len(found) == 1 for found in objects), [(o['type'], o['site']) for o in doc['objects']]
+    return [found[0] for found in objects], done
+
+
+def story(history):
+    return [(c['site']['line'], c['delta'], c['count']) for c in history['changes']]
+
+
+def test_counts_go_up_and_down(python, tmp):
+    (a, c), done = watched(python, tmp, 'counts_go', 'made', 'made by a function')
+    line = {m: line_of('counts_go', m) for m in ('made', 'taken', 'given', 'given last')}
+    assert story(a) == [(line['made'], 1, 1), (line['taken'], 1, 2), (line['given'], -1, 1), (line['given last'], -1, 0)], story(a)
+    assert [int(n) - 1 for n in done.out.split()] == [count for _, _, count in story(a)][:3], done.out
+    assert (a['end']['why'], a['died_at']['line'], a['whole']) == ('died', line['given last'], True), a['end']
+    line = {m: line_of('counts_go', m + ' by a function') for m in ('made', 'taken', 'given', 'given last')}
+    assert story(c) == [(line['made'], 1, 1), (line['taken'], 1, 2), (line['given'], -1, 1), (line['given last'], -1, 0)], story(c)
+    assert (c['end']['why'], c['died_at']['line']) == ('died', line['given last']), c['end']
+    raw = harness.report('refs', '--raw', '--object', str(a['watch']), done.trace)['objects'][0]
+    assert sum(x['delta'] * x['times'] for x in raw['changes']) == 0 and raw['n_changes'] > 8, raw['n_changes']
+    text = harness.pytrace('refs', '--object', str(a['watch']), done.trace).out
+    assert 'del b  # given last' in text, text
+    assert re.search(r'ended: died at \S*counts_go\.py:%d,' % line_of('counts_go', 'given last'), text), text
+
+
+def test_containers_hold(python, tmp):
+    marks = ['made', 'into a tuple', 'into a dict', 'into a closure', 'into an attribute', 'into a list, twice', 'out of the tuple',
+             'out of the dict', 'out of the closure', 'out of the attribute', 'out of the list', 'the last one']
+    (thing,), done = watched(python, tmp, 'containers_hold', 'made')
+    deltas = [1, 1, 1, 1, 1, 2, -1, -1, -1, -1, -2, -1]
+    counts = [sum(deltas[:i + 1]) for i in range(len(deltas))]
+    assert story(thing) == [(line_of('containers_hold', m), d, n) for m, d, n in zip(marks, deltas, counts)], story(thing)
+    assert thing['died_at']['line'] == line_of('containers_hold', 'the last one'), thing['died_at']
+    doc = harness.report('paths', '--snapshot', '1', '--count', '60', done.trace, thing['address'])
+    held = set(doc['expressions'])
+    want = {'__main__.thing', '__main__.pair[0]', "__main__.table['thing']", '__main__.recall.<closure>.value',
+            '__main__.holder.thing', '__main__.items[0]'}
+    assert want <= held, held
+    points = harness.report('refs', '--address', thing['address'], '--type', 'list', done.trace)['objects']
+    assert [o['kind'] for o in points] == ['watched'], points
+
+
+def test_scope_ends_in_counts(python, tmp):
+    """Frames tell of their end from 3.11 on: then what a variable gives stands at the return, before at the call."""
+    (local, returned), done = watched(python, tmp, 'scope_counts', 'local', 'returned')
+    line = {m: line_of('scope_counts', m) for m in ('local', 'its end', 'its call', 'returned', 'held', 'let go', 'the last one')}
+    end = line['its end' if python.version >= (3, 11) else 'its call']
+    assert story(local) == [(line['local'], 1, 1), (end, -1, 0)] and local['died_at']['line'] == end, (story(local), local['died_at'])
+    assert story(returned) == [(line['returned'], 1, 1), (line['held'], 1, 2), (line['let go'], -1, 1), (line['the last one'], -1, 0)], \
+        story(returned)

@@ -89,7 +89,10 @@ static const char *type_of(const struct refs_report *x, const struct history *h,
 static enum refs_end end_of(const struct history *h)
 {
 	switch (h->end) {
-	case PT_UNWATCH_DIED: return h->end_count ? REFS_WRONG : REFS_DIED;
+	case PT_UNWATCH_DIED:
+		if (!h->end_count)
+			return REFS_DIED;
+		return h->block.address && h->block.moved ? REFS_MOVED : REFS_WRONG;
 	case PT_UNWATCH_ROTATED: return REFS_ROTATED;
 	case PT_UNWATCH_IMMORTAL: return REFS_IMMORTAL;
 	case PT_UNWATCH_LOST: return REFS_LOST;
@@ -99,7 +102,7 @@ static enum refs_end end_of(const struct history *h)
 
 static struct refs_object object_of(struct refs_report *x, const struct history *h)
 {
-	bool died = history_died(h);
+	bool died = history_died(h) && end_of(h) != REFS_MOVED;
 	struct refs_object o = {
 		.history = h,
 		.end = end_of(h),
@@ -483,6 +486,7 @@ static json_t *type_json(const struct refs_type *t)
 	json_put(o, "died_unbalanced", json_bytes(t->by_end[REFS_WRONG]));
 	json_put(o, "alive", json_bytes(t->by_end[REFS_ALIVE]));
 	json_put(o, "rotated", json_bytes(t->by_end[REFS_ROTATED]));
+	json_put(o, "moved", json_bytes(t->by_end[REFS_MOVED]));
 	json_put(o, "references", json_integer(t->references));
 	return o;
 }

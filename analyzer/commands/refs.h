@@ -23,6 +23,7 @@ enum refs_end {
 	REFS_WRONG,    /* it died, and its count was not 0 */
 	REFS_LOST,     /* the means was taken away */
 	REFS_IMMORTAL, /* it became so */
+	REFS_MOVED,    /* its block was moved by a realloc */
 	REFS_ROTATED,  /* its place was given to another object */
 	REFS_DIED,     /* with a count of 0 */
 	REFS_ENDS,

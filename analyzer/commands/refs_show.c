@@ -13,6 +13,7 @@ enum {
 	CHANGES_TAIL = 12, /* ... and the last ones */
 	TYPES_SHOWN = 10,
 	POINTS_SHOWN = 20,
+	WHERE_WIDTH = 56, /* of a place in a sentence */
 };
 
 static double seconds(uint64_t ns) { return (double)ns / 1e9; }
@@ -22,6 +23,23 @@ static const char *where(struct report *r, struct refs_report *x, node_id node, 
 	if (node <= NODE_UNKNOWN)
 		return "(no line)";
 	return view_node_where(x->t, node, r->common.full, buf, cap);
+}
+
+/* The same for a line of text: long paths lose their middle. */
+static const char *short_where(struct report *r, struct refs_report *x, node_id node, char *buf, size_t cap)
+{
+	char whole[4096] = "";
+	FILE *f;
+
+	where(r, x, node, whole, sizeof whole);
+	if (r->common.full || strlen(whole) < WHERE_WIDTH)
+		return where(r, x, node, buf, cap);
+	f = fmemopen(buf, cap, "w");
+	if (!f)
+		return where(r, x, node, buf, cap);
+	format_elide(f, whole, WHERE_WIDTH);
+	fclose(f);
+	return buf;
 }
 
 static const char *function(struct report *r, struct refs_report *x, node_id node, char *buf, size_t cap)
@@ -83,6 +101,7 @@ static void print_answer(struct report *r, struct refs_report *x)
 		{ REFS_ROTATED, "had to give their place to others" },
 		{ REFS_IMMORTAL, "became immortal" },
 		{ REFS_LOST, "were lost sight of" },
+		{ REFS_MOVED, "were moved by realloc" },
 	};
 	const char *rules = defs_meta(&x->t->trace.defs, "watch", NULL);
 	const char *off = defs_meta(&x->t->trace.defs, "watch.off", NULL);
@@ -179,13 +198,22 @@ static void change_row(struct report *r, struct refs_report *x, struct table *t,
 	table_cell(t, "%s", buf);
 }
 
+static bool has_runs(const struct history_change *at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (at[i].times > 1)
+			return true;
+	return false;
+}
+
 static void print_changes(struct report *r, struct refs_report *x, const struct history_change *at, size_t n)
 {
-	static const struct table_column columns[] = {
+	bool has_times = has_runs(at, n);
+	const struct table_column columns[] = {
 		{ .title = "time", .right = true },
 		{ .title = "change", .right = true, .style = STYLE_STRONG },
 		{ .title = "count", .right = true },
-		{ .title = "times", .right = true },
+		{ .title = has_times ? "times" : "", .right = true },
 		{ .title = "at", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 		{ .title = "source", .elastic = true, .style = STYLE_CODE },
@@ -210,6 +238,15 @@ static void print_changes(struct report *r, struct refs_report *x, const struct 
 			(unsigned)x->own->object);
 }
 
+/* A chain that is nothing but the object, which C code holds. */
+static bool is_own(const char *expression)
+{
+	static const char end[] = " held by C code>";
+	size_t n = strlen(expression);
+
+	return n > sizeof end && !strcmp(expression + n - (sizeof end - 1), end);
+}
+
 static void print_held(struct report *r, struct refs_report *x, const struct refs_object *o)
 {
 	char *holders[REFS_HOLDERS], safe[4096];
@@ -217,6 +254,11 @@ static void print_held(struct report *r, struct refs_report *x, const struct ref
 
 	for (unsigned i = 0; i < n; i++) {
 		fputs(i ? ", and " : ", held by ", r->out.file);
+		if (is_own(holders[i])) {
+			fputs("nobody that the snapshot knows: C code", r->out.file);
+			free(holders[i]);
+			continue;
+		}
 		format_elide(r->out.file, format_printable(safe, sizeof safe, holders[i]),
 			     r->common.full ? sizeof safe : r->out.width / 2);
 		free(holders[i]);
@@ -234,17 +276,21 @@ static void print_end(struct report *r, struct refs_report *x, const struct refs
 	fputs("   ended: ", f);
 	switch (o->end) {
 	case REFS_DIED:
-		fprintf(f, "died at %s, %s\n", where(r, x, o->died_node, buf, sizeof buf),
+		fprintf(f, "died at %s, %s\n", short_where(r, x, o->died_node, buf, sizeof buf),
 			format_seconds(seconds(o->died_ns)).text);
 		return;
 	case REFS_WRONG:
 		fprintf(f, "its block was given back at %s while its count was %d\n",
-			where(r, x, o->died_node, buf, sizeof buf), h->end_count);
+			short_where(r, x, o->died_node, buf, sizeof buf), h->end_count);
 		return;
 	case REFS_ROTATED:
 		fprintf(f, "rotated out after %s without a change, with a count of %d",
 			format_seconds(seconds(quiet)).text, h->count);
 		break;
+	case REFS_MOVED:
+		fprintf(f, "moved by realloc at %s, with a count of %d\n",
+			short_where(r, x, h->end_node, buf, sizeof buf), h->end_count);
+		return;
 	case REFS_IMMORTAL: fprintf(f, "became immortal: its count means nothing any more"); break;
 	case REFS_LOST: fprintf(f, "lost sight of at %s", format_seconds(seconds(h->end_ns)).text); break;
 	default:
@@ -254,8 +300,8 @@ static void print_end(struct report *r, struct refs_report *x, const struct refs
 	print_held(r, x, o);
 	fputc('\n', f);
 	if (o->end != REFS_ALIVE && o->died_ns != UINT64_MAX)
-		fprintf(f, "          its block was given back at %s, %s\n", where(r, x, o->died_node, buf, sizeof buf),
-			format_seconds(seconds(o->died_ns)).text);
+		fprintf(f, "          its block was given back at %s, %s\n",
+			short_where(r, x, o->died_node, buf, sizeof buf), format_seconds(seconds(o->died_ns)).text);
 }
 
 static void print_made(struct report *r, struct refs_report *x, const struct refs_object *o, size_t number)
@@ -269,7 +315,7 @@ static void print_made(struct report *r, struct refs_report *x, const struct ref
 	if (o->history)
 		fprintf(f, " (watch %u)", o->history->number);
 	if (o->node > NODE_UNKNOWN) {
-		fprintf(f, ", made at %s", where(r, x, o->node, buf, sizeof buf));
+		fprintf(f, ", made at %s", short_where(r, x, o->node, buf, sizeof buf));
 		fprintf(f, " in %s", function(r, x, o->node, buf, sizeof buf));
 	}
 	if (o->history && !history_is_whole(o->history))
@@ -335,7 +381,7 @@ static void print_points(struct report *r, struct refs_report *x, const struct r
 	table_free(&t);
 	if (o->died_ns != UINT64_MAX)
 		fprintf(r->out.file, "   its block was given back at %s, %s\n",
-			where(r, x, o->died_node, buf, sizeof buf), format_seconds(seconds(o->died_ns)).text);
+			short_where(r, x, o->died_node, buf, sizeof buf), format_seconds(seconds(o->died_ns)).text);
 	else if (o->at_end != HEAP_NONE) {
 		fputs("   alive at the last snapshot", r->out.file);
 		print_held(r, x, o);

@@ -6,7 +6,8 @@
 
 #define NET_NATIVE UINT32_MAX
 enum {
-	STEADY = 3,          /* times of a run after which the others are like it */
+	STEADY = 3,          /* times of a run after which the others should be like it */
+	STEADY_MAX = 12,     /* or must be */
 	VARIABLES_MAX = 256, /* of a thread that are remembered */
 	PARTS_MAX = 24,      /* of an activation that are told apart: lines and functions of C */
 	ALONE = PT_COUNT_BIRTH | PT_COUNT_START | PT_COUNT_UNSEEN | PT_COUNT_MERGED,
@@ -187,7 +188,8 @@ static bool is_same_place(const struct pt_position *a, const struct pt_position 
 	       a->end_column == b->end_column;
 }
 
-/* Where the instruction at `offset` ends. Without columns it can't be told from the next one: it has no caches then. */
+/* Where the instruction at `offset` ends; what follows may be at the same place of the source. Without columns it can't
+ * be told from the next one: it has no caches then. */
 static uint32_t instruction_end(const struct code *code, uint32_t offset)
 {
 	struct pt_position at = lines_find(code, offset), next;
@@ -225,7 +227,9 @@ static bool find_returns(const struct net_lines *l, node_id frame)
 
 	if (code->linetable == PT_LINETABLE_LNOTAB && lines_find(code, UINT32_MAX - 1).line == line)
 		return is_last_seen(l, node_at(l, frame)->code, offset);
-	return line > 0 && (lines_find(code, end).line != line || lines_find(code, end + CODE_UNIT).line != line);
+	if (lines_find(code, end).line != line)
+		return line > 0 && end == offset + CODE_UNIT;
+	return line > 0 && lines_find(code, end + CODE_UNIT).line != line;
 }
 
 static bool returns(struct net_lines *l, node_id frame)
@@ -520,7 +524,7 @@ static void leave(struct work *w, struct open_lines *o, const struct history_cha
 	if (caller == NODE_EMPTY || !has_pushed(w, o, caller)) {
 		o->last_take = NODE_EMPTY;
 		close_all_above(w, o, caller);
-		if (!unbind(w, o, caller, node_at(w->lines, frame)->code))
+		if (c->delta != -1 || !unbind(w, o, caller, node_at(w->lines, frame)->code))
 			emit(w, c, w->key);
 		return;
 	}
@@ -587,15 +591,41 @@ static void note_sum(void *self, const struct group *g, size_t i, struct net_par
 struct more {
 	const struct befores *before;
 	uint32_t times;
+	int64_t grown; /* what open sums changed by */
 };
+
+static const struct before *find_before(const struct befores *b, const struct group *g, size_t part)
+{
+	for (size_t i = 0; i < b->at.n; i++)
+		if (b->at.at[i].group == g->id && b->at.at[i].part == part)
+			return &b->at.at[i];
+	return NULL;
+}
+
+static bool was_open(const struct befores *b, const struct group *g)
+{
+	for (size_t i = 0; i < b->at.n; i++)
+		if (b->at.at[i].group == g->id)
+			return true;
+	return false;
+}
+
+static void note_growth(void *self, const struct group *g, size_t i, struct net_part *p)
+{
+	struct more *m = self;
+	const struct before *before = find_before(m->before, g, i);
+
+	if (was_open(m->before, g))
+		m->grown += p->sum - (before ? before->sum : 0);
+}
 
 static void add_times(void *self, const struct group *g, size_t i, struct net_part *p)
 {
-	const struct more *m = self;
+	struct more *m = self;
+	const struct before *before = find_before(m->before, g, i);
 
-	for (size_t k = 0; k < m->before->at.n; k++)
-		if (m->before->at.at[k].group == g->id && m->before->at.at[k].part == i)
-			p->sum += (p->sum - m->before->at.at[k].sum) * m->times;
+	if (was_open(m->before, g))
+		p->sum += (p->sum - (before ? before->sum : 0)) * m->times;
 }
 
 static void feed_time(struct work *w, const struct history_change *run, uint32_t time)
@@ -610,30 +640,71 @@ static void feed_time(struct work *w, const struct history_change *run, uint32_t
 	}
 }
 
-/* The first time closes what was open before, or the second one does, when the first goes on with it. Each time from
- * the third one on is like the one before: the same activations open, go on and close. */
-static void feed_run(struct work *w, const struct history_change *run)
+/* Whether one more time closes as much as the last one did, and adds as much to what stays open: then all will. */
+static bool is_steady(struct work *w, const struct history_change *run, size_t first, struct more *more)
 {
-	struct befores before = { 0 };
-	struct more more = { &before, run->times - STEADY };
-	size_t first;
+	int64_t sum = 0;
 
-	for (uint32_t time = 0; time + 1 < STEADY && time < run->times; time++)
-		feed_time(w, run, time);
-	if (run->times < STEADY)
-		return;
-	each_part(w, note_sum, &before);
-	first = w->entries.n;
-	w->floor = run->times > STEADY ? first : w->floor;
-	feed_time(w, run, STEADY);
-	each_part(w, add_times, &more);
+	for (unsigned i = 0; i < run->period; i++)
+		sum -= run[i].delta;
+	for (size_t i = first; i < w->entries.n; i++)
+		sum += w->entries.at[i].dropped ? 0 : w->entries.at[i].c.delta;
+	more->grown = 0;
+	each_part(w, note_growth, more);
+	return sum + more->grown == 0;
+}
+
+static void weigh(struct work *w, size_t first, struct more *more)
+{
+	each_part(w, add_times, more);
 	w->runs++;
-	w->floor = more.times ? w->entries.n : w->floor;
-	for (size_t i = first; i < w->entries.n && more.times; i++) {
-		w->entries.at[i].c.times = more.times + 1;
+	for (size_t i = first; i < w->entries.n; i++) {
+		w->entries.at[i].c.times = more->times + 1;
 		w->entries.at[i].run = w->runs;
 	}
-	array_free(&before.at);
+}
+
+/* What comes out different each time is left as it is. */
+static void emit_raw(struct work *w, const struct history_change *run, uint32_t times)
+{
+	w->runs++;
+	for (unsigned i = 0; i < run->period; i++) {
+		struct history_change c = run[i];
+
+		c.ns = c.last_ns;
+		c.times = times;
+		emit(w, &c, ++w->key);
+		w->entries.at[w->entries.n - 1].run = w->runs;
+	}
+}
+
+/* The first times close what was open before; soon each one is like the one before: the same activations open, go on
+ * and close. Then the rest are so many of these. */
+static void feed_run(struct work *w, const struct history_change *run)
+{
+	uint32_t time = 0;
+
+	for (; time + 1 < STEADY && time < run->times; time++)
+		feed_time(w, run, time);
+	while (time < run->times) {
+		struct befores before = { 0 };
+		struct more more = { .before = &before, .times = run->times - ++time };
+		size_t first = w->entries.n;
+		bool steady;
+
+		each_part(w, note_sum, &before);
+		w->floor = more.times ? first : w->floor;
+		feed_time(w, run, STEADY);
+		steady = more.times && is_steady(w, run, first, &more);
+		if (steady)
+			weigh(w, first, &more);
+		else if (more.times && time > STEADY_MAX)
+			emit_raw(w, run, more.times);
+		w->floor = more.times ? w->entries.n : w->floor;
+		if (steady || time > STEADY_MAX)
+			time = run->times;
+		array_free(&before.at);
+	}
 }
 
 /* ---- putting them into order ---- */
