@@ -21,14 +21,8 @@ extern const struct command command_leaks;
 static json_t *summary_json(struct report *r, const struct finding_list *list)
 {
 	json_t *o = json_object();
-	uint64_t live = 0, peak = 0;
 
-	for (size_t i = 0; i < r->n_traces; i++) {
-		live += r->traces[i]->account.at[ACCOUNT_END].bytes;
-		peak += r->traces[i]->account.at[ACCOUNT_PEAK].bytes;
-	}
-	json_put(o, "live_bytes", json_bytes(live));
-	json_put(o, "peak_bytes", json_bytes(peak));
+	report_put_alive(r, o);
 	json_put(o, "findings", json_bytes(list->n_found));
 	json_put(o, "undecided", json_bytes(list->n_undecided));
 	json_put(o, "unfreed", json_bytes(list->n - list->n_found - list->n_undecided));

@@ -104,14 +104,8 @@ static json_t *item_json(const struct gate_item *item)
 static json_t *summary_json(const struct report *r, const struct gate *g, const struct finding_list *list)
 {
 	json_t *o = json_object();
-	uint64_t live = 0, peak = 0;
 
-	for (size_t i = 0; i < r->n_traces; i++) {
-		live += r->traces[i]->account.at[ACCOUNT_END].bytes;
-		peak += r->traces[i]->account.at[ACCOUNT_PEAK].bytes;
-	}
-	json_put(o, "live_bytes", json_bytes(live));
-	json_put(o, "peak_bytes", json_bytes(peak));
+	report_put_alive(r, o);
 	json_put(o, "findings", json_bytes(g->n));
 	json_put(o, "undecided", json_bytes(list->n_undecided));
 	json_put(o, "new", json_bytes(g->by_status[GATE_NEW]));

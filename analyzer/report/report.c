@@ -492,6 +492,18 @@ void report_put_processes(struct report *r, void (*put)(json_t *o, const struct 
 	json_put(r->json, "processes", list);
 }
 
+void report_put_alive(const struct report *r, json_t *o)
+{
+	uint64_t live = 0, peak = 0;
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		live += r->traces[i]->account.at[ACCOUNT_END].bytes;
+		peak += r->traces[i]->account.at[ACCOUNT_PEAK].bytes;
+	}
+	json_put(o, "live_bytes", json_bytes(live));
+	json_put(o, "peak_bytes", json_bytes(peak));
+}
+
 char *report_layers(unsigned layers, char *buf, size_t cap)
 {
 	size_t used = 0;

@@ -113,6 +113,9 @@ const char *report_allocator(const struct trace *t);
  * has them all. */
 void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t));
 
+/* Into `o`: live_bytes and peak_bytes, of all processes together. */
+void report_put_alive(const struct report *r, json_t *o);
+
 /* "object, raw" from a set of layers. */
 char *report_layers(unsigned layers, char *buf, size_t cap);
 json_t *report_layers_json(unsigned layers);
