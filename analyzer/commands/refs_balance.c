@@ -47,7 +47,7 @@ static json_t *partners_json(struct refs_report *x, const struct balance_row *ro
 
 		json_put(o, "times", json_integer((json_int_t)row->partners[i].n));
 		json_put(o, "how", json_text(pair_how_name(row->partners[i].how)));
-		json_put(o, "site", place_json(place_find(&x->t->places, row->partners[i].frame)));
+		json_put(o, "site", place_json(owner_place(&x->t->places, row->partners[i].at)));
 		json_add(list, o);
 	}
 	return list;
@@ -68,7 +68,7 @@ static json_t *row_json(struct refs_report *x, const struct refs_balance *b, con
 	json_put(o, "direct", json_boolean(row->direct));
 	json_put(o, "example",
 		 row->example == UINT32_MAX ? json_null() : json_integer(x->histories.at.at[row->example].number));
-	json_put(o, "site", place_json(place_find(&x->t->places, row->frame)));
+	json_put(o, "site", place_json(owner_place(&x->t->places, row->owner)));
 	json_put(o, "stack", place_stack_json(&x->t->places, row->node));
 	json_put(o, "partners", partners_json(x, row));
 	json_put(o, "evidence", json_text(balance_evidence(&b->balance, row, text, sizeof text)));
@@ -100,7 +100,8 @@ static void print_source(struct report *r, struct refs_report *x, const struct b
 	char text[1000], safe[1000];
 	bool changed;
 
-	if (!place_source(&x->t->places, place_find(&x->t->places, row->frame), text, sizeof text, &changed) || changed)
+	if (!place_source(&x->t->places, owner_place(&x->t->places, row->owner), text, sizeof text, &changed) ||
+	    changed)
 		return;
 	fprintf(r->out.file, "       %s%s%s\n", output_style(&r->out, STYLE_CODE),
 		format_printable(safe, sizeof safe, text), output_style(&r->out, STYLE_PLAIN));

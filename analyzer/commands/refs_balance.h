@@ -3,6 +3,7 @@
 #pragma once
 #include "analyzer/commands/refs.h"
 #include "analyzer/counts/balance.h"
+#include "analyzer/report/owner_places.h"
 
 struct refs_balance {
 	struct owner_names names;

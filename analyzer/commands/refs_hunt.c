@@ -228,7 +228,7 @@ static int put_head(const struct hunt *h, const struct refs_report *x, const str
 
 static void print_row(const struct hunt *h, struct refs_report *x, const struct balance_row *row)
 {
-	const struct place *p = place_find(&x->t->places, row->frame);
+	const struct place *p = owner_place(&x->t->places, row->owner);
 	char text[4000], where[600], function[300], evidence[1200], safe[4000];
 	int used = put_head(h, x, row, text, sizeof text);
 

@@ -17,6 +17,7 @@ enum {
 	MANY_OF_ONE = 3,   /* references to one object that are no longer on purpose */
 	MANY_OBJECTS = 10, /* objects, or ... */
 	SOME_OBJECTS = 10, /* ... one in so many */
+	MOST_ROUNDS = 4,   /* of looking for functions that hand out */
 	SOME_STORED = 20,  /* takes, one in so many of which other calls give back: its owner holds references */
 };
 
@@ -60,29 +61,49 @@ struct partner {
 	uint32_t row;
 };
 
+/* The changes of a row with one stack. */
+struct spot {
+	uint32_t row;
+	node_id node;
+	uint64_t n[2], bad[2]; /* gives, takes */
+};
+
 struct judge {
 	struct balance *b;
 	const struct owners *o;
 	const struct heap *heap;
 	int32_t *surplus; /* by object of the heap */
-	struct map by_line, by_partner;
+	struct map by_line, by_partner, by_spot;
+	struct map *handing;          /* lines of functions that hand out references: their callers are the owners */
 	ARRAY(struct record) records; /* by row */
 	ARRAY(struct partner) partners;
+	ARRAY(struct spot) spots;
 	ARRAY(struct candidate) candidates;
 	ARRAY(struct object_case) cases;
 };
 
 /* ---- rows ---- */
 
+/* The line that a frame's changes count to. */
+static struct owner_level level_of(const struct judge *j, node_id frame)
+{
+	struct owner_level at = owners_level(j->o, frame), caller = at;
+
+	while (j->handing->n && map_find(j->handing, owners_line(j->o, at)) != MAP_NONE && owners_caller(j->o, &caller))
+		at = caller;
+	return at;
+}
+
 static uint32_t row_of(struct judge *j, node_id frame, node_id node, uint32_t type)
 {
-	uint64_t line = owners_line(j->o, frame);
+	struct owner_level owner = level_of(j, frame);
+	uint64_t line = owners_line(j->o, owner);
 	uint32_t *at = map_at(&j->by_line, map_mix(line ^ map_mix(type + UINT64_C(1))));
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)j->b->rows.n;
 		*array_push(&j->b->rows) = (struct balance_row){
-			.verdict = BALANCE_FINE, .type = type, .frame = frame, .node = node, .example = UINT32_MAX
+			.verdict = BALANCE_FINE, .type = type, .owner = owner, .node = node, .example = UINT32_MAX
 		};
 		*array_push(&j->records) = (struct record){ 0 };
 	}
@@ -91,14 +112,26 @@ static uint32_t row_of(struct judge *j, node_id frame, node_id node, uint32_t ty
 
 static void count_partner(struct judge *j, uint32_t row, node_id frame, uint8_t how)
 {
-	uint64_t key = map_mix(owners_line(j->o, frame) ^ map_mix((uint64_t)row << 8 | how));
+	struct owner_level level = level_of(j, frame);
+	uint64_t key = map_mix(owners_line(j->o, level) ^ map_mix((uint64_t)row << 8 | how));
 	uint32_t *at = map_at(&j->by_partner, key);
 
 	if (*at == MAP_NONE) {
 		*at = (uint32_t)j->partners.n;
-		*array_push(&j->partners) = (struct partner){ .is = { .frame = frame, .how = how }, .row = row };
+		*array_push(&j->partners) = (struct partner){ .is = { .at = level, .how = how }, .row = row };
 	}
 	j->partners.at[*at].is.n++;
+}
+
+static struct spot *spot_of(struct judge *j, uint32_t row, node_id node)
+{
+	uint32_t *at = map_at(&j->by_spot, (uint64_t)row << 32 | node);
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)j->spots.n;
+		*array_push(&j->spots) = (struct spot){ .row = row, .node = node };
+	}
+	return &j->spots.at[*at];
 }
 
 static node_id owner_frame(const struct owner *w) { return w->frame ? w->frame : w->python; }
@@ -115,6 +148,7 @@ static uint32_t count_change(struct judge *j, const struct pairs *p, const struc
 	row->gives += !c->take;
 	row->direct |= w->direct;
 	row->how[c->how]++;
+	spot_of(j, at, c->node)->n[c->take]++;
 	row->objects += record->last_object != history + 1;
 	record->last_object = history + 1;
 	if (c->mate != PAIR_ALONE)
@@ -277,6 +311,7 @@ static void blame(struct judge *j, const struct object_case *is, struct candidat
 	bool take = is->surplus > 0, again = record->last_bad == is->history + 1;
 
 	c->blamed = true;
+	spot_of(j, c->row, c->node)->bad[c->role <= ROLE_CAME]++;
 	record->last_bad = is->history + 1;
 	row->first_ns = row->leaked + row->over ? row->first_ns : c->ns;
 	row->last_ns = c->ns;
@@ -401,6 +436,111 @@ static void decide_all(struct judge *j)
 	free(sure);
 }
 
+/* ---- who hands out ---- */
+
+/* What a row's changes are when told apart by the lines that called it. */
+struct group {
+	uint64_t line, n, bad;
+};
+
+enum { MOST_GROUPS = 64, MOST_CALLERS = 8 };
+
+struct climb {
+	struct judge *j;
+	uint32_t row;
+	bool take;
+	unsigned n_groups;
+	struct group groups[MOST_GROUPS];
+};
+
+static bool add_to_group(struct climb *c, uint64_t line, const struct spot *s)
+{
+	unsigned i = 0;
+
+	while (i < c->n_groups && c->groups[i].line != line)
+		i++;
+	if (i == MOST_GROUPS)
+		return false;
+	if (i == c->n_groups)
+		c->groups[c->n_groups++] = (struct group){ .line = line };
+	c->groups[i].n += s->n[c->take];
+	c->groups[i].bad += s->bad[c->take];
+	return true;
+}
+
+/* Puts the changes of the row into groups by the line that is `up` calls outwards. False: not all have one. */
+static bool group_by_caller(struct climb *c, unsigned up)
+{
+	c->n_groups = 0;
+	for (size_t i = 0; i < c->j->spots.n; i++) {
+		const struct spot *s = &c->j->spots.at[i];
+		struct owner_level at;
+
+		if (s->row != c->row || !s->n[c->take])
+			continue;
+		at = level_of(c->j, owner_frame(owner_of(c->j->o, s->node)));
+		for (unsigned k = 0; k < up; k++) {
+			if (!owners_caller(c->j->o, &at))
+				return false;
+		}
+		if (!add_to_group(c, owners_line(c->j->o, at), s))
+			return false;
+	}
+	return true;
+}
+
+/* Whether some groups lose nearly all and the others nothing. */
+static bool tells_apart(const struct climb *c)
+{
+	bool clean = false;
+
+	for (unsigned i = 0; i < c->n_groups; i++) {
+		if (c->groups[i].bad * 10 < c->groups[i].n * 9 && c->groups[i].bad)
+			return false;
+		clean |= !c->groups[i].bad;
+	}
+	return clean;
+}
+
+/* The lines of the row, up to the callers that are to be told apart, hand out. */
+static void add_handing(struct climb *c, unsigned up)
+{
+	for (size_t i = 0; i < c->j->spots.n; i++) {
+		const struct spot *s = &c->j->spots.at[i];
+		struct owner_level at;
+
+		if (s->row != c->row || !s->n[c->take])
+			continue;
+		at = level_of(c->j, owner_frame(owner_of(c->j->o, s->node)));
+		for (unsigned k = 0; k < up; k++) {
+			*map_at(c->j->handing, owners_line(c->j->o, at)) = 1;
+			owners_caller(c->j->o, &at);
+		}
+	}
+}
+
+/* Finds rows that are not the owners of what they take. Returns how many. */
+static unsigned find_handing(struct judge *j)
+{
+	unsigned n = 0;
+
+	for (uint32_t row = 0; row < j->b->rows.n; row++) {
+		const struct balance_row *r = &j->b->rows.at[row];
+		struct climb c = { .j = j, .row = row, .take = r->leaked >= r->over };
+		bool found = false;
+
+		for (unsigned up = 1; r->leaked + r->over && !found && up <= MOST_CALLERS; up++) {
+			if (!group_by_caller(&c, up) || (c.n_groups > 1 && !tells_apart(&c)))
+				break;
+			found = c.n_groups > 1;
+			if (found)
+				add_handing(&c, up);
+		}
+		n += found;
+	}
+	return n;
+}
+
 /* ---- verdicts ---- */
 
 /* Greenlets: the stacks of those that wait are put aside, with the references that their frames hold. */
@@ -429,7 +569,7 @@ static enum balance_verdict verdict_of(const struct judge *j, const struct balan
 		return BALANCE_OVER;
 	if (!r->leaked)
 		return BALANCE_FINE;
-	return is_leak(j, r) && !owner_of(j->o, r->frame)->import ? BALANCE_LEAK : BALANCE_UNDECIDED;
+	return is_leak(j, r) && !owner_of(j->o, r->owner.node)->import ? BALANCE_LEAK : BALANCE_UNDECIDED;
 }
 
 static uint64_t how_bad(const struct balance_row *r) { return r->leaked > r->over ? r->leaked : r->over; }
@@ -445,14 +585,14 @@ static int worse_first(const void *a, const void *b)
 		return bad_x > bad_y ? -1 : 1;
 	if (x->takes + x->gives != y->takes + y->gives)
 		return x->takes + x->gives > y->takes + y->gives ? -1 : 1;
-	return x->frame < y->frame ? -1 : x->frame > y->frame;
+	return x->owner.node < y->owner.node ? -1 : x->owner.node > y->owner.node;
 }
 
 static int more_first(const void *a, const void *b)
 {
 	const struct partner *x = a, *y = b;
 
-	return x->is.n != y->is.n ? (x->is.n > y->is.n ? -1 : 1) : x->is.frame < y->is.frame ? -1 : 1;
+	return x->is.n != y->is.n ? (x->is.n > y->is.n ? -1 : 1) : x->is.at.node < y->is.at.node ? -1 : 1;
 }
 
 static void add_partners(struct judge *j)
@@ -486,30 +626,53 @@ static int32_t *surplus_by_object(const struct heap *h)
 	return surplus;
 }
 
+static void judge_free(struct judge *j)
+{
+	map_free(&j->by_line);
+	map_free(&j->by_partner);
+	map_free(&j->by_spot);
+	array_free(&j->records);
+	array_free(&j->partners);
+	array_free(&j->spots);
+	array_free(&j->candidates);
+	array_free(&j->cases);
+}
+
+/* All, as far as it is known who hands out. Returns how many more that does. */
+static unsigned judge_all(struct judge *j)
+{
+	unsigned n;
+
+	for (uint32_t i = 0; i < j->b->histories->at.n; i++) {
+		if (!history_is_none(&j->b->histories->at.at[i]))
+			take_history(j, i);
+	}
+	decide_all(j);
+	n = find_handing(j);
+	add_partners(j);
+	for (size_t i = 0; i < j->b->rows.n; i++)
+		j->b->rows.at[i].verdict = (uint8_t)verdict_of(j, &j->b->rows.at[i]);
+	if (j->b->rows.n)
+		qsort(j->b->rows.at, j->b->rows.n, sizeof *j->b->rows.at, worse_first);
+	return n;
+}
+
 void balance_make(struct balance *b, const struct histories *h, const struct owners *o, const struct heap *heap)
 {
-	struct judge j = { .b = b, .o = o, .heap = heap };
+	int32_t *surplus = heap ? surplus_by_object(heap) : NULL;
+	struct map handing = { 0 };
 
-	*b = (struct balance){ .histories = h, .owners = o };
-	if (heap)
-		j.surplus = surplus_by_object(heap);
-	for (uint32_t i = 0; i < h->at.n; i++) {
-		if (!history_is_none(&h->at.at[i]))
-			take_history(&j, i);
+	*b = (struct balance){ 0 };
+	for (unsigned round = 1, more = 1; more && round <= MOST_ROUNDS; round++) {
+		struct judge j = { .b = b, .o = o, .heap = heap, .surplus = surplus, .handing = &handing };
+
+		balance_free(b);
+		*b = (struct balance){ .histories = h, .owners = o };
+		more = judge_all(&j);
+		judge_free(&j);
 	}
-	decide_all(&j);
-	add_partners(&j);
-	for (size_t i = 0; i < b->rows.n; i++)
-		b->rows.at[i].verdict = (uint8_t)verdict_of(&j, &b->rows.at[i]);
-	if (b->rows.n)
-		qsort(b->rows.at, b->rows.n, sizeof *b->rows.at, worse_first);
-	map_free(&j.by_line);
-	map_free(&j.by_partner);
-	array_free(&j.records);
-	array_free(&j.partners);
-	array_free(&j.candidates);
-	array_free(&j.cases);
-	free(j.surplus);
+	map_free(&handing);
+	free(surplus);
 }
 
 void balance_free(struct balance *b)

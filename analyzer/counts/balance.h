@@ -25,6 +25,9 @@
  * Who holds something on purpose is not to be blamed: what is taken while a module is imported; what other calls (a
  * deallocator) give back; one reference to an object that others hold, too. In doubt: undecided.
  *
+ * A function that hands out references (a helper, a constructor of C++) is not the owner: when what its line takes is
+ * lost for some of its callers and never for others, the callers' lines are the rows.
+ *
  * What:  one row for each type and line that takes or gives, the worst first.
  * Memory: 150 bytes a row, 24 a change of an extension's; one history is paired at a time.
  */
@@ -41,8 +44,8 @@ enum balance_verdict {
 
 /* Who gave what a row took (or took what it gave). */
 struct balance_partner {
-	node_id frame; /* one of those at its line */
-	uint8_t how;   /* enum pair_how */
+	struct owner_level at; /* one of those at its line */
+	uint8_t how;           /* enum pair_how */
 	uint64_t n;
 };
 
@@ -53,8 +56,8 @@ struct balance_row {
 	bool direct;     /* by an instruction of its own, at least once */
 	bool called;     /* the row's line called Python, or was called, where the reference came to it unseen */
 	uint32_t type;   /* index in trace.defs.types */
-	node_id frame;   /* the owner: the frame to show */
-	node_id node;    /* stack of a change, one of those to blame when there are */
+	struct owner_level owner; /* the frame to show */
+	node_id node;             /* stack of a change, one of those to blame when there are */
 	uint64_t takes, gives;
 	uint64_t objects;                /* that it changed */
 	uint64_t how[PAIR_HOWS];         /* of takes and gives: how many have found what kind of mate */

@@ -22,7 +22,7 @@ const char *balance_verdict_name(enum balance_verdict v)
 
 const char *balance_where(const struct balance *b, const struct balance_row *r, char *buf, size_t cap)
 {
-	return owners_where(b->owners, r->frame, buf, cap);
+	return owners_where(b->owners, r->owner, buf, cap);
 }
 
 struct text {
@@ -62,7 +62,7 @@ static void say_partners(struct text *t, const struct balance *b, const struct b
 		char where[512];
 
 		say(t, "%s %s%s%" PRIu64 " %s at %s", i ? " and" : ",", i ? "" : what, i ? "" : " ", p->n, times(p->n),
-		    owners_where(b->owners, p->frame, where, sizeof where));
+		    owners_where(b->owners, p->at, where, sizeof where));
 		if (*hows[p->how])
 			say(t, " %s", hows[p->how]);
 	}
@@ -77,7 +77,7 @@ static void say_leak(struct text *t, const struct balance *b, const struct balan
 		say(t, " No snapshot says what refers to them.");
 	else if (r->how[PAIR_STORED] && r->verdict == BALANCE_UNDECIDED)
 		say(t, " It gives such back in other calls: it may hold them.");
-	else if (owner_of(b->owners, r->frame)->import)
+	else if (owner_of(b->owners, r->owner.node)->import)
 		say(t, " They were taken during an import, which may keep them.");
 	else if (r->verdict == BALANCE_UNDECIDED)
 		say(t, " That is too little to tell a leak from what C code holds on purpose.");
@@ -91,7 +91,7 @@ const char *balance_evidence(const struct balance *b, const struct balance_row *
 	if (!cap)
 		return buf;
 	*buf = 0;
-	owners_where(b->owners, r->frame, where, sizeof where);
+	owners_where(b->owners, r->owner, where, sizeof where);
 	if (r->over > r->leaked) {
 		say(&t, "Given %" PRIu64 " %s at %s", r->gives, times(r->gives), where);
 		say_partners(&t, b, r, "taken");

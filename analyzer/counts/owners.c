@@ -104,17 +104,57 @@ uint64_t owners_function(const struct owners *o, node_id frame)
 	return mix(n->module, n->kind);
 }
 
-uint64_t owners_line(const struct owners *o, node_id frame)
+static struct owner_level level_of(const struct owners *o, node_id frame)
 {
-	const struct node *n = defs_frame(o->defs, frame);
+	struct owner_level at = { frame, 0 };
 
-	if (frame <= NODE_UNKNOWN)
+	if (frame > NODE_UNKNOWN && o->names && o->names->functions)
+		o->names->functions(o->names->self, frame, &at.inner);
+	return at;
+}
+
+struct owner_level owners_level(const struct owners *o, node_id frame)
+{
+	struct owner_level at = level_of(o, frame);
+
+	while (o->names && o->names->serves && o->names->serves(o->names->self, at.node, at.inner) &&
+	       owners_caller(o, &at))
+		;
+	return at;
+}
+
+bool owners_caller(const struct owners *o, struct owner_level *at)
+{
+	const struct node *n = defs_frame(o->defs, at->node);
+	const struct owner *caller;
+	unsigned best, functions = 1;
+
+	if (at->node <= NODE_UNKNOWN || n->kind != NODE_NATIVE)
+		return false;
+	if (o->names && o->names->functions)
+		functions = o->names->functions(o->names->self, at->node, &best);
+	if (at->inner + 1 < functions) {
+		at->inner++;
+		return true;
+	}
+	caller = owner_of(o, n->parent);
+	if (!caller->frame)
+		return false;
+	*at = level_of(o, caller->frame);
+	return true;
+}
+
+uint64_t owners_line(const struct owners *o, struct owner_level at)
+{
+	const struct node *n = defs_frame(o->defs, at.node);
+
+	if (at.node <= NODE_UNKNOWN)
 		return 0;
 	if (n->kind == NODE_PYTHON)
-		return mix(owners_function(o, frame), (uint64_t)lines_site(o->defs, frame).at.line);
+		return mix(owners_function(o, at.node), (uint64_t)lines_site(o->defs, at.node).at.line);
 	if (o->names && o->names->line)
-		return o->names->line(o->names->self, frame);
-	return mix(owners_function(o, frame), node_address(n));
+		return o->names->line(o->names->self, at.node, at.inner);
+	return mix(owners_function(o, at.node), node_address(n));
 }
 
 uint64_t owners_call(const struct owners *o, node_id frame)
@@ -124,20 +164,22 @@ uint64_t owners_call(const struct owners *o, node_id frame)
 
 uint64_t owners_call_line(const struct owners *o, node_id frame)
 {
-	return frame <= NODE_UNKNOWN ? 0 : mix(owners_line(o, frame), defs_frame(o->defs, frame)->parent);
+	if (frame <= NODE_UNKNOWN)
+		return 0;
+	return mix(owners_line(o, owners_level(o, frame)), defs_frame(o->defs, frame)->parent);
 }
 
-const char *owners_where(const struct owners *o, node_id frame, char *buf, size_t cap)
+const char *owners_where(const struct owners *o, struct owner_level at, char *buf, size_t cap)
 {
-	const struct node *n = defs_frame(o->defs, frame);
+	const struct node *n = defs_frame(o->defs, at.node);
 	struct site s;
 
 	if (o->names && o->names->where)
-		return o->names->where(o->names->self, frame, buf, cap);
-	if (frame <= NODE_UNKNOWN || n->kind == NODE_CUT) {
+		return o->names->where(o->names->self, at.node, at.inner, buf, cap);
+	if (at.node <= NODE_UNKNOWN || n->kind == NODE_CUT) {
 		snprintf(buf, cap, "an unknown place");
 	} else if (n->kind == NODE_PYTHON) {
-		s = lines_site(o->defs, frame);
+		s = lines_site(o->defs, at.node);
 		snprintf(buf, cap, "%s:%d in %s", path_name(s.file), s.at.line, s.function);
 	} else {
 		snprintf(buf, cap, "%s+0x%" PRIx64, modules_name(&o->defs->modules, &o->defs->strings, n->module),

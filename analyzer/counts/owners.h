@@ -23,12 +23,23 @@
 /* Names of frames, from somebody who can look them up. All may be NULL. */
 struct owner_names {
 	void *self;
-	/* A number, equal for frames at the same line of the same function, never 0. */
-	uint64_t (*line)(void *self, node_id node);
+	/* How many functions were inlined into each other at a frame, and which of them, counted from the innermost,
+	 * stands for it. */
+	unsigned (*functions)(void *self, node_id node, unsigned *ret_best);
+	/* A number, equal for the same line of the same function, never 0. inner: which of functions(). */
+	uint64_t (*line)(void *self, node_id node, unsigned inner);
 	/* A number, equal for frames of the same function, never 0. */
 	uint64_t (*function)(void *self, node_id node);
+	/* Whether it takes or gives for whoever called it: a constructor or destructor of C++. */
+	bool (*serves)(void *self, node_id node, unsigned inner);
 	/* "bugs.c:57 in on_error". Written into buf, which is returned. */
-	const char *(*where)(void *self, node_id node, char *buf, size_t cap);
+	const char *(*where)(void *self, node_id node, unsigned inner, char *buf, size_t cap);
+};
+
+/* A frame as the source has it: one of the functions that were inlined there. */
+struct owner_level {
+	node_id node;
+	unsigned inner; /* as struct owner_names counts them */
 };
 
 struct owner {
@@ -61,10 +72,15 @@ static inline const struct owner *owner_of(const struct owners *o, node_id node)
 bool owners_is_extension(const struct defs *d, node_id node);
 
 /* Numbers that are equal for equal things, never 0; of NODE_EMPTY 0. */
-uint64_t owners_line(const struct owners *o, node_id frame);      /* line and function, whoever called it */
-uint64_t owners_function(const struct owners *o, node_id frame);  /* function, whoever called it */
-uint64_t owners_call(const struct owners *o, node_id frame);      /* function and all that is outwards of it */
-uint64_t owners_call_line(const struct owners *o, node_id frame); /* likewise, and the line */
+uint64_t owners_function(const struct owners *o, node_id frame);     /* function, whoever called it */
+uint64_t owners_call(const struct owners *o, node_id frame);         /* function and all that is outwards of it */
+uint64_t owners_call_line(const struct owners *o, node_id frame);    /* likewise, and the line */
+uint64_t owners_line(const struct owners *o, struct owner_level at); /* line and function, whoever called it */
+
+/* The function that stands for a frame, or the one that it serves. */
+struct owner_level owners_level(const struct owners *o, node_id frame);
+/* The function that called it, in the same or another frame of an extension. False: Python did. */
+bool owners_caller(const struct owners *o, struct owner_level *at);
 
 /* "bugs.c:57 in on_error"; without names "_bugs.so+0x1234", "app.py:7 in main". Returns buf. */
-const char *owners_where(const struct owners *o, node_id frame, char *buf, size_t cap);
+const char *owners_where(const struct owners *o, struct owner_level at, char *buf, size_t cap);

@@ -4,5 +4,8 @@
 #include "analyzer/counts/owners.h"
 #include "analyzer/report/place.h"
 
+/* The place of one of them. */
+const struct place *owner_place(struct place_table *t, struct owner_level at);
+
 /* The table must live as long as what asks for the names. */
 struct owner_names owner_places(struct place_table *t);

@@ -54,12 +54,11 @@ PyObject *ok_vector(PyObject *, PyObject *thing)
 
 PyObject *bug_release(PyObject *, PyObject *thing)
 {
-	ref mine = ref::borrow(thing);
 	PyObject *lost = ref::borrow(thing).release(); // BUG release
 
 	if (PyObject_IsTrue(lost) < 0)
 		return nullptr;
-	return mine.release();
+	return ref::borrow(thing).release();
 }
 
 PyObject *ok_release(PyObject *, PyObject *thing)
@@ -77,7 +76,7 @@ PyObject *bug_steal(PyObject *, PyObject *things)
 	ref thing = ref::steal(PyList_GetItem(things, 0));
 
 	return PyBool_FromLong(PyObject_IsTrue(thing.get()));
-}
+} // BUG steal
 
 PyObject *ok_steal(PyObject *, PyObject *things)
 {
