@@ -270,11 +270,12 @@ def scoped(trace, option, label):
 
 
 def test_regions_hold_what_was_made_within(python, tmp):
-    if python.free_threaded and python.minor < (3, 14):
-        raise harness.Skip('free-threaded 3.13: running tasks are not recorded')
     done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, 'regions.py')], tmp,
                               dict(QUICK, TRUTH_HELPER=harness.built('truth/truth.so'))).check()
     want = json.loads(done.out)
+    if not any(op == tracefile.SWITCH for _, op, _, _, _, _ in tracefile.TraceFile(done.trace).events()):
+        for needs_tasks in 'block', 'other':  # test_who.py says where tasks must be known
+            del want[needs_tasks]
     for label, amount in want.items():
         option, name = ('--mark', label[5:]) if label.startswith('mark ') else ('--region', label)
         assert scoped(done.trace, option, name) == amount, (label, scoped(done.trace, option, name), amount)
@@ -421,7 +422,7 @@ def test_flushed_is_readable(python, tmp):
         doc = harness.report('info', file)
         assert [m['label'] for m in doc['marks']] == ['s', 'last'] and doc['ended'] == 'running', doc['ended']
         assert [s['reason'] for s in doc['snapshots']] == ['call'], doc['snapshots']
-        rows = harness.report('sites', '--layer', 'object', '--top', '0', file)['rows']
+        rows = harness.report('sites', '--top', '0', file)['rows']
         p.stdin.close()
         assert p.wait(60) == 0
     assert any(r['bytes'] >= 54321 and r['site'] and r['site']['line'] == 2 for r in rows)
