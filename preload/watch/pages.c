@@ -85,17 +85,24 @@ static void give_run(uint32_t run)
 
 /* ---- blocks of ours ---- */
 
-/* `shadow` is kept; NULL: there is no room. */
-static void *put_block(void *shadow, size_t size, size_t before)
+static uint32_t head_bytes(void) { return py_object_type_offset() + (uint32_t)sizeof(void *); }
+
+/* A block of which `in_front` bytes are to be protected. */
+static unsigned pages_for(size_t size, size_t in_front)
 {
-	size_t head = before + py_object_type_offset() + sizeof(void *);
-	unsigned pages = 1 + (unsigned)(size > head ? os_whole_pages(size - head) / OS_PAGE : 0);
+	return 1 + (unsigned)(size > in_front ? os_whole_pages(size - in_front) / OS_PAGE : 0);
+}
+
+/* `shadow` is kept; NULL: there is no room. */
+static void *put_block(void *shadow, size_t size, size_t in_front)
+{
+	unsigned pages = pages_for(size, in_front);
 	uint32_t run = pages <= RUN_MAX ? take_run(pages) : 0;
 
 	if (!run)
 		return NULL;
 	runs[run] = (struct run){ .shadow = shadow, .bytes = (uint32_t)size, .pages = (uint16_t)pages };
-	runs[run].offset = (uint32_t)(OS_PAGE - head);
+	runs[run].offset = (uint32_t)(OS_PAGE - in_front);
 	return page_at(run) + runs[run].offset;
 }
 
@@ -105,7 +112,7 @@ static void *malloc_apart(const struct py_allocator *below, size_t size, bool ze
 
 	if (!shadow)
 		return NULL;
-	p = put_block(shadow, size, before);
+	p = put_block(shadow, size, before + head_bytes());
 	if (!p)
 		below->free(below->ctx, shadow);
 	else if (zero)
@@ -197,16 +204,31 @@ void pages_free(const struct py_allocator *below, void *p)
 	below->free(below->ctx, block);
 }
 
+/* The same run where it has room, another one, or the block of the allocator below. */
+static void *move(void *p, void *shadow, size_t size)
+{
+	struct run *r = &runs[run_of(p)];
+	size_t in_front = OS_PAGE - r->offset, old = r->bytes;
+	void *q;
+
+	r->shadow = shadow;
+	if (pages_for(size, in_front) == r->pages) {
+		r->bytes = (uint32_t)size;
+		return p;
+	}
+	q = put_block(shadow, size, in_front);
+	q = q ? q : shadow;
+	memcpy(q, p, size < old ? size : old);
+	give_run(run_of(p));
+	return q;
+}
+
 /* One that fails leaves the block as it was, though not watched. */
 void *pages_realloc(const struct py_allocator *below, void *p, size_t size)
 {
 	void *q = below->realloc(below->ctx, let_go(p), size);
 
-	if (in_place || !q)
-		return q;
-	memcpy(q, p, size < runs[run_of(p)].bytes ? size : runs[run_of(p)].bytes);
-	give_run(run_of(p));
-	return q;
+	return in_place || !q ? q : move(p, q, size);
 }
 
 void *pages_malloc(const struct py_allocator *below, size_t size, bool zero, size_t before)

@@ -17,7 +17,8 @@
 void *pages_malloc(const struct py_allocator *below, size_t size, bool zero, size_t before);
 /* Whether p is such a block. */
 bool pages_owns(const void *p);
-/* What the allocator below would do to a block that pages_owns(). The new block of realloc is its own. */
+/* What the allocator below would do to a block that pages_owns(). The new block of realloc may be ours, too, or its
+ * own. */
 void pages_free(const struct py_allocator *below, void *p);
 void *pages_realloc(const struct py_allocator *below, void *p, size_t size);
 

@@ -24,6 +24,8 @@ static struct {
 	struct lock lock;
 } slots;
 
+void (*slots_check)(struct thread *t, const void *context);
+
 static uint64_t bit_of(const void *block)
 {
 	return UINT64_C(1) << (((uintptr_t)block >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 58);
@@ -185,6 +187,8 @@ static uint32_t stack_of(struct thread *t, const struct slot *s, int64_t delta, 
 {
 	uint32_t python = py_stack_of_change(t, &t->py, s->object, delta);
 
+	if (unlikely(slots_check))
+		slots_check(t, context);
 	return native_on ? native_stack_of_write(t, python, context) : python;
 }
 
@@ -225,6 +229,7 @@ static void count_changed(struct thread *t, struct slot *s, bool late, const voi
 {
 	struct py_count count;
 	uint32_t stack;
+	bool leaves;
 
 	if (py_object_type_word(s->object) != s->type_word && s->count <= 0) {
 		end(t, s, PT_UNWATCH_DIED, 0); /* its block serves another one, and nobody said so */
@@ -240,7 +245,8 @@ static void count_changed(struct thread *t, struct slot *s, bool late, const voi
 		choose_free(t, s);
 		return;
 	}
-	tell_count(t, s, count.value, late ? PT_COUNT_LATE : 0, stack);
+	leaves = count.value < s->count && py_call_is_over(&t->py);
+	tell_count(t, s, count.value, (late ? PT_COUNT_LATE : 0u) | (leaves ? PT_COUNT_LEAVES : 0u), stack);
 	if (count.value == 0 && dies_at_zero(t, s)) {
 		end(t, s, PT_UNWATCH_DIED, stack);
 		choose_free(t, s);
@@ -337,6 +343,22 @@ void slots_in_vain(unsigned place, uint32_t round)
 
 /* ---- from outside ---- */
 
+/* What is rare and done at events waits meanwhile: some of it wants the lock. Returns whether it had to wait before. */
+static bool hold(struct thread *t)
+{
+	bool was_quiet = t->quiet;
+
+	lock_take(&slots.lock);
+	t->quiet = true;
+	return was_quiet;
+}
+
+static void release(struct thread *t, bool was_quiet)
+{
+	t->quiet = was_quiet;
+	lock_drop(&slots.lock);
+}
+
 struct slot *slots_wait(struct thread *t, const void *block, const void *object, uint64_t tag)
 {
 	struct slot *s;
@@ -358,12 +380,13 @@ static bool is_watched(const void *object)
 
 struct slot *slots_watch(struct thread *t, const void *object, uint64_t tag)
 {
+	bool was_quiet;
 	struct py_count count;
 	struct slot *s = NULL;
 
 	if (!slots_n() || py_count_read(object).kind == PY_COUNT_IMMORTAL)
 		return NULL;
-	lock_take(&slots.lock);
+	was_quiet = hold(t);
 	if (!is_watched(object))
 		s = take((const char *)object - py_object_before(object), object, tag, SLOT_WATCHING);
 	if (s) {
@@ -371,16 +394,17 @@ struct slot *slots_watch(struct thread *t, const void *object, uint64_t tag)
 		count = py_count_read(object);
 		begin(t, s, count.value, PT_COUNT_START, py_stack_of_change(t, &t->py, s->object, 0));
 	}
-	lock_drop(&slots.lock);
+	release(t, was_quiet);
 	return s;
 }
 
 void slots_let_go(struct thread *t, struct slot *s, enum pt_unwatch why)
 {
-	lock_take(&slots.lock);
+	bool was_quiet = hold(t);
+
 	if (s->state != SLOT_FREE)
 		end(t, s, why, 0);
-	lock_drop(&slots.lock);
+	release(t, was_quiet);
 }
 
 /* Before it is given back the object has no references any more: what was not seen is told. */
@@ -398,9 +422,11 @@ static void dies(struct thread *t, struct slot *s)
 
 void slots_block_dies(struct thread *t, const void *block)
 {
+	bool was_quiet;
+
 	if (likely(!(atomic_load_explicit(&slots.blocks, memory_order_relaxed) & bit_of(block))))
 		return;
-	lock_take(&slots.lock);
+	was_quiet = hold(t);
 	for (unsigned i = 0; i < slots.n; i++) {
 		struct slot *s = &slots.slot[i];
 		bool watched = s->state == SLOT_WATCHING;
@@ -411,28 +437,30 @@ void slots_block_dies(struct thread *t, const void *block)
 		if (watched)
 			choose_free(t, s);
 	}
-	lock_drop(&slots.lock);
+	release(t, was_quiet);
 }
 
 void slots_end(struct thread *t, enum pt_unwatch why)
 {
-	lock_take(&slots.lock);
+	bool was_quiet = hold(t);
+
 	for (unsigned i = 0; i < slots.n; i++)
 		if (slots.slot[i].state != SLOT_FREE)
 			end(t, &slots.slot[i], why, 0);
-	lock_drop(&slots.lock);
+	release(t, was_quiet);
 }
 
 /* The program, or a debugger, may have taken what means need. */
 void slots_tick(struct thread *t)
 {
-	lock_take(&slots.lock);
+	bool was_quiet = hold(t);
+
 	for (unsigned i = 0; i < slots.n; i++)
 		if (slots.slot[i].state != SLOT_FREE && !holds(&slots.slot[i])) {
 			end(t, &slots.slot[i], PT_UNWATCH_LOST, 0);
 			choose_free(t, &slots.slot[i]);
 		}
-	lock_drop(&slots.lock);
+	release(t, was_quiet);
 }
 
 /* ---- fork ---- */
@@ -458,7 +486,8 @@ static void resume(struct thread *t, struct slot *s)
 
 void slots_resume(struct thread *t)
 {
-	lock_take(&slots.lock);
+	bool was_quiet = hold(t);
+
 	for (unsigned i = 0; i < slots.n; i++) {
 		if (slots.slot[i].state == SLOT_WATCHING)
 			resume(t, &slots.slot[i]);
@@ -466,5 +495,5 @@ void slots_resume(struct thread *t)
 			slots.slot[i].state = SLOT_FREE;
 	}
 	note_blocks();
-	lock_drop(&slots.lock);
+	release(t, was_quiet);
 }

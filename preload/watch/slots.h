@@ -57,6 +57,9 @@ void slots_block_dies(struct thread *t, const void *block);
 /* All of them. At DEPTH_OWN. */
 void slots_end(struct thread *t, enum pt_unwatch why);
 
+/* PYTRACE_LOG: what is to be done with each context of a change besides; NULL: nothing. */
+extern void (*slots_check)(struct thread *t, const void *context) __attribute__((visibility("hidden")));
+
 /* From a handler of means: a place was written to. `round` as it was armed with; `late`: the thread has gone on since;
  * `context`: of the interrupted thread, its pc behind the instruction that wrote. Any depth. */
 void slots_hit(unsigned place, uint32_t round, bool late, const void *context);
