@@ -37,6 +37,20 @@ def traced(python, tmp, text, when=None, **more):
     return harness.run_traced([python.path, '-S', '-B', script(tmp, text)], tmp, env=env)
 
 
+# For programs that ask again: one snapshot is taken at a time, and on a busy machine its copy works for long.
+SETTLED = '''
+def comm(pid):
+    try:
+        return open("/proc/%s/comm" % pid).read()
+    except OSError:
+        return ""
+def settled():
+    until = time.time() + 60
+    while time.time() < until and any(comm(pid) == "pytrace-copy\\n" for pid in filter(str.isdigit, os.listdir("/proc"))):
+        time.sleep(0.02)
+'''
+
+
 def taken(trace):
     """[(number, reason)] of the events, checked against the snapshots of the file: all are there and complete."""
     out = harness.pytrace('dump', trace).out
@@ -131,7 +145,7 @@ def test_children_and_descriptors_are_as_without(python, tmp):
     done = traced(python, tmp, SEEN, 'every=30ms,exit')
     assert (done.returncode, done.out, done.err) == (plain.returncode, plain.out, plain.err), (done.out, plain.out, done.err[-300:])
     found = taken(done.trace)
-    assert len(found) >= 5 and found[-1][1] == 'exit' and {r for _, r in found[:-1]} == {'timer'}, found
+    assert len(found) >= max(2, 5 // harness.patience()) and found[-1][1] == 'exit' and {r for _, r in found[:-1]} == {'timer'}, found
 
 
 def test_no_process_is_left(tmp):
@@ -149,15 +163,16 @@ def state(pid):
 mine = str(os.getpid())
 def children():
     return [s for s in map(state, filter(str.isdigit, os.listdir("/proc"))) if s and s[1].split()[1] == mine]
-until = time.time() + 10
+until = time.time() + 60
 while children() and time.time() < until:
     kept = [[i] for i in range(20000)]
+    time.sleep(0.01)  # a copy takes only what time others leave
 print(children())
 '''
     done = traced(harness.PYTHONS[-1], tmp, text, 'signal=USR2').check()
     assert done.out == '[]\n', done.out
     reasons = [r for _, r in taken(done.trace)]  # signals that come while a copy works are one
-    assert 4 <= len(reasons) <= 8 and set(reasons) == {'signal'}, reasons
+    assert max(1, 4 // harness.patience()) <= len(reasons) <= 8 and set(reasons) == {'signal'}, reasons
 
 
 SIGNALS = '''
@@ -239,8 +254,9 @@ def test_terminated_anywhere(python, tmp, case):
 
 def test_at_a_signal(python, tmp):
     """In a loop that allocates, in one that does not, and while all threads sleep."""
-    text = '''
+    text = SETTLED + '''
 def ask(n, f):
+    settled()
     os.kill(os.getpid(), signal.SIGUSR1)
     f()
 def spins():
@@ -251,6 +267,7 @@ ask(1, lambda: [[i] for i in range(30000)])
 ask(2, spins)
 ask(3, lambda: time.sleep(0.1))
 time.sleep(0.2)
+settled()
 '''
     done = traced(python, tmp, text, 'signal=USR1').check()
     assert [r for _, r in taken(done.trace)] == ['signal'] * 3
@@ -281,8 +298,10 @@ for i in range(30):
     hoard.append([bytes(1000) for i in range(1000)])
     time.sleep(0.01)
 '''
+    start = time.monotonic()
     done = traced(python, tmp, text, 'every=100ms').check()
-    assert 6 <= len(taken(done.trace)) <= 20 and {r for _, r in taken(done.trace)} == {'timer'}
+    most, reasons = (time.monotonic() - start) / 0.1 + 1, [r for _, r in taken(done.trace)]
+    assert max(2, 6 // harness.patience()) <= len(reasons) <= most and set(reasons) == {'timer'}, (reasons, most)
     done = traced(python, tmp, text, 'growth=25%', PYTRACE_OUTPUT=os.path.join(tmp, 'grown.%p.pytrace')).check()
     reasons = [r for _, r in taken(done.trace)]
     assert 2 <= len(reasons) <= 6 and set(reasons) == {'growth'}, reasons
@@ -522,12 +541,13 @@ sys.exit(status and 1)
 def test_copies_in_a_container_with_an_init(tmp):
     """Where process 1 collects what ends, copies are its children and nobody else's."""
     harness.need_root()
-    text = '''
+    text = SETTLED + '''
 for i in range(3):
     os.kill(os.getpid(), signal.SIGUSR2)
     kept = [[i] for i in range(20000)]
     print(sorted(open("/proc/self/task/%s/children" % t).read() for t in os.listdir("/proc/self/task")), flush=True)
     time.sleep(0.1)
+    settled()
 '''
     env = ['LD_PRELOAD=' + harness.LIBRARY, 'PYTRACE_OUTPUT=' + os.path.join(tmp, 't.%p.pytrace'), 'PYTRACE_SNAPSHOT=signal=USR2']
     python = harness.PYTHONS[-1]
