@@ -153,7 +153,7 @@ const struct command command_export = {
 				"Folded stacks are what flame graph tools read. Stacks of several traces are added up.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_OUTPUT | OPTIONS_COMPLETE | OPTIONS_TRACES | OPTIONS_STACKS,
+			.groups = OPTIONS_OUTPUT | OPTIONS_COMPLETE | OPTIONS_TRACES | OPTIONS_SCOPE | OPTIONS_STACKS,
 		},
 	.run = run,
 };

@@ -153,7 +153,7 @@ static void put_row(void)
 
 void module_start(const struct module_calls *calls)
 {
-	struct row **table = py_symbol("PyImport_Inittab");
+	struct row **table = py_info()->hexversion ? py_symbol("PyImport_Inittab") : NULL;
 
 	if (in_force || !table || !gc_is_writable(table, sizeof *table) ||
 	    (py_symbols.is_initialized && py_symbols.is_initialized()))
