@@ -8,16 +8,19 @@
 #include "analyzer/commands/refs_balance.h"
 #include "analyzer/commands/refs_surplus.h"
 #include "analyzer/report/chain.h"
+#include "analyzer/report/suspects.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define OBJECTS_JSON 1000
+#define OBJECTS_JSON    1000
+#define SUSPECT_PERHAPS 2 /* rank of those that may well be healthy */
 
 extern const struct command command_refs;
 
 struct refs_all {
 	struct refs_options own;
+	bool unwatched;                 /* there is nothing to show: only what to do */
 	ARRAY(struct refs_report *) at; /* in the order in which the traces were opened */
 };
 
@@ -100,6 +103,12 @@ static enum refs_end end_of(const struct history *h)
 	}
 }
 
+/* What dies when the interpreter takes itself down was alive at the end. */
+static uint64_t death_of(const struct refs_report *x, uint64_t died_ns)
+{
+	return died_ns >= x->histories.fini_ns ? UINT64_MAX : died_ns;
+}
+
 static struct refs_object object_of(struct refs_report *x, const struct history *h)
 {
 	bool died = history_died(h) && end_of(h) != REFS_MOVED;
@@ -127,11 +136,11 @@ static struct refs_object object_of_points(struct refs_report *x, const struct p
 {
 	return (struct refs_object){
 		.points = p,
-		.end = p->died_ns == UINT64_MAX ? REFS_ALIVE : REFS_DIED,
+		.end = death_of(x, p->died_ns) == UINT64_MAX ? REFS_ALIVE : REFS_DIED,
 		.type = strings_text(&x->points.names, p->type),
 		.node = p->node,
 		.born_ns = p->number ? p->born_ns : UINT64_MAX,
-		.died_ns = p->died_ns,
+		.died_ns = death_of(x, p->died_ns),
 		.died_node = p->freed_by,
 		.at_end = find_at_end(x, p->address, p->number, UINT64_MAX),
 	};
@@ -260,65 +269,99 @@ const char *refs_means(const struct refs_report *x)
 	return means ? means : "";
 }
 
-/* The type whose objects became more from the first snapshot to the last; without a second one, of which there are
- * most. Types that every program has many of say nothing alone. */
-static void growing_type(struct refs_report *x, char *ret, size_t cap)
+static bool says_nothing(const char *type)
 {
-	static const char *const many[] = {
-		"str", "int", "bytes", "float", "tuple", "function", "code", "cell", "type"
-	};
-	const struct heap *h = &x->view.heap;
-	uint64_t best = 0;
-	struct map before = { 0 };
-	struct heap first = { 0 };
-	bool has_first = x->view.list.at.n > 1;
+	static const char *const many[] = { "str",  "int",      "bytes", "float", "tuple",
+					    "code", "function", "cell",  "type",  "?" };
 
-	*ret = 0;
-	if (!x->has_view || !x->view.loaded)
+	for (size_t i = 0; i < sizeof many / sizeof *many; i++)
+		if (!strcmp(type, many[i]))
+			return true;
+	return false;
+}
+
+/* By type: how many of its objects the user's own code made. The caller frees. */
+static uint64_t *made_by_user(struct refs_report *x, const struct view *v)
+{
+	uint64_t *n = mem_zero(v->heap.types.n + 1, sizeof *n);
+
+	for (object_id o = 0; o < v->heap.n; o++) {
+		node_id node = v->join.node[o];
+
+		if (node > NODE_UNKNOWN)
+			n[v->heap.type[o]] +=
+				place_find(&x->t->places, place_site(&x->t->places, node))->origin == ORIGIN_USER;
+	}
+	return n;
+}
+
+/* How many objects of each type the first snapshot has, by the hash of its name; none when it is the only one. */
+static void count_types(struct map *ret, const struct view *v)
+{
+	struct heap first;
+
+	if (v->list.at.n < 2)
 		return;
-	if (has_first)
-		heap_load(&first, &x->t->trace, &x->view.list.at.at[0], 0);
+	heap_load(&first, &v->trace->trace, &v->list.at.at[0], 0);
 	for (size_t i = 0; i < first.types.n; i++) {
 		const char *name = heap_text_of(&first, first.types.at[i].name);
 
-		*map_at(&before, pt_xxh3(name, strlen(name))) = (uint32_t)first.types.at[i].n;
+		*map_at(ret, pt_xxh3(name, strlen(name))) = (uint32_t)first.types.at[i].n;
 	}
-	for (size_t i = 1; i < h->types.n; i++) {
-		const char *name = heap_text_of(h, h->types.at[i].name);
-		uint32_t was = map_find(&before, pt_xxh3(name, strlen(name)));
-		uint64_t n = h->types.at[i].n, more = was == MAP_NONE ? n : n > was ? n - was : 0;
-		bool common = !has_first && !(h->types.at[i].flags & PT_TYPE_PYTHON);
+	heap_free(&first);
+}
 
-		for (size_t k = 0; k < sizeof many / sizeof *many; k++)
-			common |= !strcmp(name, many[k]);
-		if (common || more <= best)
+/* The type of which the user's code made most, less what was there at the first snapshot; a class if there is one.
+ * Types that every program has many of say nothing. "" when there is none. */
+static void growing_type(struct refs_report *x, const struct view *v, char *ret, size_t cap)
+{
+	uint64_t best = 0, *made = made_by_user(x, v);
+	struct map before = { 0 };
+	bool has_class = false;
+
+	*ret = 0;
+	count_types(&before, v);
+	for (size_t i = 1; i < v->heap.types.n; i++) {
+		const char *name = heap_text_of(&v->heap, v->heap.types.at[i].name);
+		uint32_t was = map_find(&before, pt_xxh3(name, strlen(name)));
+		uint64_t more = was == MAP_NONE ? made[i] : made[i] > was ? made[i] - was : 0;
+		bool is_class = v->heap.types.at[i].flags & PT_TYPE_PYTHON;
+
+		if (!more || says_nothing(name) || is_class < has_class || (is_class == has_class && more <= best))
 			continue;
 		best = more;
-		snprintf(ret, cap, "%s", name);
+		has_class = is_class;
+		snprintf(ret, cap, "type:%s", name);
 	}
 	map_free(&before);
-	if (has_first)
-		heap_free(&first);
+	free(made);
+}
+
+static const struct view *any_view(const struct refs_report *x)
+{
+	const struct view *v = x->has_view ? &x->view : x->t->remains ? &x->t->remains->view : NULL;
+
+	return v && v->loaded ? v : NULL;
 }
 
 char *refs_advice(struct refs_report *x, char *buf, size_t cap)
 {
 	const char *rules = defs_meta(&x->t->trace.defs, "watch", NULL);
 	const char *off = defs_meta(&x->t->trace.defs, "watch.off", NULL);
-	char type[512];
 
-	if (off && *off && !*refs_means(x)) {
+	if (off && *off) {
 		snprintf(buf, cap, "No counts were recorded: %s.", off);
 	} else if (rules && *rules) {
 		snprintf(buf, cap, "No object was made that PYTRACE_WATCH=%s chooses.", rules);
 	} else {
-		growing_type(x, type, sizeof type);
-		snprintf(buf, cap,
-			 "No counts were watched in this run. Run it again with PYTRACE_WATCH=%s%s: then every change "
-			 "of the count of such objects is recorded with its stack.%s",
-			 *type ? "type:" : "random", type,
-			 " 'pytrace leaks' names suspects; --type, --site and --address show the counts that objects "
-			 "had at the snapshots.");
+		if (!*x->suspect && any_view(x))
+			growing_type(x, any_view(x), x->suspect, sizeof x->suspect);
+		snprintf(
+			buf, cap,
+			"No counts were watched in this run. With PYTRACE_WATCH='%s' every change of the count of such "
+			"objects is recorded with its stack. --type, --site and --address show the counts that "
+			"objects had at the snapshots; --surplus, whose counts are above the references that exist.",
+			*x->suspect ? x->suspect : "random");
 	}
 	return buf;
 }
@@ -386,8 +429,8 @@ static json_t *changes_json(struct refs_report *x, const struct history *h)
 static const char *end_name(const struct refs_object *o)
 {
 	static const char *const names[REFS_ENDS] = {
-		[REFS_ALIVE] = "alive",       [REFS_WRONG] = "died",      [REFS_LOST] = "lost",
-		[REFS_IMMORTAL] = "immortal", [REFS_ROTATED] = "rotated", [REFS_DIED] = "died",
+		[REFS_ALIVE] = "alive",     [REFS_WRONG] = "died", [REFS_LOST] = "lost",   [REFS_IMMORTAL] = "immortal",
+		[REFS_ROTATED] = "rotated", [REFS_DIED] = "died",  [REFS_MOVED] = "moved",
 	};
 
 	return names[o->end];
@@ -505,6 +548,8 @@ static void put_trace(json_t *o, struct refs_report *x)
 	json_put(o, "raw", json_boolean(x->own->raw));
 	json_put(o, "types", types);
 	json_put(o, "balance", refs_balance_json(x, x->balance));
+	if (x->own->tree)
+		json_put(o, "tree", refs_tree_json(x, x->balance));
 	json_put(o, "n_objects", json_bytes(x->objects.n));
 	json_put(o, "objects", objects);
 	json_put(o, "advice", x->histories.n_changes ? json_null() : json_text(refs_advice(x, advice, sizeof advice)));
@@ -527,10 +572,12 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 	histories_init(&x->histories, &t->trace);
 	net_lines_init(&x->lines, &t->trace.defs);
 	models[n++] = &x->histories.model;
-	x->has_view = true;
-	view_load(&x->view, t, 0);
-	if (x->view.loaded)
-		models[n++] = &x->view.join.model;
+	if (!all->unwatched) {
+		x->has_view = true;
+		view_load(&x->view, t, 0);
+		if (x->view.loaded)
+			models[n++] = &x->view.join.model;
+	}
 	if (x->selects && !x->own->object) {
 		const struct points_wanted wanted = { x->target.address, wanted_type,
 						      x->target.file ? wanted_site : NULL, x };
@@ -540,6 +587,34 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 		models[n++] = &x->points.model;
 	}
 	return n;
+}
+
+/* Whether any of the traces has watches. The headers tell. */
+static bool was_watched(const struct options_common *common)
+{
+	bool any = false;
+
+	for (int i = 0; i < common->n_operands && !any; i++) {
+		struct trace t = { 0 };
+
+		any = trace_open(&t, common->operands[i], NULL) || defs_meta(&t.defs, "watch", NULL);
+		trace_close(&t);
+	}
+	return any;
+}
+
+/* Who loses references, as 'pytrace leaks' has it. */
+static void find_suspect(struct report *r, struct refs_report *x)
+{
+	struct finding_list findings;
+	struct suspects suspects;
+
+	finding_list_init(&findings, r);
+	suspects_find(&suspects, r, &findings);
+	if (suspects.at.n && suspects.at.at[0].rank < SUSPECT_PERHAPS)
+		snprintf(x->suspect, sizeof x->suspect, "%s", suspects.at.at[0].rule);
+	suspects_free(&suspects);
+	finding_list_free(&findings);
 }
 
 static void free_all(struct refs_all *all)
@@ -604,14 +679,18 @@ static int run(int argc, char **argv)
 	code = report_parse(&r, &command_refs, &all.own, argc, argv);
 	if (code != REPORT_GO)
 		return code;
+	all.unwatched =
+		!all.own.type && !all.own.site && !all.own.address && !all.own.object && !was_watched(&r.common);
 	r.listener = (struct report_listener){ listen, &all };
-	code = report_open(&r, REPORT_ACCOUNT);
+	code = report_open(&r, all.unwatched ? REPORT_GROWTH | REPORT_REMAINS : REPORT_ACCOUNT);
 	if (code == REPORT_GO) {
 		for (size_t i = 0; i < all.at.n; i++) {
 			choose(all.at.at[i]);
 			sum_types(all.at.at[i]);
 			all.at.at[i]->balance = refs_balance_make(all.at.at[i]);
 		}
+		if (all.unwatched && all.at.n)
+			find_suspect(&r, report_of(&all, r.traces[0]));
 		if (r.json)
 			write_json(&r, &all);
 		else
@@ -623,6 +702,8 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_row rows[] = {
+	{ 0, "tree", OPTION_FLAG, offsetof(struct refs_options, tree), NULL,
+	  "the balance tree: what is taken and given by stack, the outermost line first" },
 	{ 0, "raw", OPTION_FLAG, offsetof(struct refs_options, raw), NULL,
 	  "every change, not the net effect of each line" },
 	{ 0, "object", OPTION_NUMBER, offsetof(struct refs_options, object), "N", "the object of watch N only" },

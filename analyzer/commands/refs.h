@@ -12,7 +12,7 @@ enum { REFS_HOLDERS = 3 /* chains of one object */ };
 struct refs_balance;
 
 struct refs_options {
-	bool raw, surplus, hunt;
+	bool raw, tree, surplus, hunt;
 	const char *type, *site, *address, *suspects;
 	uint64_t object, limit;
 };
@@ -60,8 +60,9 @@ struct refs_report {
 	struct view view;
 	bool has_points, has_view;
 	ARRAY(struct refs_object) objects; /* those asked for, in the order in which they are shown */
-	ARRAY(struct refs_type) types;     /* of them that were watched, most changes first */
-	struct refs_balance *balance;      /* refs_balance.h */
+	char suspect[1000]; /* the rule that watches the worst suspect of a trace without watches; "": there is none */
+	ARRAY(struct refs_type) types; /* of them that were watched, most changes first */
+	struct refs_balance *balance;  /* refs_balance.h */
 };
 
 /* refs_show.c: the report for people. */

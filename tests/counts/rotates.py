@@ -1,0 +1,17 @@
+"""More objects than places: those whose counts rest give their places to younger ones. A child of a fork goes on."""
+import os
+import time
+
+
+class Box:
+    pass
+
+
+kept = []
+for i in range(24):
+    kept.append(Box())  # made
+    time.sleep(0.03)
+if os.fork() == 0:
+    again = kept[-1]
+    os._exit(0)
+os.wait()
