@@ -164,13 +164,16 @@ static void start_anew(struct thread *t)
 	__atomic_store_n(&r->x_ns, t->last_ns, __ATOMIC_RELEASE);
 }
 
+static uint32_t next_size(const struct thread *t) { return t->base_slot < RING_BUSY ? RING_MEDIUM : RING_LARGE; }
+
 static void grow_ring(struct thread *t)
 {
 	struct ring *old = t->ring;
 
-	if (t->dying || t->n_slots >= RING_LARGE || !ring_take(t, RING_LARGE))
+	if (t->dying || t->n_slots >= next_size(t) || !ring_take(t, next_size(t)))
 		return;
 	__atomic_store_n(&old->shared->x_thread, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&old->shared->x_head, 0, __ATOMIC_RELEASE); /* a gap, for sink_close() */
 	lock_take(&lock);
 	old->owner = NULL;
 	lock_drop(&lock);

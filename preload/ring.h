@@ -5,14 +5,22 @@
  * What:  taking a ring for a thread, packing it into blocks when it is full, giving it back.
  * How:   a ring is a RING block of the file, its space taken beforehand and mapped shared: a store into it cannot
  *        fail, and after a SIGKILL it is in the file. The thread that fills a ring packs it.
- * Sizes: the first thread and threads that proved busy get RING_LARGE, others RING_SMALL.
+ * Sizes: the first thread gets RING_MEDIUM, others RING_SMALL; who fills that gets RING_MEDIUM, and who is BUSY gets
+ *        RING_LARGE. Most processes are short: of a large one they would touch each page, of the file and of what packs
+ *        it, once.
  * Who:   the owner; at the end of the trace the thread that ends it, for threads known to be outside (lifecycle.c).
  */
 #pragma once
 #include "preload/os.h"
 #include "preload/thread.h"
 
-enum { RING_SMALL = 4096, RING_LARGE = 65536, RING_SPARE = 8 /* slots kept free for RUN, TIME, SIZE64 and an event */ };
+enum {
+	RING_SMALL = 4096,
+	RING_MEDIUM = 16384,
+	RING_LARGE = 65536,
+	RING_BUSY = 8 * RING_MEDIUM, /* slots that a thread has had before it gets a large one */
+	RING_SPARE = 8               /* slots kept free for RUN, TIME, SIZE64 and an event */
+};
 
 /* One mapped ring. Never unmapped: a thread that dies leaves it to the next one. */
 struct ring {

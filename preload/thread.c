@@ -110,7 +110,7 @@ static struct thread *attach(void)
 {
 	struct thread *t = make_thread();
 
-	if (!t || !ring_take(t, t->tid == os_pid() ? RING_LARGE : RING_SMALL))
+	if (!t || !ring_take(t, t->tid == os_pid() ? RING_MEDIUM : RING_SMALL))
 		return NULL;
 	thread_self = t;
 	emit_pair(t, PT_OP_THREAD, t->tid, 0);
