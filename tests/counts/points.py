@@ -1,4 +1,4 @@
-"""Two sessions whose counts change between snapshots; one dies. Prints the address of the one that stays."""
+"""Many orders; two sessions whose counts change between snapshots; one dies. Prints the address of the one that stays."""
 import libpytrace
 
 
@@ -6,6 +6,11 @@ class Session:
     pass
 
 
+class Order:
+    pass
+
+
+orders = [Order() for i in range(100)]
 stays = Session()  # stays
 goes = Session()  # goes
 print(hex(id(stays)))

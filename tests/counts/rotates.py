@@ -12,6 +12,6 @@ for i in range(24):
     kept.append(Box())  # made
     time.sleep(0.03)
 if os.fork() == 0:
-    again = kept[-1]
+    again = [kept[-1], Box()]
     os._exit(0)
 os.wait()
