@@ -18,3 +18,7 @@ void refs_balance_free(struct refs_balance *b);
 /* The list `balance` of DESIGN 2.5, worst first. */
 json_t *refs_balance_json(struct refs_report *x, const struct refs_balance *b);
 void refs_balance_print(struct report *r, struct refs_report *x, const struct refs_balance *b);
+
+/* --tree: the balance tree, for people and as a list. */
+void refs_tree_print(struct report *r, struct refs_report *x, const struct refs_balance *b);
+json_t *refs_tree_json(struct refs_report *x, const struct refs_balance *b);

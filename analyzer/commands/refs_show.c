@@ -426,6 +426,8 @@ void refs_print(struct report *r, struct refs_report *x)
 		print_answer(r, x);
 		print_types(r, x);
 		refs_balance_print(r, x, x->balance);
+		if (x->own->tree)
+			refs_tree_print(r, x, x->balance);
 	} else {
 		format_wrapped(r->out.file, refs_advice(x, advice, sizeof advice), 0, 0, r->out.width);
 	}

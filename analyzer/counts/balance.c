@@ -17,6 +17,7 @@ enum {
 	MANY_OF_ONE = 3,   /* references to one object that are no longer on purpose */
 	MANY_OBJECTS = 10, /* objects, or ... */
 	SOME_OBJECTS = 10, /* ... one in so many */
+	NEAR = 64,         /* candidates around one that may be of its call */
 	MOST_ROUNDS = 4,   /* of looking for functions that hand out */
 	SOME_STORED = 20,  /* takes, one in so many of which other calls give back: its owner holds references */
 };
@@ -176,7 +177,7 @@ static struct remains remains_of(const struct judge *j, const struct history *h)
 
 	if (h->block.moved) {
 		r.ended = ENDED_UNKNOWN; /* it went on elsewhere */
-	} else if (history_died(h) || h->block.died_ns != UINT64_MAX) {
+	} else if (history_died(h) || h->block.died_ns < j->b->histories->fini_ns) {
 		r.ended = ENDED_DIED;
 	} else if (!j->heap || h->ns > j->heap->ns) {
 		r.ended = to_the_end ? ENDED_GUESSED : ENDED_UNKNOWN;
@@ -350,45 +351,77 @@ static int rate(const struct judge *j, const struct candidate *c)
 	return known * 16 + by_how[c->how];
 }
 
-/* The likeliest of a role that is not blamed yet: of equal ones the first take, the last give. NULL: there is none. */
-static struct candidate *likeliest(const struct judge *j, const struct object_case *is, enum role role)
+/* A candidate in the order in which they are blamed. */
+struct suspect {
+	int rated;
+	size_t index; /* of a take; of a give the number that makes the last one the first */
+	size_t candidate;
+};
+
+static int likelier_first(const void *a, const void *b)
 {
-	struct candidate *best = NULL;
-	int most = -1;
+	const struct suspect *x = a, *y = b;
+
+	if (x->rated != y->rated)
+		return x->rated > y->rated ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Those of a role that are not blamed yet, the likeliest first: of equal ones the first take, the last give. Returns
+ * how many; the caller frees. */
+static size_t line_up(const struct judge *j, const struct object_case *is, enum role role, struct suspect **ret)
+{
+	struct suspect *list = mem_alloc((is->n + 1) * sizeof *list);
+	size_t n = 0;
 
 	for (size_t i = is->first; i < is->first + is->n; i++) {
-		struct candidate *c = &j->candidates.at[i];
-		int rated = c->role == role && !c->blamed ? rate(j, c) : -1;
+		const struct candidate *c = &j->candidates.at[i];
 
-		if (rated > most || (best && rated == most && role >= ROLE_GIVE)) {
-			most = rated;
-			best = c;
-		}
+		if (c->role == role && !c->blamed)
+			list[n++] = (struct suspect){ rate(j, c), role >= ROLE_GIVE ? SIZE_MAX - i : i, i };
 	}
-	return best;
+	if (n)
+		qsort(list, n, sizeof *list, likelier_first);
+	*ret = list;
+	return n;
 }
 
 /* Within one call an explicit take is more likely one too many than a new reference from a function; not so where
  * objects without a choice show that such are given back in other calls. */
-static struct candidate *more_direct(const struct judge *j, const struct object_case *is, struct candidate *than)
+static struct candidate *more_direct(const struct judge *j, const struct object_case *is, size_t than)
 {
-	for (size_t i = is->first; !than->direct && i < is->first + is->n; i++) {
-		struct candidate *c = &j->candidates.at[i];
+	struct candidate *c = &j->candidates.at[than];
+	size_t first = than - is->first > NEAR ? than - NEAR : is->first;
+	size_t end = is->first + is->n - than > NEAR ? than + NEAR : is->first + is->n;
 
-		if (c->role == than->role && c->direct && !c->blamed && c->call == than->call &&
-		    (c->how != PAIR_STORED || !j->records.at[c->row].sure_fine))
-			return c;
+	for (size_t i = first; !c->direct && i < end; i++) {
+		struct candidate *d = &j->candidates.at[i];
+
+		if (d->role == c->role && d->direct && !d->blamed && d->call == c->call &&
+		    (d->how != PAIR_STORED || !j->records.at[d->row].sure_fine))
+			return d;
 	}
-	return than;
+	return c;
 }
 
 /* Blames `n` of a role, or all when there are no more. Returns how many are still to be blamed. */
 static int64_t blame_some(struct judge *j, const struct object_case *is, enum role role, int64_t n)
 {
-	struct candidate *c;
+	struct suspect *list;
+	size_t n_list = n > 0 ? line_up(j, is, role, &list) : 0;
 
-	for (; n > 0 && (c = likeliest(j, is, role)) != NULL; n--)
-		blame(j, is, role == ROLE_TAKE ? more_direct(j, is, c) : c);
+	if (n <= 0)
+		return 0;
+	for (size_t i = 0; i < n_list && n > 0; i++) {
+		struct candidate *c = &j->candidates.at[list[i].candidate];
+
+		if (c->blamed)
+			continue;
+		blame(j, is, role == ROLE_TAKE ? more_direct(j, is, list[i].candidate) : c);
+		n--;
+		i -= !c->blamed; /* another one took its place: it is still to be looked at */
+	}
+	free(list);
 	return n;
 }
 
@@ -447,7 +480,8 @@ enum { MOST_GROUPS = 64, MOST_CALLERS = 8 };
 
 struct climb {
 	struct judge *j;
-	uint32_t row;
+	const struct spot *spots; /* of the row */
+	size_t n_spots;
 	bool take;
 	unsigned n_groups;
 	struct group groups[MOST_GROUPS];
@@ -472,11 +506,11 @@ static bool add_to_group(struct climb *c, uint64_t line, const struct spot *s)
 static bool group_by_caller(struct climb *c, unsigned up)
 {
 	c->n_groups = 0;
-	for (size_t i = 0; i < c->j->spots.n; i++) {
-		const struct spot *s = &c->j->spots.at[i];
+	for (size_t i = 0; i < c->n_spots; i++) {
+		const struct spot *s = &c->spots[i];
 		struct owner_level at;
 
-		if (s->row != c->row || !s->n[c->take])
+		if (!s->n[c->take])
 			continue;
 		at = level_of(c->j, owner_frame(owner_of(c->j->o, s->node)));
 		for (unsigned k = 0; k < up; k++) {
@@ -505,11 +539,11 @@ static bool tells_apart(const struct climb *c)
 /* The lines of the row, up to the callers that are to be told apart, hand out. */
 static void add_handing(struct climb *c, unsigned up)
 {
-	for (size_t i = 0; i < c->j->spots.n; i++) {
-		const struct spot *s = &c->j->spots.at[i];
+	for (size_t i = 0; i < c->n_spots; i++) {
+		const struct spot *s = &c->spots[i];
 		struct owner_level at;
 
-		if (s->row != c->row || !s->n[c->take])
+		if (!s->n[c->take])
 			continue;
 		at = level_of(c->j, owner_frame(owner_of(c->j->o, s->node)));
 		for (unsigned k = 0; k < up; k++) {
@@ -519,24 +553,41 @@ static void add_handing(struct climb *c, unsigned up)
 	}
 }
 
-/* Finds rows that are not the owners of what they take. Returns how many. */
+/* Whether a row turns out not to be the owner of what it takes or gives. */
+static bool hands_out(struct climb *c)
+{
+	for (unsigned up = 1; up <= MOST_CALLERS && group_by_caller(c, up); up++) {
+		if (c->n_groups < 2)
+			continue;
+		if (!tells_apart(c))
+			return false;
+		add_handing(c, up);
+		return true;
+	}
+	return false;
+}
+
+static int by_row(const void *a, const void *b)
+{
+	const struct spot *x = a, *y = b;
+
+	return x->row != y->row ? (x->row < y->row ? -1 : 1) : x->node < y->node ? -1 : x->node > y->node;
+}
+
+/* Finds rows that hand out. Returns how many. */
 static unsigned find_handing(struct judge *j)
 {
 	unsigned n = 0;
 
-	for (uint32_t row = 0; row < j->b->rows.n; row++) {
-		const struct balance_row *r = &j->b->rows.at[row];
-		struct climb c = { .j = j, .row = row, .take = r->leaked >= r->over };
-		bool found = false;
+	if (j->spots.n)
+		qsort(j->spots.at, j->spots.n, sizeof *j->spots.at, by_row);
+	for (size_t i = 0, end; i < j->spots.n; i = end) {
+		const struct balance_row *r = &j->b->rows.at[j->spots.at[i].row];
+		struct climb c = { .j = j, .spots = &j->spots.at[i], .take = r->leaked >= r->over };
 
-		for (unsigned up = 1; r->leaked + r->over && !found && up <= MOST_CALLERS; up++) {
-			if (!group_by_caller(&c, up) || (c.n_groups > 1 && !tells_apart(&c)))
-				break;
-			found = c.n_groups > 1;
-			if (found)
-				add_handing(&c, up);
-		}
-		n += found;
+		for (end = i; end < j->spots.n && j->spots.at[end].row == j->spots.at[i].row; end++)
+			c.n_spots++;
+		n += r->leaked + r->over && hands_out(&c);
 	}
 	return n;
 }
