@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watched objects: each change of the count, exactly, with the line that made it; and manners of the watching."""
 import collections
+import ctypes.util
 import json
 import os
-import signal
+import re
 
 import harness
 
@@ -37,7 +38,7 @@ def unfolded(history):
         run = changes[i:i + changes[i]['period']]
         for n in range(run[0]['times']):
             for c in run:
-                count += c['delta']
+                count = c['count'] if 'start' in c['flags'] else count + c['delta']
                 out.append((c['delta'], count, c['stack'], c['flags']))
             assert n or [o[1] for o in out[-len(run):]] == [c['count'] for c in run], (i, run)
         i += len(run)
@@ -99,7 +100,7 @@ def test_every_change_has_its_line(python, tmp):
     assert len(boxes) == 1, boxes
     changes = unfolded(boxes[0])
     assert changes[0][0] == 1 and changes[0][3] == ['birth'] and changes[-1][1] == 0, (changes[0], changes[-1])
-    assert not [c for c in changes[1:] if c[3]], [c for c in changes if c[3]]
+    assert not [c for c in changes[1:] if set(c[3]) - {'leaves'}], [c for c in changes if c[3]][:4]
     assert boxes[0]['end']['why'] == 'died' and line_in(changes[-1][2], 'changes.py') == truth['died'], boxes[0]['end']
     bad = wrong_lines(changes, truth) + wrong_calls(changes, truth)
     assert not bad, bad
@@ -116,3 +117,37 @@ def test_watching_is_not_seen(python, case, tmp):
     assert (done.out, done.err) == (alone.out, alone.err), (case, done.out, done.err, alone.out)
     doc = need_means(done.trace)
     assert len(histories(doc)) > 3 and doc['watch']['off'] is None, doc['watch']
+
+
+@harness.spread(4)
+def test_threads_older_than_the_watch_are_covered(python, tmp):
+    done = harness.run_traced([python.path, '-B', '-S', os.path.join(FOLDER, 'late.py')], tmp).check()
+    truth = json.loads(done.out)
+    doc = need_means(done.trace)
+    if not truth['watched'][0]:
+        raise harness.Skip('only from birth on: %s' % truth['off'])
+    boxes = histories(doc)
+    places = 2 if python.free_threaded else 4
+    assert truth['watched'] == [True] * places + [False] * (5 - places) and truth['again'] and len(boxes) == places, truth
+    if python.minor >= (3, 12):
+        assert not truth['nothing'], 'None is immortal'
+    changes = unfolded(boxes[0])
+    assert changes[0][3] == ['start'] and not [c for c in changes[1:] if set(c[3]) - {'leaves'}], [c for c in changes if c[3]][:4]
+    took, gave = marked('late.py', 'taken by threads'), marked('late.py', 'given by threads')
+    net = collections.Counter()
+    for delta, _, stack, _ in changes:
+        net[line_in(stack, 'late.py', 'work')] += delta
+    assert (net[took], net[gave]) == (truth['changes'], -truth['changes']) or python.free_threaded, net
+    assert boxes[0]['count'] == truth['count'], (boxes[0]['count'], truth['count'])
+
+
+@harness.spread(3)
+def test_stacks_of_changes_are_those_of_libunwind(python, tmp):
+    if not ctypes.util.find_library('unwind'):
+        raise harness.Skip('no libunwind')
+    done = run(python, tmp, 'changes', compiled(tmp), PYTRACE_LOG='unwind').check()
+    need_means(done.trace)
+    found = re.search(r'compared with libunwind, (\d+) differ; (\d+) do not go with their Python stacks; (\d+) were of changes',
+                      done.err)
+    assert found, done.err
+    assert found.group(1) == found.group(2) == '0' and int(found.group(3)) > 150, done.err

@@ -11,6 +11,7 @@
 #include "preload/intern.h"
 #include "preload/native/oracle.h"
 #include "preload/options.h"
+#include "preload/watch/slots.h"
 
 #include <stdio.h>
 
@@ -18,13 +19,17 @@ enum { REPORTS_MAX = 100, UNWIND_EACH = 17 };
 
 unsigned hook_checks;
 static bool has_oracle;
-static _Atomic(unsigned long long) n_asked, n_stacks, n_frames, n_wrong, n_apart;
+static _Atomic(unsigned long long) n_asked, n_stacks, n_frames, n_wrong, n_apart, n_writes;
+
+static void check_write(struct thread *t, const void *context);
 
 void hook_check_start(unsigned checks)
 {
 	hook_checks = checks;
 	intern_is_exact = checks & OPTIONS_LOG_CHECK;
 	has_oracle = checks & OPTIONS_LOG_UNWIND && oracle_start();
+	if (has_oracle)
+		slots_check = check_write;
 	if (checks & OPTIONS_LOG_UNWIND && !has_oracle)
 		options_say("PYTRACE_LOG=unwind: libunwind.so.8 is not here (or was not when pytrace was built)");
 }
@@ -37,8 +42,8 @@ void hook_check_end(void)
 		return;
 	snprintf(line, sizeof line,
 		 "unwind: %llu stacks of %llu frames compared with libunwind, %llu differ; %llu do not go with their "
-		 "Python stacks",
-		 n_stacks, n_frames, n_wrong, n_apart);
+		 "Python stacks; %llu were of changes of counts",
+		 n_stacks, n_frames, n_wrong, n_apart, n_writes);
 	options_say(line);
 }
 
@@ -71,10 +76,8 @@ void hook_check_python(struct thread *t, uint32_t stack, bool has_gil)
 		report(t, "Python", stack, full);
 }
 
-static void compare(struct thread *t, const void *frame)
+static void note(const struct thread *t, size_t agreed, struct oracle_wrong wrong)
 {
-	struct oracle_wrong wrong;
-	size_t agreed = oracle_compare(t, frame, &wrong);
 	char line[192];
 
 	atomic_fetch_add(&n_frames, agreed);
@@ -87,6 +90,27 @@ static void compare(struct thread *t, const void *frame)
 		 (unsigned long long)wrong.theirs, wrong.early ? " (ours ended before)" : "");
 	if (may_report())
 		options_say(line);
+}
+
+static void compare(struct thread *t, const void *frame)
+{
+	struct oracle_wrong wrong;
+	size_t agreed = oracle_compare(t, frame, &wrong);
+
+	note(t, agreed, wrong);
+}
+
+/* Of each change of a watched count. */
+static void check_write(struct thread *t, const void *context)
+{
+	struct oracle_wrong wrong;
+	size_t agreed;
+
+	if (!native_on)
+		return;
+	agreed = oracle_compare_write(t, context, &wrong);
+	atomic_fetch_add(&n_writes, 1);
+	note(t, agreed, wrong);
 }
 
 void hook_check_native(struct thread *t, uint32_t python, uint32_t stack, const void *frame)

@@ -48,12 +48,15 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame);
 
 /* The same by a walk that knows nothing of walks before. Slow: the oracle of PYTRACE_LOG=check. */
 uint32_t native_stack_full(struct thread *t, uint32_t python, const void *frame);
-/* The same in a signal handler, from the thread's interrupted context, whose pc is right behind an instruction that wrote
- * to a watched word: the innermost frame is that instruction (PT_NATIVE_EXACT), its address one less than pc. */
+/* The same in a signal handler, from the thread's interrupted context, whose pc is right behind an instruction that
+ * wrote to a watched word: the innermost frame is that instruction (PT_NATIVE_EXACT), its address one less than pc. */
 uint32_t native_stack_of_write(struct thread *t, uint32_t python, const void *ucontext);
 /* Calls `each` for the frames of such a walk, the innermost first, as long as it returns true. True: the walk could not
  * go on to the outermost. */
 bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg);
+/* And for those of native_stack_of_write(). */
+bool native_each_of_write(struct thread *t, const void *ucontext, bool (*each)(void *arg, const struct cpu_context *c),
+			  void *arg);
 
 void native_thread_end(struct native_thread *n);
 /* Something was unloaded, so that its addresses may mean other code. */

@@ -8,11 +8,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libunwind.h>
+#include <string.h>
 
 #define NAME_(x) #x
 #define NAME(x)  NAME_(x)
 
 static int (*init_local)(unw_cursor_t *, unw_context_t *);
+static int (*init_interrupted)(unw_cursor_t *, unw_context_t *, int);
 static int (*step)(unw_cursor_t *);
 static int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
 #ifdef __x86_64__
@@ -28,6 +30,7 @@ bool oracle_start(void)
 	if (!lib)
 		return false;
 	init_local = (int (*)(unw_cursor_t *, unw_context_t *))dlsym(lib, NAME(unw_init_local));
+	init_interrupted = (int (*)(unw_cursor_t *, unw_context_t *, int))dlsym(lib, NAME(unw_init_local2));
 	step = (int (*)(unw_cursor_t *))dlsym(lib, NAME(unw_step));
 	get_reg = (int (*)(unw_cursor_t *, int, unw_word_t *))dlsym(lib, NAME(unw_get_reg));
 #ifdef __x86_64__
@@ -45,6 +48,7 @@ struct comparison {
 	struct oracle_wrong *wrong;
 	uint64_t ip, sp;
 	bool theirs_ended;
+	bool of_write; /* our first frame is the instruction before */
 	size_t agreed;
 };
 
@@ -65,7 +69,7 @@ static bool compare_one(void *arg, const struct cpu_context *ours)
 
 	if (c->theirs_ended)
 		return false;
-	if (ours->pc != c->ip || ours->sp != c->sp) {
+	if (ours->pc + (c->of_write && !c->agreed) != c->ip || ours->sp != c->sp) {
 		*c->wrong = (struct oracle_wrong){ .ours = ours->pc, .theirs = c->ip };
 		return false;
 	}
@@ -100,9 +104,36 @@ size_t oracle_compare(struct thread *t, const void *frame, struct oracle_wrong *
 	return c.agreed;
 }
 
+size_t oracle_compare_write(struct thread *t, const void *ucontext, struct oracle_wrong *ret_wrong)
+{
+	int saved = errno;
+	unw_context_t context;
+	unw_cursor_t cursor;
+	struct comparison c = { .cursor = &cursor, .wrong = ret_wrong, .of_write = true };
+	bool cut;
+
+	*ret_wrong = (struct oracle_wrong){ 0 };
+	memcpy(&context, ucontext, sizeof context);
+	if (!init_interrupted || init_interrupted(&cursor, &context, UNW_INIT_SIGNAL_FRAME))
+		return 0;
+	read_here(&c);
+	cut = native_each_of_write(t, ucontext, compare_one, &c);
+	if (!ret_wrong->ours && !c.theirs_ended && !cut)
+		*ret_wrong = (struct oracle_wrong){ .theirs = c.ip, .early = true };
+	errno = saved;
+	return c.agreed;
+}
+
 #else
 
 bool oracle_start(void) { return false; }
+
+size_t oracle_compare_write(struct thread *t, const void *ucontext, struct oracle_wrong *ret_wrong)
+{
+	(void)t, (void)ucontext;
+	*ret_wrong = (struct oracle_wrong){ 0 };
+	return 0;
+}
 
 size_t oracle_compare(struct thread *t, const void *frame, struct oracle_wrong *ret_wrong)
 {

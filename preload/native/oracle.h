@@ -23,3 +23,5 @@ struct oracle_wrong {
 	bool early; /* we ended where libunwind goes on */
 };
 size_t oracle_compare(struct thread *t, const void *frame, struct oracle_wrong *ret_wrong);
+/* The same of native_each_of_write(), in a handler. */
+size_t oracle_compare_write(struct thread *t, const void *ucontext, struct oracle_wrong *ret_wrong);

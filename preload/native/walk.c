@@ -320,9 +320,7 @@ static bool add_writer(struct walk *w, const struct native_frame *f)
 static bool walk(struct walk *w, struct cpu_context c, bool exact, uint32_t tid)
 {
 	struct native_thread *n = w->n;
-	struct native_frame f = {
-		.sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL | (exact ? HOW_EXACT : 0)
-	};
+	struct native_frame f = { .sp = c.sp, .pc = c.pc, .fp = c.fp, .how = HOW_GENERAL | (exact ? HOW_EXACT : 0) };
 	uint64_t hi = 0;
 	uint32_t i = n->depth;
 	enum cfi_step s = CFI_STEPPED;
@@ -554,10 +552,11 @@ uint32_t native_stack_of_write(struct thread *t, uint32_t python, const void *uc
 	return full_stack(t, python, cpu_interrupted(ucontext), true);
 }
 
-bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
+static bool each_frame(struct thread *t, struct cpu_context c, bool exact,
+		       bool (*each)(void *arg, const struct cpu_context *c), void *arg)
 {
 	struct walk w;
-	struct native_thread *n = full_walk(t, cpu_caller(frame), false, &w);
+	struct native_thread *n = full_walk(t, c, exact, &w);
 
 	for (uint32_t i = 0; n && i < w.n_fresh; i++)
 		if (!each(arg, &(struct cpu_context){ n->fresh[i].pc, n->fresh[i].sp, n->fresh[i].fp }))
@@ -565,6 +564,16 @@ bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, co
 	return !n || n->cut;
 }
 
+bool native_each(struct thread *t, const void *frame, bool (*each)(void *arg, const struct cpu_context *c), void *arg)
+{
+	return each_frame(t, cpu_caller(frame), false, each, arg);
+}
+
+bool native_each_of_write(struct thread *t, const void *ucontext, bool (*each)(void *arg, const struct cpu_context *c),
+			  void *arg)
+{
+	return each_frame(t, cpu_interrupted(ucontext), true, each, arg);
+}
 /* ---- life ---- */
 
 void native_start(const void *above_stack)
