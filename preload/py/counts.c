@@ -12,6 +12,8 @@
 
 #include "preload/py/parts.h"
 
+#include <string.h>
+
 enum { GC_DEFERRED = 64 };
 enum { SHARED_QUEUED = 2, SHARED_MERGED = 3, SHARED_STATE = 3, SHARED_SHIFT = 2 };
 /* Free-threaded heads: 3.13 and 3.14 (cpython-facts of both: tests/run -k watch). */
@@ -56,3 +58,19 @@ struct py_count py_count_read(const char *object)
 
 uint32_t py_object_type_offset(void) { return py_layout.object_type; }
 const char *py_object_type_word(const char *object) { return PY_AT(const char *, object, py_layout.object_type); }
+
+bool py_object_is_buffer(const char *object)
+{
+	enum { FLAG_BYTES = 1 << 27, BASES_MAX = 32 };
+	static const char foreign[] = "_ctypes.";
+	const char *type = py_object_type_word(object);
+
+	for (int i = 0; type && i < BASES_MAX; i++, type = PY_AT(const char *, type, py_layout.type_base)) {
+		const char *name = PY_AT(const char *, type, py_layout.type_name);
+
+		if (PY_AT(uint64_t, type, py_layout.type_flags) & FLAG_BYTES ||
+		    !strncmp(name, foreign, sizeof foreign - 1))
+			return true;
+	}
+	return false;
+}

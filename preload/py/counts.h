@@ -35,3 +35,7 @@ struct py_count py_count_read(const char *object);
 /* The word that says the object's type, as it is; and where it lies, from the start of the object. */
 const char *py_object_type_word(const char *object);
 uint32_t py_object_type_offset(void);
+
+/* Whether what is inside of an object may be handed to a system call as a buffer: bytes that are being made, what ctypes
+ * makes. Its type must be known to be one. */
+bool py_object_is_buffer(const char *object);

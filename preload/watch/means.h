@@ -17,6 +17,8 @@ struct means {
 	const char *instead; /* what this one means for people when a better one can't be had: a clause; NULL: nothing */
 	/* Once, when something is to be watched. False: not here, *ret_why is a clause for people. */
 	bool (*start)(const char **ret_why);
+	/* Whether an object of this type can be watched, now that it shows what it is. NULL: any can. */
+	bool (*suits)(const char *object);
 	/* How many places there are. Fewer than before when somebody else (a debugger) has taken some. */
 	unsigned (*room)(void);
 	/* From here on each write of a thread of this process to these bytes ends in slots_hit() with this place and

@@ -115,10 +115,8 @@ static void *malloc_apart(const struct py_allocator *below, size_t size, bool ze
 	p = put_block(shadow, size, before + head_bytes());
 	if (!p)
 		below->free(below->ctx, shadow);
-	else if (zero)
-		memset(p, 0, size);
-	else /* the first count is to be a change */
-		memset(p, 0, size < before + sizeof(uint64_t) ? size : before + sizeof(uint64_t));
+	else /* what is in front shows what is made there; and the first count is to be a change */
+		memset(p, 0, zero || size < before + head_bytes() ? size : before + head_bytes());
 	return p;
 }
 
@@ -168,11 +166,13 @@ static void set_placed(uintptr_t page, bool lives)
 }
 
 /* The allocator has lists of blocks by size, and those of so many bytes begin at whole pages. */
-static void *malloc_in_place(const struct py_allocator *below, size_t size, bool zero)
+static void *malloc_in_place(const struct py_allocator *below, size_t size, bool zero, size_t before)
 {
 	size_t bytes = size < 2 * OS_PAGE ? 2 * OS_PAGE : size;
 	void *p = zero ? below->calloc(below->ctx, 1, bytes) : below->malloc(below->ctx, bytes);
 
+	if (p && !zero)
+		memset(p, 0, before + head_bytes()); /* as above */
 	if (p && !((uintptr_t)p & (OS_PAGE - 1)))
 		set_placed((uintptr_t)p, true);
 	return p;
@@ -235,7 +235,7 @@ void *pages_malloc(const struct py_allocator *below, size_t size, bool zero, siz
 {
 	if (size > (RUN_MAX - 1) * OS_PAGE)
 		return NULL;
-	return in_place ? malloc_in_place(below, size, zero) : malloc_apart(below, size, zero, before);
+	return in_place ? malloc_in_place(below, size, zero, before) : malloc_apart(below, size, zero, before);
 }
 
 /* Asked about every block that is given back. */
@@ -279,6 +279,8 @@ static bool start(const char **ret_why)
 
 static unsigned room(void) { return FAULTS_PLACES; }
 
+static bool suits(const char *object) { return !in_place || !py_object_is_buffer(object); }
+
 static bool arm(unsigned place, const void *address, unsigned bytes, uint32_t round)
 {
 	uintptr_t page = (uintptr_t)address & ~(uintptr_t)(OS_PAGE - 1);
@@ -292,6 +294,7 @@ const struct means means_pages = {
 	.name = "pages",
 	.instead = "so objects are watched by write protecting their pages, from their birth on",
 	.start = start,
+	.suits = suits,
 	.room = room,
 	.arm = arm,
 	.disarm = faults_disarm,

@@ -214,6 +214,10 @@ static void perhaps_made(struct thread *t, struct slot *s, const void *context)
 	case CHOOSE_NOT: end(t, s, PT_UNWATCH_OTHER, 0); return;
 	case CHOOSE_KEEP: break;
 	}
+	if (slots.means->suits && !slots.means->suits(s->object)) {
+		end(t, s, PT_UNWATCH_OTHER, 0);
+		return;
+	}
 	end_others(s);
 	s->type = s->type ? s->type : (uint32_t)py_object_type(t, s->object);
 	begin(t, s, py_count_read(s->object).value, PT_COUNT_BIRTH, stack_of(t, s, 1, context));
