@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many orders; two sessions whose counts change between snapshots; one dies. Prints the address of the one that stays."""
 import libpytrace
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """More objects than places: those whose counts rest give their places to younger ones. A child of a fork goes on."""
 import os
 import time
