@@ -167,34 +167,6 @@ static bool is_drawn(struct choose_thread *c)
 
 /* ---- what it may cost ---- */
 
-/* A share of the time, and something in advance, so that short programs are watched whole. */
-#define COST_TRAP_NS  UINT64_C(20000)
-#define COST_WAIT_NS  UINT64_C(100000)
-#define COST_AHEAD_NS UINT64_C(500000000)
-#define VAIN_AHEAD_NS UINT64_C(50000000)
-enum { COST_SHARE = 3, VAIN_SHARE = 32 };
-static _Atomic(uint64_t) spent_ns, spent_in_vain_ns;
-
-static bool can_afford(uint64_t spent, uint64_t ahead, unsigned share)
-{
-	return spent < ahead + atomic_load_explicit(&order.now_ns, memory_order_relaxed) / share;
-}
-
-static void spend(const struct slot *s) { atomic_fetch_add(&spent_ns, COST_WAIT_NS + s->changes * COST_TRAP_NS); }
-
-void choose_free(struct thread *t, struct slot *s)
-{
-	(void)t;
-	spend(s);
-}
-
-/* ---- places ---- */
-
-enum priority { PRIORITY_LIBRARY, PRIORITY_USER, PRIORITY_SITE };
-#define QUIET_NS     UINT64_C(100000000)
-#define QUIET_NEW_NS UINT64_C(10000000)
-enum { HOT_CHANGES = 20000 };
-
 /* What a slot was taken for. Slots of others (libpytrace.watch) have tag 0. */
 static struct taken {
 	uint64_t key, rules;
@@ -202,6 +174,65 @@ static struct taken {
 	uint8_t priority;
 } taken[SLOTS_MAX];
 enum { TAG_OURS = 1 };
+
+/* A share of the time, and something in advance, so that short programs are watched whole. Putting a slot in wait is
+ * timed, since it costs more the more threads there are; and so much again is taken for its end. */
+#define COST_TRAP_NS  UINT64_C(20000)
+#define COST_AHEAD_NS UINT64_C(500000000)
+#define VAIN_AHEAD_NS UINT64_C(50000000)
+enum { COST_SHARE = 3, VAIN_SHARE = 32, HOT_CHANGES = 20000, MANY_WATCHES = 16 };
+static _Atomic(uint64_t) spent_ns, spent_in_vain_ns, last_wait_ns;
+static _Atomic(uint32_t) n_watches;
+
+static bool can_afford(uint64_t spent, uint64_t ahead, unsigned share)
+{
+	return spent < ahead + atomic_load_explicit(&order.now_ns, memory_order_relaxed) / share;
+}
+
+/* With what those cost that are watched now. */
+static uint64_t spent_by_now(void)
+{
+	uint64_t sum = atomic_load(&spent_ns);
+
+	for (unsigned i = 0; i < slots_n(); i++)
+		if (slots_at(i)->state == SLOT_WATCHING && slots_at(i)->tag == TAG_OURS)
+			sum += slots_at(i)->changes * COST_TRAP_NS;
+	return sum;
+}
+
+static void spend(const struct slot *s) { atomic_fetch_add(&spent_ns, s->changes * COST_TRAP_NS); }
+
+void choose_free(struct thread *t, struct slot *s)
+{
+	(void)t;
+	if (s->tag == TAG_OURS)
+		spend(s);
+}
+
+static void let_go(struct thread *t, struct slot *s)
+{
+	spend(s);
+	slots_let_go(t, s, PT_UNWATCH_ROTATED);
+}
+
+/* Of many objects, one whose count changes all the time tells little more than the others, and costs most. */
+static void let_go_hot(struct thread *t)
+{
+	if (atomic_load(&n_watches) < MANY_WATCHES)
+		return;
+	for (unsigned i = 0; i < slots_n(); i++) {
+		struct slot *s = slots_at(i);
+
+		if (s->state == SLOT_WATCHING && s->tag == TAG_OURS && s->changes >= HOT_CHANGES)
+			let_go(t, s);
+	}
+}
+
+/* ---- places ---- */
+
+enum priority { PRIORITY_LIBRARY, PRIORITY_USER, PRIORITY_SITE };
+#define QUIET_NS     UINT64_C(100000000)
+#define QUIET_NEW_NS UINT64_C(10000000)
 
 static uint64_t quiet_ns(const struct slot *s, uint64_t now)
 {
@@ -237,8 +268,7 @@ static bool make_room(struct thread *t, uint8_t priority, bool is_new)
 	}
 	if (!victim)
 		return false;
-	spend(victim);
-	slots_let_go(t, victim, PT_UNWATCH_ROTATED);
+	let_go(t, victim);
 	return true;
 }
 
@@ -263,8 +293,13 @@ static void wait_at(struct thread *t, const char *block, uint64_t key, const str
 
 static void wait(struct thread *t, const char *block, uint64_t key, const struct wish *w)
 {
+	uint64_t before = os_mono_ns(), ns;
+
 	for (unsigned i = 0; i < w->n_places; i++)
 		wait_at(t, block, key, w, i);
+	ns = 2 * (os_mono_ns() - before);
+	atomic_store(&last_wait_ns, ns);
+	atomic_fetch_add(&spent_ns, ns);
 }
 
 enum choose_verdict choose_made(struct thread *t, struct slot *s)
@@ -290,6 +325,7 @@ enum choose_verdict choose_made(struct thread *t, struct slot *s)
 	h->in_vain = 0;
 	h->watched += h->watched < UINT16_MAX;
 	s->type = type;
+	atomic_fetch_add(&n_watches, 1);
 	return CHOOSE_KEEP;
 }
 
@@ -322,7 +358,7 @@ static void end_waits(struct thread *t, struct habit *h)
 		if (s->state != SLOT_WAITING || s->block != c->block || s->tag != TAG_OURS)
 			continue;
 		slots_let_go(t, s, PT_UNWATCH_OTHER);
-		atomic_fetch_add(&spent_in_vain_ns, COST_WAIT_NS);
+		atomic_fetch_add(&spent_in_vain_ns, atomic_load(&last_wait_ns) + COST_TRAP_NS);
 		h->in_vain += h->in_vain < 15;
 		if (h->kind == KIND_OURS)
 			h->skip = (uint16_t)(1 << (h->in_vain < 12 ? h->in_vain : 12));
@@ -393,8 +429,8 @@ static bool is_affordable(const struct habit *h, const struct wish *w)
 	if (h->kind == KIND_UNKNOWN && w->priority < PRIORITY_SITE)
 		return w->priority == PRIORITY_USER &&
 		       can_afford(atomic_load(&spent_in_vain_ns), VAIN_AHEAD_NS, VAIN_SHARE);
-	return can_afford(atomic_load(&spent_ns), COST_AHEAD_NS, COST_SHARE) ||
-	       (!h->watched && can_afford(atomic_load(&spent_ns), 2 * COST_AHEAD_NS, 2));
+	return can_afford(spent_by_now(), COST_AHEAD_NS, COST_SHARE) ||
+	       (!h->watched && can_afford(spent_by_now(), 2 * COST_AHEAD_NS, 2));
 }
 
 /* Stacks of which many objects were watched leave more and more births to others. */
@@ -424,8 +460,12 @@ static bool choose(struct thread *t, struct habit *h, size_t bytes, struct wish 
 			return false;
 	}
 	places_of(w, h, bytes);
-	if (!w->n_places || !is_affordable(h, w))
+	if (!w->n_places)
 		return false;
+	if (!is_affordable(h, w)) {
+		let_go_hot(t);
+		return false;
+	}
 	if (!slots_free() && !make_room(t, w->rules & samples ? PRIORITY_LIBRARY : w->priority, !h->watched))
 		return false;
 	take_turns(h);
@@ -481,8 +521,12 @@ static void born_sampled(struct thread *t, const char *block, size_t bytes, uint
 		c->until--;
 		return;
 	}
-	if (!is_drawn(c) || !can_afford(atomic_load(&spent_ns), COST_AHEAD_NS, COST_SHARE))
+	if (!is_drawn(c))
 		return;
+	if (!can_afford(spent_by_now(), COST_AHEAD_NS, COST_SHARE)) {
+		let_go_hot(t);
+		return;
+	}
 	if (!slots_free() && !make_room(t, PRIORITY_LIBRARY, false))
 		return;
 	key = key_of(stack, bytes);
