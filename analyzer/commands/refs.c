@@ -152,6 +152,8 @@ static int by_end(const void *left, const void *right)
 
 	if (!a->history != !b->history)
 		return a->history ? -1 : 1;
+	if (a->blamed != b->blamed)
+		return a->blamed ? -1 : 1;
 	if (a->end != b->end)
 		return a->end < b->end ? -1 : 1;
 	if (a->history)
@@ -187,6 +189,22 @@ static void choose(struct refs_report *x)
 			*array_push(&x->objects) = object_of_points(x, &x->points.at.at[i]);
 	if (x->objects.n)
 		qsort(x->objects.at, x->objects.n, sizeof *x->objects.at, by_end);
+}
+
+/* What is out of balance is shown first. */
+static void put_blamed_first(struct refs_report *x)
+{
+	const struct balance *b = &x->balance->balance;
+	bool *is_example = mem_zero(x->histories.at.n + 1, sizeof *is_example);
+
+	for (size_t i = 0; i < b->rows.n; i++)
+		if (b->rows.at[i].verdict <= BALANCE_OVER && b->rows.at[i].example < x->histories.at.n)
+			is_example[b->rows.at[i].example] = true;
+	for (size_t i = 0; i < x->objects.n && x->objects.at[i].history; i++)
+		x->objects.at[i].blamed = is_example[x->objects.at[i].history - x->histories.at.at];
+	if (x->objects.n)
+		qsort(x->objects.at, x->objects.n, sizeof *x->objects.at, by_end);
+	free(is_example);
 }
 
 /* ---- by type ---- */
@@ -688,6 +706,7 @@ static int run(int argc, char **argv)
 			choose(all.at.at[i]);
 			sum_types(all.at.at[i]);
 			all.at.at[i]->balance = refs_balance_make(all.at.at[i]);
+			put_blamed_first(all.at.at[i]);
 		}
 		if (all.unwatched && all.at.n)
 			find_suspect(&r, report_of(&all, r.traces[0]));

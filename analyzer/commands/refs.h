@@ -39,6 +39,7 @@ struct refs_object {
 	uint64_t born_ns;  /* UINT64_MAX: not known */
 	uint64_t died_ns;  /* UINT64_MAX: it did not, or nobody knows */
 	node_id died_node; /* where; NODE_EMPTY */
+	bool blamed;       /* it is out of balance, and the example of a line that is to blame */
 	object_id at_end;  /* in the snapshot of the view; HEAP_NONE */
 };
 

@@ -191,11 +191,8 @@ static void change_row(struct report *r, struct refs_report *x, struct table *t,
 	table_cell(t, "%s", times);
 	table_cell(t, "%s", where(r, x, c->node, buf, sizeof buf));
 	table_cell(t, "%s", function(r, x, c->node, buf, sizeof buf));
-	*buf = 0;
-	if (*note_of(c))
-		snprintf(buf, sizeof buf, "(%s) ", note_of(c));
-	source(x, c->node, buf + strlen(buf), sizeof buf - strlen(buf));
-	table_cell(t, "%s", buf);
+	table_cell(t, "%s", source(x, c->node, buf, sizeof buf));
+	table_cell(t, "%s", note_of(c));
 }
 
 static bool has_runs(const struct history_change *at, size_t n)
@@ -206,7 +203,8 @@ static bool has_runs(const struct history_change *at, size_t n)
 	return false;
 }
 
-static void print_changes(struct report *r, struct refs_report *x, const struct history_change *at, size_t n)
+static void print_changes(struct report *r, struct refs_report *x, const struct history *h,
+			  const struct history_change *at, size_t n)
 {
 	bool has_times = has_runs(at, n);
 	const struct table_column columns[] = {
@@ -217,6 +215,7 @@ static void print_changes(struct report *r, struct refs_report *x, const struct 
 		{ .title = "at", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 		{ .title = "source", .elastic = true, .style = STYLE_CODE },
+		{ .title = "", .style = STYLE_FAINT },
 	};
 	bool all = r->common.full || x->own->object || n <= CHANGES_HEAD + CHANGES_TAIL + 1;
 	struct table t;
@@ -234,8 +233,7 @@ static void print_changes(struct report *r, struct refs_report *x, const struct 
 	table_free(&t);
 	if (!all)
 		fprintf(r->out.file, "   %s left out (--object %u, or --full, shows all)\n",
-			format_plural(n - CHANGES_HEAD - CHANGES_TAIL, "change", "changes").text,
-			(unsigned)x->own->object);
+			format_plural(n - CHANGES_HEAD - CHANGES_TAIL, "change", "changes").text, h->number);
 }
 
 /* A chain that is nothing but the object, which C code holds. */
@@ -340,7 +338,7 @@ static void print_history(struct report *r, struct refs_report *x, const struct 
 	print_made(r, x, o, number);
 	if (x->own->raw) {
 		fprintf(r->out.file, "   %s\n", format_plural(h->n_changes, "change", "changes").text);
-		print_changes(r, x, h->changes, h->n);
+		print_changes(r, x, h, h->changes, h->n);
 	} else {
 		net_make(&net, &x->lines, h);
 		fprintf(r->out.file, "   %s", format_plural(h->n_changes, "change", "changes").text);
@@ -348,7 +346,7 @@ static void print_history(struct report *r, struct refs_report *x, const struct 
 			fprintf(r->out.file, ", %s without temporaries (--raw shows all)",
 				format_count(left_of(&net)).text);
 		fputc('\n', r->out.file);
-		print_changes(r, x, net.changes, net.n);
+		print_changes(r, x, h, net.changes, net.n);
 		net_free(&net);
 	}
 	print_end(r, x, o);
