@@ -85,34 +85,39 @@ void *arena_map(size_t bytes)
 	return p;
 }
 
-void *arena_map_large(size_t bytes)
-{
-	void *p = arena_map(bytes);
-
-	if (p && bytes >= HUGE)
-		os_advise(p, bytes, MADV_HUGEPAGE);
-	return p;
-}
-
 void arena_unmap(void *p, size_t bytes)
 {
 	forget(p);
 	os_unmap(p, bytes);
 }
 
-/* A piece at a multiple of its size, cut out of a mapping twice as large. */
-static uintptr_t new_piece(void)
+/* So many bytes at a multiple of a power of two, cut out of a mapping that is larger by as much. 0: no memory. */
+static uintptr_t map_aligned(size_t bytes, size_t to)
 {
-	char *p = map(2 * PIECE);
-	uintptr_t start = ((uintptr_t)p + PIECE - 1) & ~(uintptr_t)(PIECE - 1);
+	char *p = map(bytes + to);
+	uintptr_t start = ((uintptr_t)p + to - 1) & ~(uintptr_t)(to - 1);
 
 	if (!p)
 		return 0;
 	if (start > (uintptr_t)p)
 		os_unmap(p, start - (uintptr_t)p);
-	os_unmap((void *)(start + PIECE), (uintptr_t)p + PIECE - start);
-	note((void *)start, PIECE);
+	os_unmap((void *)(start + bytes), (uintptr_t)p + to - start);
+	note((void *)start, bytes);
 	return start;
+}
+
+/* Where huge pages lie: elsewhere the first 2 MiB would be small ones, which for many a table is all of it. */
+void *arena_map_large(size_t bytes)
+{
+	void *p;
+
+	if (bytes < HUGE)
+		return arena_map(bytes);
+	bytes = os_whole_pages(bytes);
+	p = (void *)map_aligned(bytes, HUGE);
+	if (p)
+		os_advise(p, bytes, MADV_HUGEPAGE);
+	return p;
 }
 
 void *arena_alloc(size_t bytes)
@@ -127,7 +132,7 @@ void *arena_alloc(size_t bytes)
 		if (atomic_compare_exchange_weak(&next_free, &at, at + bytes))
 			return (void *)at;
 	/* Full or none yet. Losing the race for the new piece wastes what is left of the other's: nothing else. */
-	fresh = new_piece();
+	fresh = map_aligned(PIECE, PIECE);
 	if (fresh)
 		atomic_store(&next_free, fresh + bytes);
 	return (void *)fresh;

@@ -18,7 +18,7 @@
 
 #include <string.h>
 
-enum { FIRST_ENTRIES = 1 << 13, MAX_FILL_PERCENT = 60 };
+enum { FIRST_ENTRIES = 1 << 13, SMALL_ENTRIES = 1 << 15, MAX_FILL_PERCENT = 60 };
 
 struct entry {
 	_Atomic(uint64_t) above; /* parent << 32 | code; 0: empty (codes start at 1) */
@@ -76,9 +76,15 @@ static void copy_entry(struct table *to, uint64_t above, uint64_t id)
 	atomic_store_explicit(&to->entries[i].id, id, memory_order_relaxed);
 }
 
+/* Small tables are soon outgrown, and each step touches new pages. */
+static uint64_t grown_entries(const struct table *from)
+{
+	return !from ? FIRST_ENTRIES : (from->mask + 1) * (from->mask < SMALL_ENTRIES ? 4 : 2);
+}
+
 static struct table *grown_table(const struct table *from)
 {
-	uint64_t n = from ? (from->mask + 1) * 2 : FIRST_ENTRIES;
+	uint64_t n = grown_entries(from);
 	struct table *to = arena_map_large(table_bytes(n));
 
 	if (!to)
