@@ -233,7 +233,8 @@ static int open_threads(void)
 
 /* ---- what may be missing ---- */
 
-#define DOCKER "Docker: --cap-add PERFMON, or a seccomp profile that allows it"
+#define PARANOID "kernel.perf_event_paranoid is above 2"
+#define DOCKER   "Docker: --cap-add PERFMON, or a seccomp profile that allows it"
 
 static const char *why_not(int error)
 {
@@ -244,7 +245,8 @@ static const char *why_not(int error)
 	case EACCES:
 		os_read_text("/proc/sys/kernel/perf_event_paranoid", text, sizeof text);
 		if (strtol(text, NULL, 10) > 2)
-			return "perf_event_open is refused here (kernel.perf_event_paranoid is above 2)";
+			return -error == EPERM ? "perf_event_open is refused here (EPERM; " PARANOID ")"
+					       : "perf_event_open is refused here (EACCES; " PARANOID ")";
 		return -error == EPERM ? "perf_event_open is refused here (EPERM; " DOCKER ")"
 				       : "perf_event_open is refused here (EACCES; " DOCKER ")";
 	case ENOSYS: return "perf_event_open is refused here (ENOSYS; " DOCKER ")";
