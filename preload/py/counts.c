@@ -10,6 +10,7 @@
  */
 #include "preload/py/counts.h"
 
+#include "preload/cpu/exchange.h"
 #include "preload/py/parts.h"
 
 #include <string.h>
@@ -54,6 +55,42 @@ struct py_count py_count_read(const char *object)
 		return (struct py_count){ PY_AT(int64_t, object, 0), PY_COUNT_PLAIN };
 	count = PY_AT(int32_t, object, 0);
 	return count < 0 ? (struct py_count){ 0, PY_COUNT_IMMORTAL } : (struct py_count){ count, PY_COUNT_PLAIN };
+}
+
+/* What a shared word says by itself. */
+static int64_t share(int64_t shared) { return (shared >> SHARED_SHIFT) - ((shared & SHARED_STATE) == SHARED_QUEUED); }
+
+struct py_count_words py_count_words(const char *object)
+{
+	if (!py_layout.free_threaded)
+		return (struct py_count_words){ 0, 0 };
+	return (struct py_count_words){ PY_AT(uint32_t, object, LOCAL_AT), PY_AT(int64_t, object, SHARED_AT) };
+}
+
+bool py_count_change(const char *object, unsigned part, const struct cpu_exchange *exchange,
+		     struct py_count_words *last, int64_t *ret_delta)
+{
+	uint32_t local = PY_AT(uint32_t, object, LOCAL_AT);
+	bool merged = (PY_AT(int64_t, object, SHARED_AT) & SHARED_STATE) == SHARED_MERGED;
+
+	if (!py_layout.free_threaded)
+		return false;
+	if (part == 0) { /* when it is merged the owner's part goes, and is in the other already */
+		*ret_delta = merged ? 0 : (int64_t)local - last->local;
+		last->local = local;
+		return true;
+	}
+	if (!exchange)
+		return false;
+	if (exchange->is_sum)
+		*ret_delta = exchange->by >> SHARED_SHIFT;
+	else
+		*ret_delta = share(exchange->to) - share(exchange->from) -
+			     ((exchange->to & SHARED_STATE) == SHARED_MERGED &&
+					      (exchange->from & SHARED_STATE) != SHARED_MERGED
+				      ? (int64_t)last->local
+				      : 0);
+	return true;
 }
 
 uint32_t py_object_type_offset(void) { return py_layout.object_type; }

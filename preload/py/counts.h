@@ -3,10 +3,10 @@
  * counts: where the count of references of an object lies, and what it says
  *
  * What:  the words of an object's head that change with its count, by version; their sum; whether it means anything.
- * How:   up to 3.11 eight bytes, from 3.12 the lower four of them (3.14: the upper four are flags); free-threaded builds
- *        have a part of the owning thread and one that all others share.
- * Who:   preload/watch. Any moment, also in a signal handler: nothing is called, nothing but the head is read. With
- *        the GIL, or where the object can't go: what is read must be an object, or a block of memory for one.
+ * How:   up to 3.11 eight bytes, from 3.12 the lower four of them (3.14: the upper four are flags); free-threaded
+ * builds have a part of the owning thread and one that all others share. Who:   preload/watch. Any moment, also in a
+ * signal handler: nothing is called, nothing but the head is read. With the GIL, or where the object can't go: what is
+ * read must be an object, or a block of memory for one.
  */
 #pragma once
 #include <stdbool.h>
@@ -32,10 +32,26 @@ struct py_count {
 };
 struct py_count py_count_read(const char *object);
 
+/*
+ * Free-threaded builds: threads write at the same time, so what lies there at a trap is the sum of all. What one of
+ * them has changed follows from what it wrote: the shared part by an atomic instruction, the owner's by the owner
+ * alone. `state`: of the object at its last change, as py_count_words() fills it.
+ */
+struct py_count_words {
+	uint32_t local;
+	int64_t shared;
+};
+struct cpu_exchange;
+struct py_count_words py_count_words(const char *object);
+/* The change of the count by a write to part `part`; `exchange`: the instruction, NULL: not known. False: only the sum
+ * tells. */
+bool py_count_change(const char *object, unsigned part, const struct cpu_exchange *exchange,
+		     struct py_count_words *last, int64_t *ret_delta);
+
 /* The word that says the object's type, as it is; and where it lies, from the start of the object. */
 const char *py_object_type_word(const char *object);
 uint32_t py_object_type_offset(void);
 
-/* Whether what is inside of an object may be handed to a system call as a buffer: bytes that are being made, what ctypes
- * makes. Its type must be known to be one. */
+/* Whether what is inside of an object may be handed to a system call as a buffer: bytes that are being made, what
+ * ctypes makes. Its type must be known to be one. */
 bool py_object_is_buffer(const char *object);

@@ -124,6 +124,21 @@ bool disguise_take(int number, void (*f)(int number, siginfo_t *info, void *cont
 	return true;
 }
 
+void disguise_renew(void)
+{
+	struct sigaction now;
+
+	for (int i = 0; i < TAKEN_MAX; i++) {
+		struct taken *t = &taken[i];
+
+		if (!t->number || real.sigaction(t->number, NULL, &now) || same_handler(&now, t->handler))
+			continue;
+		t->theirs[!t->current] = now;
+		atomic_store(&t->current, !t->current);
+		put(t, NULL);
+	}
+}
+
 static int set_really(int number, const struct sigaction *action, struct sigaction *ret_old)
 {
 	return signals_concern(number) ? signals_action(number, action, ret_old)

@@ -5,6 +5,7 @@
  * A block's watch is found by a set of 64 bits, one for each hash of an address: most releases end there.
  */
 #include "preload/watch/slots.h"
+#include "preload/cpu/exchange.h"
 #include "preload/emit.h"
 #include "preload/native/native.h"
 #include "preload/os.h"
@@ -12,7 +13,10 @@
 #include "preload/sink.h"
 #include "preload/watch/choose.h"
 
+#include <limits.h>
 #include <string.h>
+
+#define PART_UNKNOWN UINT_MAX
 
 static struct {
 	const struct means *means;
@@ -171,6 +175,7 @@ static void begin(struct thread *t, struct slot *s, int64_t count, unsigned flag
 	s->state = SLOT_WATCHING;
 	emit_pair(t, PT_OP_WATCH, (uintptr_t)s->object & PT_ADDRESS_MASK, s->number | (uint64_t)s->type << 32);
 	s->made_ns = t->last_ns;
+	s->words = py_count_words(s->object);
 	tell_count(t, s, count, flags, stack);
 }
 
@@ -220,7 +225,9 @@ static void perhaps_made(struct thread *t, struct slot *s, const void *context)
 	}
 	end_others(s);
 	s->type = s->type ? s->type : (uint32_t)py_object_type(t, s->object);
-	begin(t, s, py_count_read(s->object).value, PT_COUNT_BIRTH, stack_of(t, s, 1, context));
+	/* free-threaded: a part of it may not be written yet */
+	begin(t, s, slots.n_parts == 1 ? py_count_read(s->object).value : 1, PT_COUNT_BIRTH,
+	      stack_of(t, s, 1, context));
 }
 
 /* Objects of such types have no finalizer that could bring them back, and their blocks may be kept for others. */
@@ -229,7 +236,25 @@ static bool dies_at_zero(struct thread *t, const struct slot *s)
 	return py_object_type(t, s->object) & PY_TYPE_FREE_LIST;
 }
 
-static void count_changed(struct thread *t, struct slot *s, bool late, const void *context)
+/* What the count is after this thread's write, when `lies` is what lies there now: other threads may have written
+ * since.
+ */
+static int64_t count_after(struct slot *s, unsigned part, int64_t lies, const void *context)
+{
+	struct cpu_exchange exchange;
+	bool is_known;
+	int64_t delta;
+
+	if (slots.n_parts == 1 || part == PART_UNKNOWN || atomic_load(&s->unseen)) {
+		s->words = py_count_words(s->object);
+		return lies;
+	}
+	is_known = cpu_exchange_done(context, &exchange);
+	return py_count_change(s->object, part, is_known ? &exchange : NULL, &s->words, &delta) ? s->count + delta
+												: lies;
+}
+
+static void count_changed(struct thread *t, struct slot *s, unsigned part, bool late, const void *context)
 {
 	struct py_count count;
 	uint32_t stack;
@@ -241,6 +266,8 @@ static void count_changed(struct thread *t, struct slot *s, bool late, const voi
 		return;
 	}
 	count = py_count_read(s->object);
+	if (count.kind != PY_COUNT_IMMORTAL)
+		count.value = count_after(s, part, count.value, context);
 	if (count.kind != PY_COUNT_IMMORTAL && count.value == s->count)
 		return;
 	stack = stack_of(t, s, count.value - s->count, context);
@@ -257,12 +284,12 @@ static void count_changed(struct thread *t, struct slot *s, bool late, const voi
 	}
 }
 
-static void deal_with(struct thread *t, struct slot *s, bool late, const void *context)
+static void deal_with(struct thread *t, struct slot *s, unsigned part, bool late, const void *context)
 {
 	if (s->state == SLOT_WAITING)
 		perhaps_made(t, s, context);
 	else if (s->state == SLOT_WATCHING)
-		count_changed(t, s, late, context);
+		count_changed(t, s, part, late, context);
 }
 
 /* ---- in a handler ---- */
@@ -298,10 +325,10 @@ static void close_door(struct thread *t, uint32_t depth)
 static void look_at_all(struct thread *t, const void *context)
 {
 	for (unsigned i = 0; i < slots.n; i++)
-		deal_with(t, &slots.slot[i], true, context);
+		deal_with(t, &slots.slot[i], PART_UNKNOWN, true, context);
 }
 
-static void changed(struct slot *s, const uint32_t *round, bool late, const void *context)
+static void changed(struct slot *s, const uint32_t *round, unsigned part, bool late, const void *context)
 {
 	uint32_t depth;
 	struct thread *t = open_door(&depth);
@@ -314,7 +341,7 @@ static void changed(struct slot *s, const uint32_t *round, bool late, const void
 	if (late)
 		look_at_all(t, context);
 	else if (!round || *round == s->round)
-		deal_with(t, s, false, context);
+		deal_with(t, s, part, false, context);
 	lock_drop(&slots.lock);
 	close_door(t, depth);
 }
@@ -324,10 +351,10 @@ void slots_hit(unsigned place, uint32_t round, bool late, const void *context)
 	struct slot *s = slots_of_place(place);
 
 	if (s)
-		changed(s, &round, late, context);
+		changed(s, &round, place % slots.n_parts, late, context);
 }
 
-void slots_changed(struct slot *s, bool late, const void *context) { changed(s, NULL, late, context); }
+void slots_changed(struct slot *s, bool late, const void *context) { changed(s, NULL, PART_UNKNOWN, late, context); }
 
 /* A thread that was interrupted in the tracer's own work may hold the lock; then the place is let go alone. */
 void slots_in_vain(unsigned place, uint32_t round)

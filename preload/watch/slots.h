@@ -2,15 +2,16 @@
 /*
  * slots: the objects that are watched at a time, each change of their counts as an event
  *
- * A slot is free, or lies in wait on a block in which an object is about to be made, or watches an object. Its count has
- * one or two places (means.h). The first write that choose_made() believes to be a birth makes the watch: WATCH, and
- * COUNT with PT_COUNT_BIRTH. Each further one that changes the count is a COUNT, with the stack of the instruction that
- * wrote.
- * Threads: a lock, taken at DEPTH_OWN. In the handler it is taken likewise; a thread that was interrupted at DEPTH_OWN may
- *        hold it, and its ring may be half written: such a change is told with the next one (PT_COUNT_UNSEEN).
+ * A slot is free, or lies in wait on a block in which an object is about to be made, or watches an object. Its count
+ * has one or two places (means.h). The first write that choose_made() believes to be a birth makes the watch: WATCH,
+ * and COUNT with PT_COUNT_BIRTH. Each further one that changes the count is a COUNT, with the stack of the instruction
+ * that wrote. Threads: a lock, taken at DEPTH_OWN. In the handler it is taken likewise; a thread that was interrupted
+ * at DEPTH_OWN may hold it, and its ring may be half written: such a change is told with the next one
+ * (PT_COUNT_UNSEEN).
  */
 #pragma once
 #include "formats/event.h"
+#include "preload/py/counts.h"
 #include "preload/thread.h"
 #include "preload/watch/means.h"
 
@@ -34,6 +35,7 @@ struct slot {
 	uint8_t state;        /* enum slot_state */
 	_Atomic(bool) unseen; /* a change was not told when it happened */
 	const char *type_word;
+	struct py_count_words words; /* free-threaded: the parts at the last change */
 };
 
 /* Takes the means in force, NULL: none. Once, or again for another one when nothing is armed. */

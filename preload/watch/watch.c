@@ -5,6 +5,7 @@
 #include "preload/os.h"
 #include "preload/py/counts.h"
 #include "preload/watch/choose.h"
+#include "preload/watch/disguise.h"
 #include "preload/watch/rules.h"
 #include "preload/watch/slots.h"
 #include "preload/watch/trap.h"
@@ -164,6 +165,8 @@ void watch_resume(struct thread *t)
 
 	if (!watch.tried)
 		return;
+	if (watch.means)
+		disguise_renew();
 	if (watch.means && !watch.means->start(&why)) {
 		note_why(why);
 		watch.means = NULL;

@@ -80,7 +80,7 @@ def main():
     points.append([line(), sys.getrefcount(a)])
     call('give', where, 20)
     points.append([line(), sys.getrefcount(a)])
-    call('threads', where, 15)
+    call('threads', where, 40)
     points.append([line(), sys.getrefcount(a)])
     other = threading.Thread(target=call, args=('take', where, 7))
     other.start()
