@@ -14,7 +14,8 @@
 #include <string.h>
 
 #define OBJECTS_JSON    1000
-#define SUSPECT_PERHAPS 2 /* rank of those that may well be healthy */
+#define CHANGES_JSON    20000 /* of one object, unless it alone is asked for */
+#define SUSPECT_PERHAPS 2     /* rank of those that may well be healthy */
 
 extern const struct command command_refs;
 
@@ -426,8 +427,9 @@ static json_t *change_json(struct refs_report *x, const struct history_change *c
 	return o;
 }
 
-static json_t *changes_json(struct refs_report *x, const struct history *h)
+static json_t *changes_json(struct refs_report *x, const struct history *h, uint64_t *ret_left_out)
 {
+	uint64_t most = x->own->object ? UINT64_MAX : CHANGES_JSON;
 	json_t *list = json_array();
 	struct net net = { 0 };
 	const struct history_change *at = h->changes;
@@ -438,9 +440,10 @@ static json_t *changes_json(struct refs_report *x, const struct history *h)
 		at = net.changes;
 		n = net.n;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && i < most; i++)
 		json_add(list, change_json(x, &at[i]));
 	net_free(&net);
+	*ret_left_out = n > most ? n - most : 0;
 	return list;
 }
 
@@ -458,6 +461,7 @@ static void put_watched(json_t *o, struct refs_report *x, const struct refs_obje
 {
 	const struct history *h = r->history;
 	json_t *end = json_object();
+	uint64_t left_out;
 
 	json_put(o, "watch", json_integer(h->number));
 	json_put(o, "whole", json_boolean(history_is_whole(h)));
@@ -470,7 +474,8 @@ static void put_watched(json_t *o, struct refs_report *x, const struct refs_obje
 	json_put(end, "site", site_json(x, r->end == REFS_DIED || r->end == REFS_WRONG ? r->died_node : h->end_node));
 	json_put(end, "stack", stack_json(x, h->end_node));
 	json_put(o, "end", end);
-	json_put(o, "changes", changes_json(x, h));
+	json_put(o, "changes", changes_json(x, h, &left_out));
+	json_put(o, "changes_left_out", json_bytes(left_out));
 }
 
 static void put_points(json_t *o, struct refs_report *x, const struct points_object *p)

@@ -13,6 +13,7 @@ enum {
 	CHANGES_TAIL = 12, /* ... and the last ones */
 	TYPES_SHOWN = 10,
 	POINTS_SHOWN = 20,
+	COLUMN_AT = 5,    /* in the table of changes */
 	WHERE_WIDTH = 56, /* of a place in a sentence */
 };
 
@@ -176,7 +177,8 @@ static const char *note_of(const struct history_change *c)
 					    : "";
 }
 
-static void change_row(struct report *r, struct refs_report *x, struct table *t, const struct history_change *c)
+static void change_row(struct report *r, struct refs_report *x, struct table *t, const struct history_change *c,
+		       bool has_threads)
 {
 	char buf[4096], times[80] = "";
 
@@ -189,6 +191,7 @@ static void change_row(struct report *r, struct refs_report *x, struct table *t,
 		table_cell(t, "%+d", c->delta);
 	table_cell(t, "%d", c->count);
 	table_cell(t, "%s", times);
+	table_cell(t, "%s", has_threads ? report_thread(x->t, c->thread, buf, sizeof buf) : "");
 	table_cell(t, "%s", where(r, x, c->node, buf, sizeof buf));
 	table_cell(t, "%s", function(r, x, c->node, buf, sizeof buf));
 	table_cell(t, "%s", source(x, c->node, buf, sizeof buf));
@@ -203,15 +206,25 @@ static bool has_runs(const struct history_change *at, size_t n)
 	return false;
 }
 
+/* Whether more than one thread made the changes. */
+static bool are_of_many(const struct history_change *at, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (at[i].thread != at[0].thread)
+			return true;
+	return false;
+}
+
 static void print_changes(struct report *r, struct refs_report *x, const struct history *h,
 			  const struct history_change *at, size_t n)
 {
-	bool has_times = has_runs(at, n);
+	bool has_times = has_runs(at, n), has_threads = are_of_many(at, n);
 	const struct table_column columns[] = {
 		{ .title = "time", .right = true },
 		{ .title = "change", .right = true, .style = STYLE_STRONG },
 		{ .title = "count", .right = true },
 		{ .title = has_times ? "times" : "", .right = true },
+		{ .title = has_threads ? "thread" : "" },
 		{ .title = "at", .elastic = true },
 		{ .title = "function", .elastic = true, .style = STYLE_FAINT },
 		{ .title = "source", .elastic = true, .style = STYLE_CODE },
@@ -225,9 +238,9 @@ static void print_changes(struct report *r, struct refs_report *x, const struct 
 		if (!all && i == CHANGES_HEAD) {
 			i = n - CHANGES_TAIL;
 			for (size_t k = 0; k < sizeof columns / sizeof *columns; k++)
-				table_cell(&t, "%s", k == 4 ? "..." : "");
+				table_cell(&t, "%s", k == COLUMN_AT ? "..." : "");
 		}
-		change_row(r, x, &t, &at[i]);
+		change_row(r, x, &t, &at[i], has_threads);
 	}
 	table_print(&t, &r->out, 3);
 	table_free(&t);
