@@ -68,6 +68,13 @@ def lives_of(trace):
     return out
 
 
+def test_pages_that_are_gone_are_not_read(python, tmp):
+    """What a freed block leads to may have been unmapped since the tracer looked there last."""
+    path = os.path.join(harness.HERE, 'types', 'gone_pages.py')
+    done = harness.run_traced([python.path, '-B', path], tmp)
+    assert (done.returncode, done.out, done.err) == (0, 'alive\n', ''), (done.returncode, done.err[-500:])
+
+
 def test_lives_of_objects_in_free_lists(python, tmp):
     if python.minor < (3, 13):
         raise harness.Skip('PyRefTracer came with 3.13')

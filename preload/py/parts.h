@@ -58,6 +58,8 @@ bool py_selftest(const char *tstate);
 
 /* Whether 8 bytes can be read at `p`, which is aligned to 8. A page that was there is believed to be there still. */
 bool py_readable(const void *p);
+/* From here on the kernel is asked anew: what is looked at next need not be alive. */
+void py_readable_anew(void);
 /* Whether what lies at `frame` is a frame of 3.11 or later, as far as reading it can be told to be safe. */
 bool py_frame_is_sane(const char *frame);
 

@@ -25,10 +25,11 @@ enum { OWNER_GENERATOR = 1, OWNER_CSTACK = 3, OWNER_MAX = 4 };
 
 enum py_trust py_trust;
 
+static uintptr_t pages[256];
+
 /* The kernel looks at the set before it finds that the question makes no sense. */
 bool py_readable(const void *p)
 {
-	static uintptr_t pages[256];
 	uintptr_t page = (uintptr_t)p >> 12, *known = &pages[page % 256];
 
 	if ((uintptr_t)p & 7 || !page)
@@ -39,6 +40,12 @@ bool py_readable(const void *p)
 		return false;
 	__atomic_store_n(known, page, __ATOMIC_RELAXED);
 	return true;
+}
+
+void py_readable_anew(void)
+{
+	for (unsigned i = 0; i < sizeof pages / sizeof *pages; i++)
+		__atomic_store_n(&pages[i], 0, __ATOMIC_RELAXED);
 }
 
 bool py_frame_is_sane(const char *frame)

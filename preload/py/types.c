@@ -118,10 +118,17 @@ static bool readable(const char *p) { return py_readable((const char *)((uintptr
 
 static bool may_be_pointer(uint64_t word) { return !(word & 7) && word >= 1 << 16 && word < UINT64_C(1) << 47; }
 
-/* A type can be read here, as far as the fields go that all types have. */
+/* Whether the kernel finds eight bytes there now: what was there once may be gone. */
+static bool is_there(const char *p)
+{
+	return os_call(SYS_rt_sigprocmask, ~0, (uintptr_t)p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
+}
+
+/* Something as long as the fields that all types have can be read here. The kernel is asked each time, as a word of a
+ * block may be left of long ago, and lead to pages that were there once: py_readable() would still believe in them. */
 static bool type_is_readable(const char *type)
 {
-	return py_readable(type) && py_readable(type + py_layout.type_base + FINALIZE_FROM_BASE);
+	return is_there(type) && is_there(type + py_layout.type_base + FINALIZE_FROM_BASE);
 }
 
 static bool numbers_are_sane(const char *type)
@@ -368,6 +375,7 @@ static uint64_t examine(struct thread *t, const char *type, uint32_t before)
 
 	if (!is_type(type) || before_of(PY_AT(uint64_t, type, py_layout.type_flags)) != before)
 		return 0;
+	py_readable_anew(); /* a type that died looks like one for a while, and what it refers to may be gone */
 	bytes = py_type_name(type, name);
 	if (!bytes)
 		return 0;
@@ -408,12 +416,6 @@ static bool may_be_link(const char *type_word)
 {
 	return py_layout.minor >= 14 && !py_layout.free_threaded &&
 	       (!PY_AT(uint64_t, type_word, -8) || py_may_be_type(type_word - 8));
-}
-
-/* Whether the kernel finds eight bytes there now: what was there once may be gone. */
-static bool is_there(const char *p)
-{
-	return os_call(SYS_rt_sigprocmask, ~0, (uintptr_t)p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
 }
 
 static uint64_t look_up(struct thread *t, const char *type, uint64_t key, uint32_t before)
