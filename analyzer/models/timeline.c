@@ -161,7 +161,7 @@ void timeline_init(struct timeline *t, struct trace *trace, const struct timelin
 	t->model = (struct model){ t, on_changes, on_event, on_finish };
 	t->to_ns = options->to_ns && options->to_ns < end ? options->to_ns : end;
 	t->from_ns = options->from_ns < t->to_ns ? options->from_ns : t->to_ns - 1;
-	types_init(&t->types, trace, true);
+	types_init(&t->types, trace, true, NULL);
 	t->types.typed = on_typed;
 	t->types.typed_self = t;
 }

@@ -7,6 +7,7 @@
  * each bears the number of the moment that it is about.
  */
 #include "analyzer/models/types.h"
+#include "analyzer/models/cycles.h"
 #include "analyzer/heap/heap.h"
 
 #include <stdio.h>
@@ -157,6 +158,85 @@ static void types_changes(void *self, const struct change *changes, size_t n, co
 	}
 }
 
+/* ---- the snapshot ---- */
+
+static string_id buffer_name(struct types *t, const char *owner)
+{
+	char text[TYPE_TEXT_MAX];
+	int n = snprintf(text, sizeof text, "%.4000s (buffer)", owner);
+
+	return strings_add(&t->names, text, (size_t)n);
+}
+
+/* Memory that is no object, and that only one object points to, is a buffer of that one. */
+static void learn_buffers(struct types *t, const struct heap *h, const string_id *names)
+{
+	enum { SEVERAL = 0 };
+	struct map buffers = { 0 };
+
+	for (size_t i = 0; i < h->raws.n; i++) {
+		const struct heap_raw *raw = &h->raws.at[i];
+		uint32_t type = h->type[raw->object], *at;
+
+		if (raw->target != HEAP_NONE || !type || map_find(&t->in_block, raw->address) != MAP_NONE)
+			continue;
+		at = map_at(&buffers, raw->address);
+		*at = *at == MAP_NONE ? names[type] : SEVERAL;
+	}
+	for (size_t i = 0; i < buffers.cap; i++)
+		if (buffers.at[i].value != MAP_NONE && buffers.at[i].value != SEVERAL)
+			*map_at(&t->in_block, buffers.at[i].key) = buffers.at[i].value;
+	map_free(&buffers);
+}
+
+static void learn_blocks(struct types *t, const struct heap *h)
+{
+	string_id *names = mem_zero(h->types.n, sizeof *names), *buffers = mem_zero(h->types.n, sizeof *buffers);
+
+	for (size_t i = 1; i < h->types.n; i++) {
+		const char *name = heap_text_of(h, h->types.at[i].name);
+
+		names[i] = strings_add(&t->names, name, strlen(name));
+		buffers[i] = buffer_name(t, name);
+	}
+	for (uint32_t o = 0; o < h->n; o++)
+		if (!(h->flags[o] & PT_OBJECT_STATIC) && h->type[o])
+			*map_at(&t->in_block, heap_block(h, o)) = names[h->type[o]];
+	learn_buffers(t, h, buffers);
+	free(names);
+	free(buffers);
+}
+
+/* The heap of the snapshot, from who has it, else from the file. */
+static void learn_snapshot(struct types *t)
+{
+	struct snapshots all = { 0 };
+	const struct heap *kept;
+	const struct join *join;
+	struct heap h;
+
+	if (t->from && cycles_kept(t->from, &kept, &join) && kept->snapshot == t->snapshot) {
+		learn_blocks(t, kept);
+		return;
+	}
+	snapshots_list(&all, t->trace);
+	heap_load(&h, t->trace, snapshots_find(&all, t->snapshot), 0);
+	learn_blocks(t, &h);
+	heap_free(&h);
+	snapshots_free(&all);
+}
+
+static void choose_snapshot(struct types *t)
+{
+	struct snapshots all = { 0 };
+	const struct snapshot *s;
+
+	snapshots_list(&all, t->trace);
+	s = snapshots_find(&all, 0);
+	t->snapshot = t->from && t->from->now ? t->from->now : s ? s->number : 0;
+	snapshots_free(&all);
+}
+
 /* ---- moments ---- */
 
 static void on_life(struct types *t, const struct pt_event *ev)
@@ -186,7 +266,9 @@ static void types_event(void *self, const struct pt_event *ev, const struct repl
 		break;
 	case PT_OP_PY_INIT: t->finalizing = false; break;
 	case PT_OP_SNAPSHOT:
-		if (t->snapshot && ev->addr == t->snapshot) {
+		if (t->snapshot && ev->addr == t->snapshot && !t->after_snapshot) {
+			if (t->from)
+				learn_snapshot(t);
 			t->after_snapshot = true;
 			t->snapshot_number = t->n_made;
 		}
@@ -241,76 +323,11 @@ static void types_finish(void *self, const struct replay_now *now, struct replay
 	map_free(&t->row_of);
 }
 
-/* ---- the snapshot ---- */
-
-static string_id buffer_name(struct types *t, const char *owner)
-{
-	char text[TYPE_TEXT_MAX];
-	int n = snprintf(text, sizeof text, "%.4000s (buffer)", owner);
-
-	return strings_add(&t->names, text, (size_t)n);
-}
-
-/* Memory that is no object, and that only one object points to, is a buffer of that one. */
-static void learn_buffers(struct types *t, const struct heap *h, const string_id *names)
-{
-	enum { SEVERAL = 0 };
-	struct map buffers = { 0 };
-
-	for (size_t i = 0; i < h->raws.n; i++) {
-		const struct heap_raw *raw = &h->raws.at[i];
-		uint32_t type = h->type[raw->object], *at;
-
-		if (raw->target != HEAP_NONE || !type || map_find(&t->in_block, raw->address) != MAP_NONE)
-			continue;
-		at = map_at(&buffers, raw->address);
-		*at = *at == MAP_NONE ? names[type] : SEVERAL;
-	}
-	for (size_t i = 0; i < buffers.cap; i++)
-		if (buffers.at[i].value != MAP_NONE && buffers.at[i].value != SEVERAL)
-			*map_at(&t->in_block, buffers.at[i].key) = buffers.at[i].value;
-	map_free(&buffers);
-}
-
-static void learn_blocks(struct types *t, const struct heap *h)
-{
-	string_id *names = mem_zero(h->types.n, sizeof *names), *buffers = mem_zero(h->types.n, sizeof *buffers);
-
-	for (size_t i = 1; i < h->types.n; i++) {
-		const char *name = heap_text_of(h, h->types.at[i].name);
-
-		names[i] = strings_add(&t->names, name, strlen(name));
-		buffers[i] = buffer_name(t, name);
-	}
-	for (uint32_t o = 0; o < h->n; o++)
-		if (!(h->flags[o] & PT_OBJECT_STATIC) && h->type[o])
-			*map_at(&t->in_block, heap_block(h, o)) = names[h->type[o]];
-	learn_buffers(t, h, buffers);
-	free(names);
-	free(buffers);
-}
-
-static void load_snapshot(struct types *t)
-{
-	struct snapshots all = { 0 };
-	const struct snapshot *s;
-	struct heap h;
-
-	snapshots_list(&all, t->trace);
-	s = snapshots_find(&all, 0);
-	if (s) {
-		heap_load(&h, t->trace, s, 0);
-		t->snapshot = s->number;
-		learn_blocks(t, &h);
-		heap_free(&h);
-	}
-	snapshots_free(&all);
-}
-
-void types_init(struct types *t, struct trace *trace, bool with_snapshot)
+void types_init(struct types *t, struct trace *trace, bool with_snapshot, const struct cycles *from)
 {
 	*t = (struct types){
 		.trace = trace,
+		.from = from,
 		.model = { t, types_changes, types_event, types_finish },
 		.first_of = mem_zero(trace->defs.stacks.nodes.n, sizeof *t->first_of),
 		.name_of = mem_zero(trace->defs.types.at.n, sizeof *t->name_of),
@@ -318,7 +335,9 @@ void types_init(struct types *t, struct trace *trace, bool with_snapshot)
 	strings_add(&t->names, "", 0);
 	*array_push(&t->rows) = (struct types_row){ 0 };
 	if (with_snapshot)
-		load_snapshot(t);
+		choose_snapshot(t);
+	if (t->snapshot && !from)
+		learn_snapshot(t);
 }
 
 const char *types_main(const struct types *t, node_id node)

@@ -15,7 +15,7 @@
 #pragma once
 #include "analyzer/models/account.h"
 
-struct snapshots;
+struct cycles;
 
 struct types_row {
 	node_id node;
@@ -49,6 +49,8 @@ struct types {
 	void (*typed)(void *self, string_id type, uint64_t bytes, uint64_t born_ns, uint64_t died_ns);
 	void *typed_self;
 
+	const struct cycles *from; /* private; who has the heap; NULL: nobody */
+
 	/* private */
 	struct map row_of;
 	string_id *name_of;       /* by index in defs.types */
@@ -62,8 +64,10 @@ struct types {
 	bool finalizing;
 };
 
-/* The trace is open. `with_snapshot`: its last complete snapshot is loaded, if there is one. */
-void types_init(struct types *t, struct trace *trace, bool with_snapshot);
+/* The trace is open. `with_snapshot`: its last complete snapshot is loaded, if there is one, before the replay; or,
+ * where `from` keeps one (.keep), that is used at its event and not loaded once more. `from` may be NULL; else it must
+ * hear of events before, and live as long. */
+void types_init(struct types *t, struct trace *trace, bool with_snapshot, const struct cycles *from);
 void types_free(struct types *t);
 
 /* The type of most of the bytes that a stack had alive at ACCOUNT_END, of what is known of them; "" when it is of less

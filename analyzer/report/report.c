@@ -38,10 +38,6 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		curves_init(&t->curves, &t->trace);
 		more[options.n_more++] = &t->curves.model;
 	}
-	if (needs & REPORT_TYPES) {
-		types_init(&t->types, &t->trace, true);
-		more[options.n_more++] = &t->types.model;
-	}
 	if (needs & REPORT_MOMENTS) {
 		moments_init(&t->moments, &t->trace);
 		more[options.n_more++] = &t->moments.collections.model;
@@ -50,6 +46,10 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		t->remains = remains_new(t);
 		more[options.n_more++] = &t->remains->cycles.model;
 		more[options.n_more++] = &t->remains->surplus.model;
+	}
+	if (needs & REPORT_TYPES) {
+		types_init(&t->types, &t->trace, true, needs & REPORT_REMAINS ? &t->remains->cycles : NULL);
+		more[options.n_more++] = &t->types.model;
 	}
 	progress_start(&progress, "reading");
 	account_run(&t->account, &t->trace, &options);
