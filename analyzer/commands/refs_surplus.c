@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_TEXT 30
+#define ROWS_TEXT  30
+#define NAMES_JSON 40
 
 struct surplus_options {
 	bool surplus, all;
@@ -19,7 +20,7 @@ static const struct surplus_group *group_at(const struct surplus *s, size_t i) {
 
 static bool is_shown(const struct surplus *s, const struct surplus_group *g, const struct surplus_options *own)
 {
-	return s->n && (own->all || (g->exact && !g->healthy)) && g->at[s->n - 1].references;
+	return s->n && (own->all || (g->exact && !g->healthy && !g->types)) && g->at[s->n - 1].references;
 }
 
 /* ---- JSON ---- */
@@ -40,13 +41,28 @@ static json_t *points_json(const struct surplus *s, const struct surplus_group *
 	return list;
 }
 
-static json_t *group_json(struct report_trace *t, const struct surplus *s, const struct surplus_group *g)
+/* What people call the objects of a group that have surplus, as far as they have names: some of them. */
+static json_t *names_json(const struct report_trace *t, const struct surplus *s, const struct surplus_group *g,
+			  const int32_t *surplus)
 {
-	const char *type = strings_text(&s->strings, g->type), *name = strings_text(&s->strings, g->name), *why;
-	json_t *o = json_object();
-	uint64_t most;
+	const struct view *v = &t->remains->view;
+	const char *type = strings_text(&s->strings, g->type);
+	json_t *list = json_array();
 
-	why = surplus_reason(type, name, s->minor, &most);
+	for (object_id o = 0; o < v->heap.n && json_array_size(list) < NAMES_JSON; o++)
+		if (surplus[o] > 0 && v->join.node[o] == g->node && heap_name(&v->heap, o) &&
+		    !strcmp(heap_type_name(&v->heap, o), type))
+			json_add(list, json_text(heap_name(&v->heap, o)));
+	return list;
+}
+
+static json_t *group_json(struct report_trace *t, const struct surplus *s, const struct surplus_group *g,
+			  const int32_t *surplus)
+{
+	const char *type = strings_text(&s->strings, g->type), *name = strings_text(&s->strings, g->name);
+	const struct surplus_reason *reason = surplus_reason(type, name, s->minor);
+	json_t *o = json_object();
+
 	json_put(o, "type", json_text(type));
 	json_put(o, "name", *name ? json_text(name) : json_null());
 	json_put(o, "site", view_node_json(t, g->node));
@@ -55,7 +71,9 @@ static json_t *group_json(struct report_trace *t, const struct surplus *s, const
 	json_put(o, "references", json_bytes(g->at[s->n - 1].references));
 	json_put(o, "most", json_bytes(g->most));
 	json_put(o, "healthy", json_boolean(g->healthy));
-	json_put(o, "why", why ? json_text(why) : json_null());
+	json_put(o, "is_type", json_boolean(g->types));
+	json_put(o, "why", reason ? json_text(reason->why) : json_null());
+	json_put(o, "names", names_json(t, s, g, surplus));
 	json_put(o, "points", points_json(s, g));
 	return o;
 }
@@ -66,10 +84,12 @@ static void write_json(struct report *r, const struct surplus_options *own)
 
 	for (size_t k = 0; k < r->n_traces; k++) {
 		const struct surplus *s = &r->traces[k]->remains->surplus;
+		int32_t *surplus = surplus_of(&r->traces[k]->remains->view.heap);
 
 		for (size_t i = 0; i < s->groups.n; i++)
 			if (is_shown(s, group_at(s, i), own))
-				json_add(list, group_json(r->traces[k], s, group_at(s, i)));
+				json_add(list, group_json(r->traces[k], s, group_at(s, i), surplus));
+		free(surplus);
 	}
 	json_put(r->json, "surplus", list);
 }

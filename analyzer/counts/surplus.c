@@ -28,28 +28,26 @@ int32_t *surplus_of(const struct heap *h)
 
 /* ---- healthy ones ---- */
 
-/* What holds objects of a type in every program. */
-struct reason {
-	const char *type, *name;
-	unsigned first, last;
-	uint64_t most;
-	const char *why;
-};
-
-static const struct reason reasons[] = {
-#define HEALTHY(type, name, first, last, most, why) { type, name, first, last, most, why },
+static const struct surplus_reason reasons[] = {
+#define HEALTHY(type, name, first, last, most, objects, why) { type, name, first, last, most, objects, why },
 #include "analyzer/counts/healthy.def"
 };
 
-const char *surplus_reason(const char *type, const char *name, unsigned minor, uint64_t *ret_most)
+static bool is_of(const char *pattern, const char *type)
+{
+	size_t len = strlen(pattern);
+
+	return pattern[len - 1] == '*' ? !strncmp(pattern, type, len - 1) : !strcmp(pattern, type);
+}
+
+const struct surplus_reason *surplus_reason(const char *type, const char *name, unsigned minor)
 {
 	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
-		const struct reason *r = &reasons[i];
+		const struct surplus_reason *r = &reasons[i];
 
-		if (minor < r->first || minor > r->last || strcmp(r->type, type) || (*r->name && strcmp(r->name, name)))
-			continue;
-		*ret_most = r->most;
-		return r->why;
+		if (minor >= r->first && minor <= r->last && is_of(r->type, type) &&
+		    (!*r->name || !strcmp(r->name, name)))
+			return r;
 	}
 	return NULL;
 }
@@ -139,18 +137,26 @@ static struct surplus_group *find_group(struct taking *t, object_id o)
 	return &s->groups.at[*at];
 }
 
+static bool is_type(const struct heap *h, object_id o)
+{
+	for (uint32_t e = h->first[o]; e < h->first[o + 1]; e++)
+		if (!strcmp(heap_edge_name(h, o, e).text, "__mro__"))
+			return true;
+	return false;
+}
+
 /* What is of the object with most surplus, at the last snapshot. */
 static void note_last(struct taking *t, struct surplus_group *g, object_id o)
 {
 	const char *name = heap_name(t->h, o);
-	uint64_t most;
-	bool known = surplus_reason(heap_type_name(t->h, o), name ? name : "", t->s->minor, &most) != NULL;
+	const struct surplus_reason *r = surplus_reason(heap_type_name(t->h, o), name ? name : "", t->s->minor);
 
-	g->healthy &= known && (uint64_t)t->surplus[o] <= most;
+	g->healthy &= r && (uint64_t)t->surplus[o] <= r->most && g->at[t->at].objects <= r->objects;
 	if ((uint64_t)t->surplus[o] <= g->most)
 		return;
 	g->most = (uint64_t)t->surplus[o];
 	g->address = t->h->address[o];
+	g->types = is_type(t->h, o);
 	g->name = name ? strings_add(&t->s->strings, name, strlen(name)) : 0;
 	g->born_ns = t->j->born_ns[o];
 	g->bytes = t->j->bytes[o];

@@ -30,7 +30,9 @@ struct surplus_group {
 	string_id type; /* of surplus.strings */
 	node_id node;   /* that made the blocks; NODE_UNKNOWN: they lie in none that is known */
 	bool exact;
-	bool healthy;                               /* at the last snapshot: no more than healthy.def explains */
+	bool types;   /* the one with most is a type: many extensions lose the reference that each object has to its own
+		       */
+	bool healthy; /* at the last snapshot: no more than healthy.def explains */
 	uint64_t address;                           /* of the object with most, in the last snapshot */
 	uint64_t most;                              /* its surplus; 0: none is left */
 	string_id name;                             /* what people call it; 0 */
@@ -78,6 +80,12 @@ enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_p
 /* By object: as garbage_surplus() of heap/, less the raw pointers that lead to it; never below 0. The caller frees. */
 int32_t *surplus_of(const struct heap *h);
 
-/* Why an object of this type and name has surplus in a healthy program, and how much at most (*ret_most); NULL: there
- * is no known reason. `minor`: of CPython 3. `name` may be "". */
-const char *surplus_reason(const char *type, const char *name, unsigned minor, uint64_t *ret_most);
+/* Why objects of this type and name have surplus in healthy programs: a row of healthy.def. */
+struct surplus_reason {
+	const char *type, *name; /* name "": any */
+	unsigned first, last;    /* versions: CPython 3.first to 3.last */
+	uint64_t most, objects;  /* surplus of one, and how many of them one stack makes */
+	const char *why;
+};
+/* NULL: there is no known reason. `minor`: of CPython 3. `name` may be "". */
+const struct surplus_reason *surplus_reason(const char *type, const char *name, unsigned minor);

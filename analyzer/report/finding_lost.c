@@ -325,28 +325,14 @@ static bool is_claimed(const struct report_trace *t, const struct finding_lost *
 	return false;
 }
 
-/* C types of many extensions never give back the reference that each of their objects has to its type; nothing grows by
- * it, and nobody asks. Objects that C code keeps to itself lend theirs, too. */
-static bool is_type(const struct report_trace *t, const struct surplus_group *g)
-{
-	const struct heap *h = &t->remains->view.heap;
-	object_id o = heap_find(h, g->address);
-
-	for (uint32_t e = o == HEAP_NONE ? 0 : h->first[o]; o != HEAP_NONE && e < h->first[o + 1]; e++)
-		if (!strcmp(heap_edge_name(h, o, e).text, "__mro__"))
-			return true;
-	return false;
-}
-
 static enum growth_verdict judge_shared(const struct report_trace *t, const struct surplus_group *g,
 					uint64_t *ret_grown)
 {
 	const struct surplus *s = &t->remains->surplus;
 	enum surplus_trend trend = surplus_trend(s, g->at, ret_grown);
 
-	if (!g->exact || g->healthy || g->most < SHARED_GROWN || g->most * SHARED_FEW < g->at[s->n - 1].references)
-		return GROWTH_HELD;
-	if (is_type(t, g))
+	if (!g->exact || g->types || g->healthy || g->most < SHARED_GROWN ||
+	    g->most * SHARED_FEW < g->at[s->n - 1].references)
 		return GROWTH_HELD;
 	if (trend == SURPLUS_GROWS)
 		return GROWTH_FOUND;

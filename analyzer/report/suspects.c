@@ -40,17 +40,6 @@ static void add_findings(struct suspects *s, const struct finding_list *l)
 	}
 }
 
-static bool is_type(const struct report_trace *t, uint64_t address)
-{
-	const struct heap *h = &t->remains->view.heap;
-	object_id o = t->remains->view.loaded ? heap_find(h, address) : HEAP_NONE;
-
-	for (uint32_t e = o == HEAP_NONE ? 0 : h->first[o]; o != HEAP_NONE && e < h->first[o + 1]; e++)
-		if (!strcmp(heap_edge_name(h, o, e).text, "__mro__"))
-			return true;
-	return false;
-}
-
 static void add_groups(struct suspects *s, struct report_trace *t)
 {
 	const struct surplus *all = &t->remains->surplus;
@@ -61,7 +50,7 @@ static void add_groups(struct suspects *s, struct report_trace *t)
 		const char *type = strings_text(&all->strings, g->type);
 		const struct surplus_point *last = &g->at[all->n - 1];
 
-		if (!g->exact || g->healthy || last->references < LEAST || is_type(t, g->address) ||
+		if (!g->exact || g->healthy || g->types || last->references < LEAST ||
 		    (g->node != NODE_UNKNOWN && t->has & REPORT_GROWTH && t->curves.importing[g->node]))
 			continue;
 		snprintf(why, sizeof why, "%s on %s of type %.200s that nobody holds",
