@@ -150,3 +150,32 @@ def test_stacks_of_changes_are_those_of_libunwind(python, tmp):
                       done.err)
     assert found, done.err
     assert found.group(1) == found.group(2) == '0' and int(found.group(3)) > 150, done.err
+
+
+@harness.spread(3)
+def test_a_blocked_trap_comes_late_and_says_so(python, tmp):
+    done = run(python, tmp, 'late_traps').check()
+    truth = json.loads(done.out)
+    assert truth['after'] - truth['before'] == 5, truth
+    doc = need_means(done.trace)
+    if doc['watch']['means'] != 'hardware':
+        raise harness.Skip('only breakpoints are told by SIGTRAP')
+    changes = unfolded(histories(doc)[0])
+    late = [(delta, flags) for delta, _, _, flags in changes if 'late' in flags]
+    assert late == [(5, ['unseen', 'late'])], (late, changes)
+
+
+@harness.spread(3)
+def test_the_child_of_a_fork_goes_on_watching(python, tmp):
+    """What was watched at the fork is so in the child, in its own file, from the count that it had."""
+    done = run(python, tmp, 'forked').check()
+    truth = json.loads(done.out)
+    need_means(done.trace)
+    parent, child = (histories(harness.report('refs', '--raw', '--full', '-n', '0', t)) for t in (done.trace, done.trace_of(truth['child'])))
+    assert len(parent) == 1 and parent[0]['address'] == child[0]['address'], (parent, child)
+    there = unfolded(child[0])
+    assert there[0][3] == ['start'] and there[0][1] == truth['count'], (there[0], truth)
+    took = marked('forked.py', 'taken by the child')
+    assert sum(d for d, _, stack, _ in there if line_in(stack, 'forked.py') == took) == 4, there
+    assert not [c for c in unfolded(parent[0]) if line_in(c[2], 'forked.py') == took]
+    assert len(child) == 2 and unfolded(child[1])[0][3] == ['birth'], child[1:]

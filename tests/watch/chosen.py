@@ -66,7 +66,7 @@ def turns():
 def sample():
     """Nine objects of one kind to each of another; they die in the order of their making, some later."""
     alive = collections.deque()
-    for i in range(60000):
+    for i in range(300000):
         if i % 10:
             alive.append(Box())
         else:
