@@ -96,6 +96,7 @@ def test_references_of_cxx(python, tmp):
     check(found, lines, 'refraii.cc', {'steal'})
 
 
+@harness.spread(3)
 def test_the_report_names_the_line(python, tmp):
     program = build(python, tmp, 'refbugs.c')
     done = harness.run_traced([python.path, '-B', '-W', 'ignore', program, 'refbugs', str(EACH), 'bug_error_path'], tmp,

@@ -33,6 +33,7 @@ enum role {
 struct candidate {
 	uint64_t ns;
 	uint64_t call; /* number of the call from Python that it is part of */
+	uint32_t once; /* number of the time that it was called: equal for changes that follow each other */
 	uint32_t row;
 	node_id node;
 	uint8_t role; /* enum role */
@@ -210,7 +211,13 @@ static bool role_of(const struct pair_change *c, const struct owner *w, uint8_t 
 	return w->frame ? !firm || (!c->take && w->direct) : c->take && !firm && w->outer;
 }
 
-static void add_candidate(struct judge *j, const struct pair_change *c, uint32_t row)
+/* The call from Python that a change is part of; of Python's own inside an extension's call, that. */
+static uint64_t call_of(const struct judge *j, const struct owner *w)
+{
+	return owners_call(j->o, w->frame ? w->entry : w->outer);
+}
+
+static void add_candidate(struct judge *j, const struct pair_change *c, uint32_t row, uint32_t once)
 {
 	const struct owner *w = owner_of(j->o, c->node);
 	uint8_t role;
@@ -221,7 +228,8 @@ static void add_candidate(struct judge *j, const struct pair_change *c, uint32_t
 		row = row_of(j, w->outer, c->node, j->b->rows.at[row].type);
 	*array_push(&j->candidates) = (struct candidate){
 		.ns = c->ns,
-		.call = owners_call(j->o, w->frame ? w->entry : w->outer),
+		.call = call_of(j, w),
+		.once = once,
 		.row = row,
 		.node = c->node,
 		.role = role,
@@ -279,14 +287,19 @@ static void take_history(struct judge *j, uint32_t index)
 	const struct history *h = &j->b->histories->at.at[index];
 	struct object_case is = { .first = j->candidates.n, .history = index };
 	struct remains r = remains_of(j, h);
+	uint64_t last = 0;
+	uint32_t once = 0;
 	struct pairs p;
 
 	pairs_make(&p, h, j->o);
 	for (size_t i = 0; i < p.at.n; i++) {
 		uint32_t row = count_change(j, &p, &p.at.at[i], index);
+		uint64_t call = call_of(j, owner_of(j->o, p.at.at[i].node));
 
+		once += call != last;
+		last = call;
 		if (r.ended != ENDED_UNKNOWN)
-			add_candidate(j, &p.at.at[i], row);
+			add_candidate(j, &p.at.at[i], row, once);
 	}
 	is.surplus = surplus_left(j, &r, &p, is.first);
 	pairs_free(&p);
@@ -304,6 +317,23 @@ static void take_history(struct judge *j, uint32_t index)
 }
 
 /* ---- who it was ---- */
+
+/* Whether a call that it is part of took more than one reference that it did not give: who keeps two references to one
+ * object keeps one too many. */
+static bool is_one_of_several(const struct judge *j, const struct object_case *is, size_t i)
+{
+	const struct candidate *c = &j->candidates.at[i];
+
+	for (size_t k = i; k-- > is->first && j->candidates.at[k].once == c->once;) {
+		if (j->candidates.at[k].role == ROLE_TAKE)
+			return c->role == ROLE_TAKE;
+	}
+	for (size_t k = i + 1; k < is->first + is->n && j->candidates.at[k].once == c->once; k++) {
+		if (j->candidates.at[k].role == ROLE_TAKE)
+			return c->role == ROLE_TAKE;
+	}
+	return false;
+}
 
 static void blame(struct judge *j, const struct object_case *is, struct candidate *c)
 {
@@ -324,6 +354,7 @@ static void blame(struct judge *j, const struct object_case *is, struct candidat
 	row->over_objects += !take && !again;
 	row->guessed += take && is->guessed;
 	row->called |= c->role == ROLE_CAME;
+	row->twice += take && is_one_of_several(j, is, (size_t)(c - j->candidates.at));
 	record->bad_now = again ? record->bad_now + 1 : 1;
 	row->most = take && record->bad_now > row->most ? record->bad_now : row->most;
 	row->alone += take && !again && is->alone;
@@ -339,16 +370,17 @@ static int64_t count_role(const struct judge *j, const struct object_case *is, e
 }
 
 /* Rates a candidate: the one with the most is the first to blame. */
-static int rate(const struct judge *j, const struct candidate *c)
+static int rate(const struct judge *j, const struct object_case *is, size_t i)
 {
 	static const uint8_t by_how[PAIR_HOWS] = {
 		[PAIR_NONE] = 5,  [PAIR_LATER] = 4,   [PAIR_HOLDER] = 4,
 		[PAIR_TAKEN] = 3, [PAIR_DROPPED] = 2, [PAIR_STORED] = 1,
 	};
+	const struct candidate *c = &j->candidates.at[i];
 	const struct record *r = &j->records.at[c->row];
 	int known = r->sure_bad && !r->sure_fine ? 2 : r->sure_bad || !r->sure_fine ? 1 : 0;
 
-	return known * 16 + by_how[c->how];
+	return known * 16 + is_one_of_several(j, is, i) * 8 + by_how[c->how];
 }
 
 /* A candidate in the order in which they are blamed. */
@@ -378,7 +410,7 @@ static size_t line_up(const struct judge *j, const struct object_case *is, enum 
 		const struct candidate *c = &j->candidates.at[i];
 
 		if (c->role == role && !c->blamed)
-			list[n++] = (struct suspect){ rate(j, c), role >= ROLE_GIVE ? SIZE_MAX - i : i, i };
+			list[n++] = (struct suspect){ rate(j, is, i), role >= ROLE_GIVE ? SIZE_MAX - i : i, i };
 	}
 	if (n)
 		qsort(list, n, sizeof *list, likelier_first);
@@ -607,9 +639,13 @@ static bool has_greenlets(const struct defs *d)
 /* Whether what a row keeps is more than somebody would keep on purpose. */
 static bool is_leak(const struct judge *j, const struct balance_row *r)
 {
-	if (r->guessed * 2 > r->leaked || r->how[PAIR_STORED] * SOME_STORED > r->takes)
+	bool greenlets = has_greenlets(j->o->defs);
+
+	if (r->guessed * 2 > r->leaked)
 		return false;
-	if (r->most >= MANY_OF_ONE && !has_greenlets(j->o->defs))
+	if (r->how[PAIR_STORED] * SOME_STORED > r->takes)
+		return r->alone >= MANY_OBJECTS && r->twice * 10 >= r->leaked * 9 && !greenlets;
+	if (r->most >= MANY_OF_ONE && !greenlets)
 		return true;
 	return r->alone >= 2 && (r->leaked_objects >= MANY_OBJECTS || r->leaked_objects * SOME_OBJECTS >= r->objects);
 }

@@ -22,6 +22,8 @@
  * that no snapshot shows, since it was leaked itself. There Python's own takes that moved to an unknown place explain
  * the surplus before an extension's do.
  *
+ * A call that keeps two references to one object keeps one too many: among such takes it is looked for first.
+ *
  * Who holds something on purpose is not to be blamed: what is taken while a module is imported; what other calls (a
  * deallocator) give back; one reference to an object that others hold, too. In doubt: undecided.
  *
@@ -66,8 +68,9 @@ struct balance_row {
 	uint64_t guessed;                /* of `leaked`: without a snapshot that says what references exist */
 	uint64_t alone;                  /* of leaked_objects: nothing else refers to them */
 	uint64_t most;                   /* of `leaked`: to one object */
-	uint64_t first_ns, last_ns;      /* of what is leaked or over */
-	uint32_t example;                /* index in histories.at of an object out of balance; UINT32_MAX */
+	uint64_t twice;             /* of `leaked`: its call took another one of the same object, and gave neither */
+	uint64_t first_ns, last_ns; /* of what is leaked or over */
+	uint32_t example;           /* index in histories.at of an object out of balance; UINT32_MAX */
 	struct balance_partner partners[BALANCE_PARTNERS]; /* most first; n 0: no more */
 };
 

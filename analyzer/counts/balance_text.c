@@ -73,6 +73,8 @@ static void say_leak(struct text *t, const struct balance *b, const struct balan
 	say(t, " %" PRIu64 " %s %" PRIu64 " %s that nothing else accounts for.", r->leaked_objects,
 	    r->leaked_objects == 1 ? "object still has" : "objects still have", r->leaked,
 	    r->leaked == 1 ? "reference" : "references");
+	if (r->twice * 2 > r->leaked)
+		say(t, " Their call took another one, too, and gave neither.");
 	if (r->guessed)
 		say(t, " No snapshot says what refers to them.");
 	else if (r->how[PAIR_STORED] && r->verdict == BALANCE_UNDECIDED)
