@@ -16,6 +16,7 @@ others = [box, box, box]
 count = sys.getrefcount(box) - 1
 child = os.fork()
 if not child:
+    first = set()  # an event: from here on the child watches
     more = [box] * 4  # taken by the child
     own = Box()
     os._exit(0)
