@@ -114,3 +114,13 @@ def test_program_does_not_notice(python, tmp, case):
         assert told(traced.err) == told(plain.err), (rules, traced.err, plain.err)
         watch = harness.report('refs', traced.trace)['watch']
         assert watch['means'] == 'pages' and watch['watches'], watch
+
+
+@harness.cases('pages', 'hardware')
+@harness.spread(2)
+def test_child_with_signals_of_its_own(python, tmp, case):
+    """It sets them before anything of the tracer can know that it is there."""
+    argv = [python.path, '-B', '-S', os.path.join(test_watch.FOLDER, 'child.py'), test_watch.compiled(tmp, 'child')]
+    for follow in 'fork,exec', 'none':
+        done = harness.run_traced(argv, tmp, {'PYTRACE_WATCH': 'type:Box,means:' + case, 'PYTRACE_FOLLOW': follow}).check()
+        assert done.out == 'True 3\n0 True\n' and not done.err, (follow, done.out, done.err)

@@ -11,6 +11,7 @@
 #include "preload/sink.h"
 #include "preload/snapshot/signals.h"
 #include "preload/tracer.h"
+#include "preload/watch/pages.h"
 
 #include <string.h>
 #include <ucontext.h>
@@ -150,7 +151,9 @@ static int set_taken(struct taken *t, const struct sigaction *action, struct sig
 	struct sigaction theirs = t->theirs[t->current];
 	int ret = 0;
 
-	if (!is_our_process()) { /* whatever that process has */
+	if (!is_our_process()) { /* whatever that process has; vfork's has our memory, and our state */
+		if (!tracer_is_on())
+			pages_open();
 		ret = real.sigaction(t->number, action, ret_old);
 		if (!ret && ret_old && same_handler(ret_old, t->handler))
 			*ret_old = theirs;
@@ -228,8 +231,9 @@ int disguise_mask(int (*real_mask)(int how, const sigset_t *set, sigset_t *ret_o
 
 	if (set) {
 		without = *set;
-		set_word(&without, how == SIG_UNBLOCK ? word_of(set) & ~bits_taken
-						      : (word_of(set) & ~bits_taken) | (how == SIG_SETMASK ? held & ~FAULTS : 0));
+		set_word(&without, how == SIG_UNBLOCK
+					   ? word_of(set) & ~bits_taken
+					   : (word_of(set) & ~bits_taken) | (how == SIG_SETMASK ? held & ~FAULTS : 0));
 	}
 	ret = real_mask(how, set ? &without : NULL, ret_old);
 	if (ret)
