@@ -20,8 +20,8 @@ extern bool disguise_on __attribute__((visibility("hidden")));
 /* From here on f is the handler of a signal, for good; it is not blocked in this thread any more. False: it can't be.
  */
 bool disguise_take(int number, void (*f)(int number, siginfo_t *info, void *context));
-/* In the child of a fork that is traced from here on: what it has set itself meanwhile is its own, and our handlers stand
- * again. */
+/* In the child of a fork that is traced from here on: what it has set itself meanwhile is its own, and our handlers
+ * stand again. */
 void disguise_renew(void);
 /* What the program asks sigaction(2) for, of any signal. */
 int disguise_action(int number, const struct sigaction *action, struct sigaction *ret_old);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * refuse ERROR PROGRAM ARGUMENT...: runs a program for which perf_event_open fails with an error (its number); or ("taken") in
- * which others have taken all watchpoints of the processor. As a container's seccomp profile, an old kernel, a debugger would.
+ * refuse ERROR PROGRAM ARGUMENT...: runs a program for which perf_event_open fails with an error (its number); or
+ * ("taken") in which others have taken all watchpoints of the processor. As a container's seccomp profile, an old
+ * kernel, a debugger would.
  */
 #include <errno.h>
 #include <linux/audit.h>
