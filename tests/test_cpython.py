@@ -18,11 +18,11 @@ PARTS = {'test_asyncio': ['test_asyncio.test_' + n for n in ('tasks', 'futures',
 LIMIT = 900
 
 
-def outcomes(python, tmp, module, traced, only=()):
+def outcomes(python, tmp, module, traced, only=(), **more):
     """{test id: outcome}, and what was printed."""
     folder = tempfile.mkdtemp(dir=tmp)
     out = os.path.join(folder, 'outcome.json')
-    env = dict(harness.trace_env(folder) if traced else harness.clean_env(LD_PRELOAD=harness.built('truth/truth.so')),
+    env = dict(harness.trace_env(folder, **more) if traced else harness.clean_env(LD_PRELOAD=harness.built('truth/truth.so')),
                PYTHONHASHSEED='0', TMPDIR=folder, HOME=folder)
     argv = [python.path, '-B', os.path.join(harness.HERE, 'lib', 'run_unittests.py'), out, module] + list(only)
     done = harness.run(argv, folder, env, timeout=LIMIT, cwd=folder)
@@ -39,20 +39,21 @@ def outcomes(python, tmp, module, traced, only=()):
     return found, text
 
 
-def compare(python, tmp, module):
+def compare(python, tmp, module, **env):
+    """`env`: more of the tracer's variables."""
     if not python.has('test.' + module):
         raise harness.Skip('%s is not shipped with this interpreter' % module)
     plain, _ = outcomes(python, tmp, module, False)
     if not plain:
         raise harness.Skip('%s has no tests here' % module)
-    traced, text = outcomes(python, tmp, module, True)
+    traced, text = outcomes(python, tmp, module, True, **env)
     other = {t for t in set(plain) | set(traced) if plain.get(t) != traced.get(t)}
     for _ in range(3):
         # Tests that race with the clock fail now and then by themselves: those that differ get three more chances.
         if not other:
             return
         plain, _ = outcomes(python, tmp, module, False, other)
-        again, text = outcomes(python, tmp, module, True, other)
+        again, text = outcomes(python, tmp, module, True, other, **env)
         other = {t for t in other if plain.get(t) != again.get(t)}
     if other:
         name = sorted(other)[0]

@@ -15,6 +15,7 @@
 #include "preload/py/births.h"
 #include "preload/py/free_lists.h"
 #include "preload/py/py.h"
+#include "preload/sink.h"
 #include "preload/watch/known.h"
 #include "preload/watch/rules.h"
 #include "preload/watch/slots.h"
@@ -38,7 +39,7 @@ struct habit {
 	uint16_t watched;
 };
 enum { SETS = 1 << 13, WAYS = 4 };
-enum { LOOK_AGAIN = 63, LOOK_AGAIN_NOTHING = 255, WATCHED_OFTEN = 16, SKIP_MOST = 1 << 12 };
+enum { LOOK_AGAIN = 64, LOOK_AGAIN_SOON = 4, WATCHED_OFTEN = 64, IN_VAIN_MOST = 6, SKIP_MOST = 1 << 12 };
 
 static struct habit (*habits)[WAYS];
 
@@ -61,6 +62,26 @@ static struct habit *habit_of(uint64_t key)
 	return victim;
 }
 _Static_assert(SETS == 1 << (64 - 51), "the hash is as wide as the table");
+
+/* ---- chance ---- */
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed * UINT64_C(0x2545f4914f6cdd1d);
+}
+
+static uint64_t *seed_of(struct thread *t)
+{
+	if (!t->choose.seed)
+		t->choose.seed = os_random() | 1;
+	return &t->choose.seed;
+}
+
+/* How many births to pass over, `mean` in the mean: never in step with what the program does. */
+static uint16_t some(struct thread *t, uint32_t mean) { return (uint16_t)(next_random(seed_of(t)) % (2 * mean + 1)); }
 
 /* ---- rules ---- */
 
@@ -119,14 +140,6 @@ static uint64_t samples_of(uint64_t rules)
 enum { MEAN_FIRST = 64, MEAN_LEAST = 4, MEAN_MOST = 1 << 24 };
 static _Atomic(uint32_t) mean_distance = MEAN_FIRST;
 
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed * UINT64_C(0x2545f4914f6cdd1d);
-}
-
 /* -ln of a number between 0 and 1, by the bits of a random word: exact to a hundredth. */
 static double exponential(uint64_t r)
 {
@@ -136,11 +149,9 @@ static double exponential(uint64_t r)
 	return 0.6931471805599453 * ((double)(zeros + 1) - (f + 0.3398 * f * (1 - f)));
 }
 
-static void next_draw(struct choose_thread *c)
+static void next_draw(struct thread *t)
 {
-	if (!c->seed)
-		c->seed = os_random() | 1;
-	c->until = 1 + (uint64_t)(exponential(next_random(&c->seed)) * atomic_load(&mean_distance));
+	t->choose.until = 1 + (uint64_t)(exponential(next_random(seed_of(t))) * atomic_load(&mean_distance));
 }
 
 static void adapt(unsigned n_free)
@@ -155,11 +166,11 @@ static void adapt(unsigned n_free)
 }
 
 /* Whether this birth is drawn. */
-static bool is_drawn(struct choose_thread *c)
+static bool is_drawn(struct thread *t)
 {
-	if (!c->until)
-		next_draw(c);
-	if (--c->until)
+	if (!t->choose.until)
+		next_draw(t);
+	if (--t->choose.until)
 		return false;
 	adapt(slots_free());
 	return true;
@@ -172,6 +183,7 @@ static struct taken {
 	uint64_t key, rules;
 	uint32_t place;
 	uint8_t priority;
+	bool is_sample;
 } taken[SLOTS_MAX];
 enum { TAG_OURS = 1 };
 
@@ -232,7 +244,7 @@ static void let_go_hot(struct thread *t)
 
 enum priority { PRIORITY_LIBRARY, PRIORITY_USER, PRIORITY_SITE };
 #define QUIET_NS     UINT64_C(100000000)
-#define QUIET_NEW_NS UINT64_C(10000000)
+#define QUIET_NEW_NS UINT64_C(10000000) /* for a stack of which nothing was watched, and for samples */
 
 static uint64_t quiet_ns(const struct slot *s, uint64_t now)
 {
@@ -244,7 +256,8 @@ static uint64_t quiet_ns(const struct slot *s, uint64_t now)
 /* Whether a watched object may be let go for one of this priority. */
 static bool may_go(const struct slot *s, uint8_t priority, bool is_new, uint64_t now)
 {
-	uint64_t least = is_new && habit_of(taken[s->index].key)->watched > 1 ? QUIET_NEW_NS : QUIET_NS;
+	bool gave_enough = taken[s->index].is_sample || habit_of(taken[s->index].key)->watched > 1;
+	uint64_t least = is_new && gave_enough ? QUIET_NEW_NS : QUIET_NS;
 
 	if (s->state != SLOT_WATCHING || s->tag != TAG_OURS || taken[s->index].priority > priority)
 		return false;
@@ -254,7 +267,7 @@ static bool may_go(const struct slot *s, uint8_t priority, bool is_new, uint64_t
 /* Makes room for an object of this priority. `is_new`: none of its stack was watched yet. */
 static bool make_room(struct thread *t, uint8_t priority, bool is_new)
 {
-	uint64_t now = atomic_load(&order.now_ns);
+	uint64_t now = os_mono_ns() - sink_start_ns(); /* the time of the last event is long ago after a pause */
 	struct slot *victim = NULL;
 
 	for (unsigned i = 0; i < slots_n(); i++) {
@@ -278,6 +291,7 @@ struct wish {
 	uint64_t rules;
 	uint32_t places[PY_BIRTH_PLACES];
 	uint8_t n_places, priority;
+	bool is_sample;
 };
 
 static void wait_at(struct thread *t, const char *block, uint64_t key, const struct wish *w, unsigned i)
@@ -287,7 +301,7 @@ static void wait_at(struct thread *t, const char *block, uint64_t key, const str
 
 	if (!s)
 		return;
-	taken[s->index] = (struct taken){ key, w->rules, w->places[i], w->priority };
+	taken[s->index] = (struct taken){ key, w->rules, w->places[i], w->priority, w->is_sample };
 	c->waits[c->n_waits++] = s;
 }
 
@@ -297,6 +311,10 @@ static void wait(struct thread *t, const char *block, uint64_t key, const struct
 
 	for (unsigned i = 0; i < w->n_places; i++)
 		wait_at(t, block, key, w, i);
+	if (t->choose.n_waits < w->n_places) {
+		t->choose.late_rules = w->rules;
+		t->choose.priority = w->priority;
+	}
 	ns = 2 * (os_mono_ns() - before);
 	atomic_store(&last_wait_ns, ns);
 	atomic_fetch_add(&spent_ns, ns);
@@ -317,9 +335,7 @@ enum choose_verdict choose_made(struct thread *t, struct slot *s)
 	h->place = (uint8_t)k->place;
 	h->is_placed = true;
 	if (!(rules_that_hold(known_of_stack((uint32_t)(k->key >> 32)), known_of_type(type)) & k->rules)) {
-		if (h->kind == KIND_UNKNOWN)
-			h->kind = KIND_OTHERS, h->skip = LOOK_AGAIN;
-		return CHOOSE_NOT;
+		return CHOOSE_NOT; /* the look back says what it was */
 	}
 	h->kind = KIND_OURS;
 	h->in_vain = 0;
@@ -331,15 +347,17 @@ enum choose_verdict choose_made(struct thread *t, struct slot *s)
 
 /* ---- looking back ---- */
 
-static void learn(struct habit *h, uint32_t type, uint32_t place)
+/* A line may make objects of many classes: where the size is that of a wanted one, it is looked at again soon. */
+static void learn(struct thread *t, struct habit *h, uint32_t type, uint32_t place)
 {
 	uint64_t sites = known_of_stack((uint32_t)(h->key >> 32));
+	uint32_t unused;
 
 	if (type && rules_that_hold(sites, known_of_type(type))) {
 		h->kind = KIND_OURS;
 	} else if (h->kind != KIND_OURS) {
 		h->kind = KIND_OTHERS;
-		h->skip = type ? LOOK_AGAIN : LOOK_AGAIN_NOTHING;
+		h->skip = some(t, known_of_size(UINT64_MAX, (uint32_t)h->key, &unused) ? LOOK_AGAIN_SOON : LOOK_AGAIN);
 	}
 	if (type) {
 		h->place = (uint8_t)place;
@@ -359,22 +377,40 @@ static void end_waits(struct thread *t, struct habit *h)
 			continue;
 		slots_let_go(t, s, PT_UNWATCH_OTHER);
 		atomic_fetch_add(&spent_in_vain_ns, atomic_load(&last_wait_ns) + COST_TRAP_NS);
-		h->in_vain += h->in_vain < 15;
+		h->in_vain += h->in_vain < IN_VAIN_MOST;
 		if (h->kind == KIND_OURS)
-			h->skip = (uint16_t)(1 << (h->in_vain < 12 ? h->in_vain : 12));
+			h->skip = some(t, 1U << h->in_vain);
 	}
 	c->n_waits = 0;
 }
 
-/* What became of the block that this thread got last. `place_known`: it is about to be given back, type and all. */
-static void look_back(struct thread *t, uint32_t type, uint32_t place)
+/* It was made where nobody could wait, for want of places: it is watched from here on. */
+static void watch_late(struct thread *t, const struct habit *h, uint32_t type)
+{
+	struct choose_thread *c = &t->choose;
+	uint64_t rules = c->late_rules & rules_that_hold(known_of_stack((uint32_t)(h->key >> 32)), known_of_type(type));
+	struct slot *s;
+
+	for (unsigned i = 0; i < slots_n(); i++)
+		if (slots_at(i)->state != SLOT_FREE && slots_at(i)->block == c->block)
+			return;
+	s = rules && type ? slots_watch(t, c->block + h->place, TAG_OURS) : NULL;
+	if (s)
+		taken[s->index] = (struct taken){ h->key, rules, h->place, c->priority, false };
+}
+
+/* What became of the block that this thread got last. `is_dead`: it is about to be given back. */
+static void look_back(struct thread *t, uint32_t type, uint32_t place, bool is_dead)
 {
 	struct choose_thread *c = &t->choose;
 	struct habit *h = habit_of(c->key);
 
-	learn(h, type, place);
+	learn(t, h, type, place);
 	if (c->n_waits)
 		end_waits(t, h);
+	if (c->late_rules && !is_dead)
+		watch_late(t, h, type);
+	c->late_rules = 0;
 	c->block = NULL;
 }
 
@@ -382,7 +418,7 @@ static void look_at_last(struct thread *t)
 {
 	uint32_t place = 0, type = py_birth_in(t, t->choose.block, &place);
 
-	look_back(t, type, place);
+	look_back(t, type, place, false);
 }
 
 void choose_dies(struct thread *t, const void *block)
@@ -392,7 +428,7 @@ void choose_dies(struct thread *t, const void *block)
 	if (t->choose.block != block)
 		return;
 	/* its object is dead, but for the count all of it is there */
-	look_back(t, py_block_type(t, block), habit_of(t->choose.key)->place);
+	look_back(t, py_block_type(t, block), habit_of(t->choose.key)->place, true);
 }
 
 /* ---- a birth ---- */
@@ -454,11 +490,14 @@ static bool choose(struct thread *t, struct habit *h, size_t bytes, struct wish 
 	if (!w->rules)
 		return false;
 	samples = samples_of(w->rules);
-	if (samples && !is_drawn(&t->choose)) {
+	if (samples && !is_drawn(t)) {
 		w->rules &= ~samples;
 		if (!w->rules)
 			return false;
 	}
+	w->is_sample = w->rules & samples;
+	if (w->is_sample)
+		w->priority = PRIORITY_LIBRARY; /* whose code it is must not matter */
 	places_of(w, h, bytes);
 	if (!w->n_places)
 		return false;
@@ -466,7 +505,7 @@ static bool choose(struct thread *t, struct habit *h, size_t bytes, struct wish 
 		let_go_hot(t);
 		return false;
 	}
-	if (!slots_free() && !make_room(t, w->rules & samples ? PRIORITY_LIBRARY : w->priority, !h->watched))
+	if (!slots_free() && !make_room(t, w->priority, w->is_sample || !h->watched))
 		return false;
 	take_turns(h);
 	return true;
@@ -514,20 +553,20 @@ static void born_sampled(struct thread *t, const char *block, size_t bytes, uint
 {
 	struct choose_thread *c = &t->choose;
 	uint64_t key;
-	struct wish w = { .rules = rules_that_hold(0, 0), .priority = PRIORITY_LIBRARY };
+	struct wish w = { .rules = rules_that_hold(0, 0), .is_sample = true };
 	struct habit *h;
 
 	if (c->until > 1) {
 		c->until--;
 		return;
 	}
-	if (!is_drawn(c))
+	if (!is_drawn(t))
 		return;
 	if (!can_afford(spent_by_now(), COST_AHEAD_NS, COST_SHARE)) {
 		let_go_hot(t);
 		return;
 	}
-	if (!slots_free() && !make_room(t, PRIORITY_LIBRARY, false))
+	if (!slots_free() && !make_room(t, PRIORITY_LIBRARY, true))
 		return;
 	key = key_of(stack, bytes);
 	h = habit_of(key);

@@ -26,10 +26,11 @@ struct choose_thread {
 	uint64_t seed;
 	struct slot *waits[CHOOSE_WAITS]; /* slots that wait on it */
 	uint8_t n_waits;
-	bool is_served;   /* choose_serves() said yes to the next block ... */
-	uint8_t priority; /* ... for objects of this priority ... */
-	uint32_t place;   /* ... that begin here in it ... */
-	uint64_t rules;   /* ... by these rules */
+	bool is_served;      /* choose_serves() said yes to the next block ... */
+	uint8_t priority;    /* ... for objects of this priority ... */
+	uint32_t place;      /* ... that begin here in it ... */
+	uint64_t rules;      /* ... by these rules */
+	uint64_t late_rules; /* for want of places nobody waits at some of those where the object may begin */
 };
 
 /* Births are to be told. */
