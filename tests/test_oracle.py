@@ -53,6 +53,7 @@ def tag(rows):
 
 
 @harness.cases('ended', 'killed')
+@harness.spread(4)
 @harness.timeout(200)
 def test_whole_traces(python, tmp, case):
     path = trace(python, tmp, case)
