@@ -57,11 +57,43 @@ void json_add(json_t *array, json_t *value)
 		out_of_memory = true;
 }
 
+/* jansson writes a few bytes at a time: a FILE takes as long for each as for a line. */
+struct pending {
+	FILE *f;
+	size_t n;
+	char text[32 << 10];
+};
+
+static bool flush(struct pending *p)
+{
+	size_t n = p->n;
+
+	p->n = 0;
+	return fwrite(p->text, 1, n, p->f) == n;
+}
+
+static int put(const char *text, size_t bytes, void *pending)
+{
+	struct pending *p = pending;
+
+	if (bytes > sizeof p->text - p->n && !flush(p))
+		return -1;
+	if (bytes > sizeof p->text)
+		return fwrite(text, 1, bytes, p->f) == bytes ? 0 : -1;
+	memcpy(p->text + p->n, text, bytes);
+	p->n += bytes;
+	return 0;
+}
+
 bool json_write(json_t *document, FILE *f)
 {
-	bool good = !out_of_memory && !json_dumpf(document, f, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) &&
-		    fputc('\n', f) != EOF;
+	struct pending p;
+	bool good;
 
+	p.f = f;
+	p.n = 0;
+	good = !out_of_memory && !json_dump_callback(document, put, &p, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) &&
+	       !put("\n", 1, &p) && flush(&p);
 	json_decref(document);
 	return good;
 }
