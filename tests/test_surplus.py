@@ -59,10 +59,24 @@ def test_lost_instances_are_counted_exactly(python, tmp):
     assert '1. reference-leak: ' in text and ' '.join(f['watch'].split()) in ' '.join(text.split()), text[:1500]
     summary = harness.report('summary', trace)
     assert [s['verdict'] for s in summary['findings']] == ['reference-leak']
+    suspects_are_rules_worst_first(trace, os.path.join(tmp, 'suspects'), 'program.py:%d' % line)
 
 
-def test_references_on_one_object_need_several_snapshots(python, tmp):
-    doc, _ = leaks(python, tmp, 'one', 3000, 'exit,every=100ms')
+def suspects_are_rules_worst_first(trace, path, site):
+    harness.pytrace('leaks', '--suspects', path, trace)
+    with open(path) as f:
+        rules = [line.rstrip('\n') for line in f if not line.startswith('#')]
+    assert rules[0].startswith('type:__main__.Thing site:') and rules[0].endswith(site), rules
+    harness.pytrace('refs', '--suspects', path, trace, status=2)  # it is there
+    harness.pytrace('refs', '--suspects', path, '-f', trace)
+    with open(path) as f:
+        assert rules == [line.rstrip('\n') for line in f if not line.startswith('#')]
+
+
+@harness.cases('3000')
+@harness.spread(6)
+def test_references_on_one_object_need_several_snapshots(python, tmp, case):
+    doc, _ = leaks(python, tmp, 'one', int(case), 'exit,every=60ms')
     f = the_one(doc)
     assert place(f['blame']) == 'program.py:%d' % marked('program.py')['shared'], f['blame']
     assert (f['surplus']['kind'], f['surplus']['objects'], f['surplus']['references']) == ('shared', 1, 3000), f['surplus']
@@ -71,8 +85,10 @@ def test_references_on_one_object_need_several_snapshots(python, tmp):
     assert f['bytes'] == 0 and f['type'] == '__main__.Thing'
 
 
-def test_references_on_one_object_are_undecided_with_one_snapshot(python, tmp):
-    doc, _ = leaks(python, tmp, 'one', 3000)
+@harness.cases('3000')
+@harness.spread(4)
+def test_references_on_one_object_are_undecided_with_one_snapshot(python, tmp, case):
+    doc, _ = leaks(python, tmp, 'one', int(case))
     assert not doc['findings'], doc['findings']
     f, = [f for f in doc['undecided'] if 'surplus' in f]
     assert f['surplus']['references'] == 3000 and 'PYTRACE_SNAPSHOT=exit,every=' in f['decided_by'], f['decided_by']
@@ -89,40 +105,27 @@ def test_objects_that_nobody_refers_to(python, tmp, case):
     assert f['watch'].endswith("program.py:%d'" % marked('program.py')[case[1]]), f['watch']
 
 
-def test_what_lost_objects_hold_goes_with_them(python, tmp):
-    doc, _ = leaks(python, tmp, 'tuples_in_c')
+@harness.cases('tuples_in_c')
+@harness.spread(8)
+def test_what_lost_objects_hold_goes_with_them(python, tmp, case):
+    doc, _ = leaks(python, tmp, case)
     f = the_one(doc)
     assert f['type'] == 'tuple' and f['surplus']['references'] >= N * 0.98, f['surplus']
     assert f['blocks'] >= 4 * N, f['blocks']  # the tuple, the list, the Thing, its list
 
 
-@harness.cases('ok_ring', 'ok_table', 'ok_pool', 'ok_none')
-@harness.spread(4)
-def test_what_c_code_keeps_is_no_leak(python, tmp, case):
-    for n, snapshot in ((N, 'exit'), (N, 'exit,every=20ms')):
-        doc, trace = leaks(python, tmp, case, n, snapshot)
-        assert not doc['findings'], [(f['verdict'], f['type'], f['why']) for f in doc['findings']]
-        os.remove(trace)
-
-
+@harness.cases('ok_ring exit', 'ok_table exit', 'ok_table exit,every=20ms', 'ok_pool exit', 'ok_pool exit,every=20ms', 'ok_none exit')
 @harness.spread(3)
-def test_surplus_that_stops_is_no_leak(python, tmp):
-    doc, _ = leaks(python, tmp, 'ok_shared', 3000, 'exit,every=100ms')
+def test_what_c_code_keeps_is_no_leak(python, tmp, case):
+    doc, _ = leaks(python, tmp, case.split()[0], N, case.split()[1])
+    assert not doc['findings'], [(f['verdict'], f['type'], f['why']) for f in doc['findings']]
+
+
+@harness.cases('ok_shared')
+@harness.spread(3)
+def test_surplus_that_stops_is_no_leak(python, tmp, case):
+    doc, _ = leaks(python, tmp, case, 3000, 'exit,every=100ms')
     assert not doc['findings'] and not [f for f in doc['undecided'] if 'surplus' in f], doc['findings']
-
-
-def test_suspects_are_rules_worst_first(python, tmp):
-    _, trace = leaks(python, tmp, 'instances')
-    path = os.path.join(tmp, 'suspects')
-    harness.pytrace('leaks', '--suspects', path, trace)
-    with open(path) as f:
-        rules = [line.rstrip('\n') for line in f if not line.startswith('#')]
-    assert rules[0].startswith('type:__main__.Thing site:') and rules[0].endswith(
-        'program.py:%d' % marked('program.py')['thing']), rules
-    harness.pytrace('refs', '--suspects', path, trace, status=2)  # it is there
-    harness.pytrace('refs', '--suspects', path, '-f', trace)
-    with open(path) as f:
-        assert rules == [line.rstrip('\n') for line in f if not line.startswith('#')]
 
 
 def hunt(python, tmp, how, n):
@@ -132,9 +135,10 @@ def hunt(python, tmp, how, n):
                         program, how, str(n)], tmp, env)
 
 
+@harness.cases('instances')
 @harness.spread(6)
-def test_hunt_names_the_line(python, tmp):
-    done = hunt(python, tmp, 'instances', 1000)
+def test_hunt_names_the_line(python, tmp, case):
+    done = hunt(python, tmp, case, 1000)
     assert done.returncode == 0 and done.out == 'done\ndone\n', (done.returncode, done.out, done.err)
     assert len(done.traces) == 2, done.traces
     answer = ' '.join(done.err.replace('pytrace:', ' ').split())
@@ -143,8 +147,19 @@ def test_hunt_names_the_line(python, tmp):
     assert '/_lossy.c:%d in lossy_lose and not given back' % marked('_lossy.c')['lose'] in answer, done.err
 
 
+@harness.cases('ok_none')
 @harness.spread(3)
-def test_hunt_without_suspects_says_so(python, tmp):
-    done = hunt(python, tmp, 'ok_none', 500)
+def test_hunt_without_suspects_says_so(python, tmp, case):
+    done = hunt(python, tmp, case, 500)
     assert done.returncode == 0 and done.out == 'done\n', (done.returncode, done.out, done.err)
     assert 'no suspects' in done.err and len(done.traces) == 1, done.err
+
+
+@harness.cases('import asyncio, ast, ctypes, decimal, json, sqlite3, threading, unittest; things = [[i] for i in range(2000)]')
+@harness.spread(8)
+def test_what_every_program_has_is_in_the_table(python, tmp, case):
+    done = harness.run_traced([python.path, '-B', '-c', case], tmp).check()
+    left = harness.report('refs', '--surplus', done.trace)['surplus']
+    assert not left, [(g['type'], g['names'], g['site']) for g in left]
+    everything = harness.report('refs', '--surplus', '--all', '--top', '0', done.trace)['surplus']
+    assert [g for g in everything if g['healthy'] and g['exact'] and g['why']], everything[:3]
