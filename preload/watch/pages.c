@@ -292,7 +292,8 @@ static void end(void) {}
 
 const struct means means_pages = {
 	.name = "pages",
-	.instead = "so objects are watched by write protecting their pages, from their birth on",
+	.instead = "so objects are watched by write protecting their pages, from their birth on (not by "
+		   "libpytrace.watch())",
 	.start = start,
 	.suits = suits,
 	.room = room,
