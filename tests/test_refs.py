@@ -8,7 +8,7 @@ import harness
 
 HERE = os.path.join(harness.HERE, 'refs')
 BUGS = ['error_path', 'success', 'loop', 'getter', 'stolen', 'setitem', 'buildvalue', 'exception', 'borrowed', 'capsule']
-EACH = 4  # objects: as many as a processor watches at a time
+EACH = 12  # objects, of which a processor watches four at a time
 
 
 def marked(name):
@@ -99,7 +99,7 @@ def test_references_of_cxx(python, tmp):
 @harness.spread(3)
 def test_the_report_names_the_line(python, tmp):
     program = build(python, tmp, 'refbugs.c')
-    done = harness.run_traced([python.path, '-B', '-W', 'ignore', program, 'refbugs', str(EACH), 'bug_error_path'], tmp,
+    done = harness.run_traced([python.path, '-B', '-W', 'ignore', program, 'refbugs', '4', 'bug_error_path'], tmp,
                               {'PYTRACE_WATCH': 'type:__main__.Thing'}).check()
     line = marked('refbugs.c')['error_path']
     text = harness.pytrace('refs', done.trace_of(int(done.out.split()[1]))).out
