@@ -37,8 +37,8 @@ void intern_fetch(uint64_t path, uint32_t python);
 uint32_t intern_native(struct thread *t, uint64_t path, uint32_t parent, struct intern_place place);
 uint32_t intern_join(struct thread *t, uint64_t path, uint32_t python, uint32_t native);
 
-/* When it is set: called with each new definition (FRAME, NATIVE, JOIN) and its words, before its id is given to anybody.
- * At DEPTH_OWN; more than one thread at once. Set before the first event. */
+/* When it is set: called with each new definition (FRAME, NATIVE, JOIN) and its words, before its id is given to
+ * anybody. At DEPTH_OWN; more than one thread at once. Set before the first event. */
 extern void (*intern_told)(uint8_t op, uint32_t id, const uint32_t words[4]);
 
 /* A number for a new code object, dense from 1. */

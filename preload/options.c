@@ -51,10 +51,7 @@ static bool read_TEXT(const char *text, void *field)
 	return true;
 }
 
-static bool read_WATCH(const char *text, void *field)
-{
-	return read_TEXT(text, field) && rules_check(text);
-}
+static bool read_WATCH(const char *text, void *field) { return read_TEXT(text, field) && rules_check(text); }
 
 static bool read_MODE(const char *text, void *field)
 {

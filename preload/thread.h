@@ -50,8 +50,8 @@ struct thread {
 	const char *dead_object; /* whose RETIRE is ... */
 	uint64_t dead_slot;      /* ... the slot before this one; counted from the thread's first */
 	struct choose_thread choose;
-	struct thread *next;     /* list of all */
-	_Atomic(bool) retired;   /* dead, its ring given back: the struct may be taken by a new thread */
+	struct thread *next;   /* list of all */
+	_Atomic(bool) retired; /* dead, its ring given back: the struct may be taken by a new thread */
 	struct py_thread py;
 	struct native_thread native;
 };

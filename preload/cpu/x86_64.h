@@ -23,7 +23,9 @@ static inline struct cpu_context cpu_interrupted(const void *ucontext)
 {
 	const greg_t *r = ((const ucontext_t *)ucontext)->uc_mcontext.gregs;
 
-	return (struct cpu_context){ .pc = (uint64_t)r[REG_RIP], .sp = (uint64_t)r[REG_RSP], .fp = (uint64_t)r[REG_RBP] };
+	return (struct cpu_context){ .pc = (uint64_t)r[REG_RIP],
+				     .sp = (uint64_t)r[REG_RSP],
+				     .fp = (uint64_t)r[REG_RBP] };
 }
 
 static inline __attribute__((always_inline)) void cpu_registers(uint64_t r[CPU_REGISTERS])

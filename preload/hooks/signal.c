@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * signal: sigaction, signal and masks, because handlers of ours are not to be seen (snapshot/signals.h, watch/disguise.h)
+ * signal: sigaction, signal and masks, because handlers of ours are not to be seen (snapshot/signals.h,
+ * watch/disguise.h)
  *
  * They are also a place to notice that the interpreter takes itself down: it puts signals back before it destroys
  * anything, in programs that do nothing else there.

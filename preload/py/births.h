@@ -45,7 +45,8 @@ enum py_birth py_birth_at(struct thread *t, const char *object, uint32_t place, 
  * it begins. 0: there is none. */
 uint32_t py_birth_in(struct thread *t, const char *block, uint32_t *place);
 
-/* Whether an object was made nearer to the start of a block, whose first bytes were wiped, than at `place`. Any depth. */
+/* Whether an object was made nearer to the start of a block, whose first bytes were wiped, than at `place`. Any depth.
+ */
 bool py_birth_elsewhere(const char *block, uint32_t place);
 
 /* A large block was handed out, which may become a class; one is given back; and the look at those that may have become

@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 struct means {
-	const char *name;    /* META watch.means */
-	const char *instead; /* what this one means for people when a better one can't be had: a clause; NULL: nothing */
+	const char *name; /* META watch.means */
+	const char
+		*instead; /* what this one means for people when a better one can't be had: a clause; NULL: nothing */
 	/* Once, when something is to be watched. False: not here, *ret_why is a clause for people. */
 	bool (*start)(const char **ret_why);
 	/* Whether an object of this type can be watched, now that it shows what it is. NULL: any can. */

@@ -277,7 +277,8 @@ static void count_changed(struct thread *t, struct slot *s, unsigned part, bool 
 		return;
 	}
 	leaves = count.value < s->count && py_call_is_over(&t->py);
-	tell_count(t, s, count.value, (late ? (unsigned)(PT_COUNT_LATE | PT_COUNT_UNSEEN) : 0u) | (leaves ? PT_COUNT_LEAVES : 0u), stack);
+	tell_count(t, s, count.value,
+		   (late ? (unsigned)(PT_COUNT_LATE | PT_COUNT_UNSEEN) : 0u) | (leaves ? PT_COUNT_LEAVES : 0u), stack);
 	if (count.value == 0 && dies_at_zero(t, s)) {
 		end(t, s, PT_UNWATCH_DIED, stack);
 		choose_free(t, s);

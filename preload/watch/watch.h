@@ -19,8 +19,8 @@ static inline bool watch_is_on(void) { return objects_wanted & OBJECTS_WATCH; }
 void watch_start(const char *rules);
 /* The OBJ domain handed out a block. In its hook, at DEPTH_OWN, after the event, whose stack it was. */
 void watch_born(struct thread *t, const void *block, size_t bytes, uint32_t stack);
-/* Before the OBJ domain hands out a block: whether the object in it is to be watched, and how far in it would begin. For
- * means that must serve the block themselves (pages.h), which has to be done then: watch_born() believes it. */
+/* Before the OBJ domain hands out a block: whether the object in it is to be watched, and how far in it would begin.
+ * For means that must serve the block themselves (pages.h), which has to be done then: watch_born() believes it. */
 bool watch_serves(struct thread *t, size_t bytes, uint32_t stack, size_t *ret_before);
 /* A block of the OBJ domain is about to be given back, or moved: closes its watch. At DEPTH_OWN, before the event. */
 void watch_dies(struct thread *t, const void *block);
