@@ -368,7 +368,7 @@ char *refs_advice(struct refs_report *x, char *buf, size_t cap)
 	const char *rules = defs_meta(&x->t->trace.defs, "watch", NULL);
 	const char *off = defs_meta(&x->t->trace.defs, "watch.off", NULL);
 
-	if (off && *off) {
+	if (off && *off && !(*refs_means(x) && rules && *rules)) {
 		snprintf(buf, cap, "No counts were recorded: %s.", off);
 	} else if (rules && *rules) {
 		snprintf(buf, cap, "No object was made that PYTRACE_WATCH=%s chooses.", rules);
@@ -580,6 +580,14 @@ static void put_trace(json_t *o, struct refs_report *x)
 
 /* ---- the command ---- */
 
+static const char *line_text(void *self, node_id frame, char *buf, size_t cap)
+{
+	struct place_table *places = self;
+	bool changed;
+
+	return place_source(places, place_find(places, frame), buf, cap, &changed) && !changed ? buf : NULL;
+}
+
 static size_t listen(void *self, struct report_trace *t, struct model **models, size_t cap)
 {
 	struct refs_all *all = self;
@@ -594,6 +602,8 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 	read_target(x);
 	histories_init(&x->histories, &t->trace);
 	net_lines_init(&x->lines, &t->trace.defs);
+	x->lines.text = line_text;
+	x->lines.text_self = &t->places;
 	models[n++] = &x->histories.model;
 	if (!all->unwatched) {
 		x->has_view = true;

@@ -177,6 +177,16 @@ static const char *note_of(const struct history_change *c)
 					    : "";
 }
 
+/* Its name; its number when it has none. */
+static const char *thread(struct refs_report *x, uint32_t number, char *buf, size_t cap)
+{
+	char *tid = strstr(report_thread(x->t, number, buf, cap), " (tid ");
+
+	if (tid)
+		*tid = 0;
+	return buf;
+}
+
 static void change_row(struct report *r, struct refs_report *x, struct table *t, const struct history_change *c,
 		       bool has_threads)
 {
@@ -191,7 +201,7 @@ static void change_row(struct report *r, struct refs_report *x, struct table *t,
 		table_cell(t, "%+d", c->delta);
 	table_cell(t, "%d", c->count);
 	table_cell(t, "%s", times);
-	table_cell(t, "%s", has_threads ? report_thread(x->t, c->thread, buf, sizeof buf) : "");
+	table_cell(t, "%s", has_threads ? thread(x, c->thread, buf, sizeof buf) : "");
 	table_cell(t, "%s", where(r, x, c->node, buf, sizeof buf));
 	table_cell(t, "%s", function(r, x, c->node, buf, sizeof buf));
 	table_cell(t, "%s", source(x, c->node, buf, sizeof buf));

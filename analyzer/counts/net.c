@@ -8,6 +8,7 @@
 enum {
 	STEADY = 3,          /* times of a run after which the others should be like it */
 	STEADY_MAX = 12,     /* or must be */
+	RETURNED_MAX = 8,    /* at a time */
 	VARIABLES_MAX = 256, /* of a thread that are remembered */
 	PARTS_MAX = 24,      /* of an activation that are told apart: lines and functions of C */
 	ALONE = PT_COUNT_BIRTH | PT_COUNT_START | PT_COUNT_UNSEEN | PT_COUNT_MERGED,
@@ -164,7 +165,7 @@ void net_lines_init(struct net_lines *l, const struct defs *defs)
 	*l = (struct net_lines){ .defs = defs };
 	l->step_of = mem_zero(n + 2, sizeof *l->step_of);
 	l->frame_of = mem_zero(n + 2, sizeof *l->frame_of);
-	l->returns = mem_zero(n + 2, sizeof *l->returns);
+	l->ends = mem_zero(n + 2, sizeof *l->ends);
 	*array_push(&l->steps) = (struct net_step){ 0 };
 }
 
@@ -172,7 +173,7 @@ void net_lines_free(struct net_lines *l)
 {
 	free(l->step_of);
 	free(l->frame_of);
-	free(l->returns);
+	free(l->ends);
 	array_free(&l->steps);
 	map_free(&l->step_at);
 	*l = (struct net_lines){ 0 };
@@ -180,7 +181,15 @@ void net_lines_free(struct net_lines *l)
 
 /* ---- the last instructions of a line ---- */
 
-enum { RETURNS_NOT = 1, RETURNS = 2, CODE_UNIT = 2 /* bytes */, CACHES_MAX = 32 /* units behind an instruction */ };
+/* net_lines.ends */
+enum {
+	ENDS_SEEN = 1,
+	ENDS_LAST = 2, /* one more instruction follows in the line, or none: it takes what the line returns or binds */
+	ENDS_RETURN = 4, /* the text says that the line returns something */
+	ENDS_BIND = 8,   /* ... that it binds something, and calls nothing */
+	ENDS_TEXT = 16,  /* the text is known */
+};
+enum { CODE_UNIT = 2 /* bytes */, CACHES_MAX = 32 /* units behind an instruction */ };
 
 static bool is_same_place(const struct pt_position *a, const struct pt_position *b)
 {
@@ -232,13 +241,41 @@ static bool find_returns(const struct net_lines *l, node_id frame)
 	return line > 0 && lines_find(code, end + CODE_UNIT).line != line;
 }
 
-static bool returns(struct net_lines *l, node_id frame)
+static uint8_t read_text(struct net_lines *l, node_id frame)
+{
+	char buf[512];
+	const char *text = l->text ? l->text(l->text_self, frame, buf, sizeof buf) : NULL, *word, *equals;
+
+	if (!text || !*text)
+		return 0;
+	word = strstr(text, "return ");
+	equals = strchr(text, '=');
+	if (word && (word == text || word[-1] == ' ' || word[-1] == '\t' || word[-1] == ';'))
+		return ENDS_TEXT | ENDS_RETURN;
+	return equals && equals[1] != '=' && !strchr(text, '(') ? ENDS_TEXT | ENDS_BIND : ENDS_TEXT;
+}
+
+static uint8_t ends_of(struct net_lines *l, node_id frame)
 {
 	if (!is_python(l, frame))
-		return false;
-	if (!l->returns[frame])
-		l->returns[frame] = find_returns(l, frame) ? RETURNS : RETURNS_NOT;
-	return l->returns[frame] == RETURNS;
+		return ENDS_SEEN;
+	if (!l->ends[frame])
+		l->ends[frame] = (uint8_t)(ENDS_SEEN | (find_returns(l, frame) ? ENDS_LAST : 0) | read_text(l, frame));
+	return l->ends[frame];
+}
+
+static bool binds(struct net_lines *l, node_id frame)
+{
+	uint8_t ends = ends_of(l, frame);
+
+	return ends & ENDS_LAST && (ends & ENDS_BIND || !(ends & ENDS_TEXT));
+}
+
+static bool returns(struct net_lines *l, node_id frame)
+{
+	uint8_t ends = ends_of(l, frame);
+
+	return ends & ENDS_LAST && (ends & (ENDS_BIND | ENDS_RETURN) || !(ends & ENDS_TEXT));
 }
 
 /* ---- what is left of an activation ---- */
@@ -272,7 +309,7 @@ static void note_variable(struct work *w, struct open_lines *o, const struct gro
 	const struct net_step *step = &w->lines->steps.at[g->step];
 	node_id node = o->parts.at[g->parts].node[1];
 
-	if (node != g->at || !returns(w->lines, node))
+	if (node != g->at || !binds(w->lines, node))
 		return;
 	if (o->variables.n == VARIABLES_MAX) {
 		o->variables.n /= 2;
@@ -435,6 +472,97 @@ static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
 	return n;
 }
 
+/* ---- what is returned is the caller's ---- */
+
+struct returned {
+	node_id to; /* the frame whose line has it now; NODE_EMPTY: nobody's */
+	struct net_part part;
+};
+
+/* The frame on the way of `frame` whose line called what returned it; NODE_EMPTY when that line does not go on, or
+ * somebody between them did not return it. */
+static node_id receiver(struct net_lines *l, const struct group *g, node_id frame)
+{
+	node_id to = up(l, g->at);
+
+	for (; to != NODE_EMPTY; to = up(l, to)) {
+		node_id at = frame;
+
+		while (at != NODE_EMPTY && depth_of(l, at) > depth_of(l, to))
+			at = up(l, at);
+		if (at != NODE_EMPTY && step_of(l, at) == step_of(l, to))
+			return at;
+		if (!(ends_of(l, to) & ENDS_RETURN))
+			break;
+	}
+	return NODE_EMPTY;
+}
+
+static struct returned take_returned(struct work *w, struct open_lines *o, node_id frame)
+{
+	struct group *g = o->groups.n ? &o->groups.at[o->groups.n - 1] : NULL;
+	struct returned r = { NODE_EMPTY };
+	int64_t sum = 0;
+
+	for (size_t i = g ? g->parts : o->parts.n; i < o->parts.n; i++)
+		sum += o->parts.at[i].sum;
+	if (!g || sum != 1 || !(ends_of(w->lines, g->at) & ENDS_RETURN))
+		return r;
+	r.to = receiver(w->lines, g, frame);
+	for (size_t i = o->parts.n; r.to != NODE_EMPTY && i-- > g->parts;)
+		if (o->parts.at[i].sum > 0) {
+			r.part = o->parts.at[i];
+			r.part.sum = 1;
+			o->parts.at[i].sum--;
+			return r;
+		}
+	r.to = NODE_EMPTY;
+	return r;
+}
+
+static void open_group(struct work *w, struct open_lines *o, node_id frame)
+{
+	*array_push(&o->groups) = (struct group){ .step = step_of(w->lines, frame),
+						  .parts = (uint32_t)o->parts.n,
+						  .id = ++w->ids,
+						  .at = frame,
+						  .thread = o->thread };
+}
+
+static void put_returned(struct work *w, struct open_lines *o, const struct returned *r)
+{
+	struct net_lines *l = w->lines;
+	struct net_part *p;
+
+	if (r->to == NODE_EMPTY)
+		return;
+	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != step_of(l, r->to))
+		open_group(w, o, r->to);
+	o->groups.at[o->groups.n - 1].n++;
+	p = part_for(o, &o->groups.at[o->groups.n - 1], r->part.line, r->part.node[1]);
+	p->sum++;
+	p->node[1] = r->part.node[1];
+	p->key[1] = r->part.key[1];
+	p->ns[1] = r->part.ns[1];
+}
+
+/* Closes all activations but the first n; `frame` runs now. */
+static void close_down_to(struct work *w, struct open_lines *o, size_t n, node_id frame)
+{
+	struct returned returned[RETURNED_MAX];
+	unsigned n_returned = 0;
+
+	while (o->groups.n > n) {
+		if (frame != NODE_EMPTY && n_returned < RETURNED_MAX)
+			returned[n_returned++] = take_returned(w, o, frame);
+		close_group(w, o);
+	}
+	for (unsigned i = 0; i < n_returned; i++)
+		put_returned(w, o, &returned[i]);
+}
+
+/* ---- what a frame gives back ---- */
+
 /* Whether the line of this frame, at this instruction, has taken more than it has given. */
 static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame)
 {
@@ -477,31 +605,20 @@ static void add_to_line(struct work *w, struct open_lines *o, const struct histo
 {
 	struct net_lines *l = w->lines;
 	node_id frame = frame_of(l, c->node);
-	size_t n;
 
 	o->last_take = c->delta == 1 && c->node == frame ? frame : NODE_EMPTY;
 	o->last_key = w->key;
-	if (!o->groups.n || o->groups.at[o->groups.n - 1].at != frame) {
-		n = kept(l, o, frame);
-		while (o->groups.n > n)
-			close_group(w, o);
-	}
+	if (!o->groups.n || o->groups.at[o->groups.n - 1].at != frame)
+		close_down_to(w, o, kept(l, o, frame), frame);
 	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != step_of(l, frame))
-		*array_push(&o->groups) = (struct group){ .step = step_of(l, frame),
-							  .parts = (uint32_t)o->parts.n,
-							  .id = ++w->ids,
-							  .at = frame,
-							  .thread = c->thread };
+		open_group(w, o, frame);
 	add_change(w, o, c);
 }
 
 /* The activations of what `frame` called are over. */
 static void close_all_above(struct work *w, struct open_lines *o, node_id frame)
 {
-	size_t n = frame == NODE_EMPTY ? 0 : kept(w->lines, o, frame);
-
-	while (o->groups.n > n)
-		close_group(w, o);
+	close_down_to(w, o, frame == NODE_EMPTY ? 0 : kept(w->lines, o, frame), frame);
 }
 
 /* Where the tracer can't tell that a frame goes, its caller runs again, at the call: then what the caller's line gives

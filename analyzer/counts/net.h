@@ -48,9 +48,14 @@ struct net_lines {
 	const struct defs *defs;
 	uint32_t *step_of; /* by node; 0: not looked up yet */
 	node_id *frame_of; /* by node: the innermost Python frame; else the node itself */
-	uint8_t *returns;  /* by node: whether the instruction takes what its line returns; 0: not looked up yet */
+	uint8_t *ends;     /* by node: what its line does with what it has at its end; 0: not looked up yet */
 	ARRAY(struct net_step) steps;
 	struct map step_at;
+
+	/* The text of a Python frame's line, from somebody who has it: written into buf, which is returned; NULL: it
+	 * can't be had. May be NULL. */
+	const char *(*text)(void *self, node_id frame, char *buf, size_t cap);
+	void *text_self;
 };
 
 /* Net changes, as history_change: runs as there, `node` names the change that stands for a sum. */

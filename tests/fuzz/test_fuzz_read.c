@@ -273,11 +273,20 @@ static bool add_up(void *self, const struct history_change *c)
 	return true;
 }
 
+static const char *some_text(void *self, node_id node, char *buf, size_t cap)
+{
+	static const char *const texts[] = { "return x", "y = x", "f(x)", "" };
+
+	(void)self;
+	return memcpy(buf, texts[node % 4], cap < 9 ? cap : strlen(texts[node % 4]) + 1);
+}
+
 static void look_at_counts(struct histories *h, const struct trace *t)
 {
 	struct net_lines lines;
 
 	net_lines_init(&lines, &t->defs);
+	lines.text = fuzz_below(2) ? some_text : NULL;
 	for (size_t i = 0; i < h->at.n; i++) {
 		struct sum sum = { 0 };
 		int64_t net_sum = 0;

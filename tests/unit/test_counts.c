@@ -144,6 +144,14 @@ static void done(void)
 
 /* ---- looking at it ---- */
 
+/* Lines of functions return something; all others bind something. */
+static const char *some_text(void *self, node_id node, char *buf, size_t cap)
+{
+	(void)self;
+	snprintf(buf, cap, "%s", defs_frame(&trace.defs, node)->parent ? "return x" : "y = x");
+	return buf;
+}
+
 /* A net change, written: "line delta count", a run of them in brackets. */
 static const char *written(const struct history *h)
 {
@@ -298,6 +306,31 @@ static void test_variables_go_with_their_frame(void **state)
 		}
 		play();
 		is_net(told ? "1 +1 1, [f2 +1 2] x 5" : "1 +1 1, f2 +1 2");
+		done();
+	}
+}
+
+/* def get(): return table['k']; get().used(): what the line of the call drops it has from the callee's line, and what
+ * it keeps stands there. Over two functions that return it. */
+static void test_what_is_returned_is_the_callers(void **state)
+{
+	(void)state;
+	for (int keeps = 0; keeps < 2; keeps++) {
+		uint32_t call, inner;
+
+		start();
+		watch(1, OBJECT);
+		birth(at(1, 0));
+		call = at(2, 3);
+		inner = in(call, 5, 2);
+		count(2, in(inner, 7, 1));
+		count(3, at(2, 4));
+		count(2, at(2, 4));
+		if (!keeps)
+			count(1, at(2, 5));
+		play();
+		lines.text = some_text;
+		is_net(keeps ? "1 +1 1, f7 +1 2" : "1 +1 1");
 		done();
 	}
 }
@@ -515,6 +548,7 @@ static void test_random_walks_add_up(void **state)
 							   : 0);
 		}
 		play();
+		lines.text = round & 4 ? some_text : NULL;
 		history_replay(&histories.at.at[0], add_up, sums);
 		assert_int_equal(sums[0], max + 1);
 		assert_int_equal(sums[2], n);
@@ -650,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_returned_is_handed_over),
 		cmocka_unit_test(test_frames_give_arguments_first),
 		cmocka_unit_test(test_variables_go_with_their_frame),
+		cmocka_unit_test(test_what_is_returned_is_the_callers),
 		cmocka_unit_test(test_loops_start_lines_anew),
 		cmocka_unit_test(test_statements_over_lines),
 		cmocka_unit_test(test_statements_end_where_they_say),
