@@ -5,6 +5,7 @@ import re
 import shutil
 
 import harness
+import test_watch_refused
 
 HERE = os.path.join(harness.HERE, 'refs')
 BUGS = ['error_path', 'success', 'loop', 'getter', 'stolen', 'setitem', 'buildvalue', 'exception', 'borrowed', 'capsule']
@@ -32,11 +33,11 @@ def build(python, tmp, name):
     return shutil.copy(os.path.join(HERE, 'program.py'), tmp)
 
 
-def balances(python, tmp, source, watch, functions):
+def balances(python, tmp, source, watch, functions, started=list):
     """Calls the functions, each in a child. {function: its balance, as `refs --json` has it}, without what is balanced."""
     program = build(python, tmp, source)
-    done = harness.run_traced([python.path, '-B', '-W', 'ignore', program, source.split('.')[0], str(EACH)] + functions, tmp,
-                              {'PYTRACE_WATCH': watch}).check()
+    argv = [python.path, '-B', '-W', 'ignore', program, source.split('.')[0], str(EACH)] + functions
+    done = harness.run_traced(started(argv), tmp, {'PYTRACE_WATCH': watch}).check()
     pids = {int(pid): name for name, pid in (line.split() for line in done.out.splitlines())}
     assert list(pids.values()) == functions, done.out
     doc = harness.report('refs', *[done.trace_of(pid) for pid in pids])
@@ -70,6 +71,14 @@ def test_each_mistake_is_blamed_at_its_line_and_no_twin_is(python, tmp):
     found = balances(python, tmp, 'refbugs.c', 'type:__main__.Thing,type:__main__.Oops',
                      [how + name for name in BUGS for how in ('bug_', 'ok_')])
     check(found, lines, 'refbugs.c', {'stolen', 'borrowed'})
+
+
+@harness.spread(2)
+def test_the_same_where_watchpoints_are_refused(python, tmp):
+    found = balances(python, tmp, 'refbugs.c', 'type:__main__.Thing,type:__main__.Oops',
+                     [how + name for name in BUGS for how in ('bug_', 'ok_')],
+                     lambda argv: test_watch_refused.refuse('EPERM', *argv))
+    check(found, marked('refbugs.c'), 'refbugs.c', {'stolen', 'borrowed'})
 
 
 @harness.spread(3)
