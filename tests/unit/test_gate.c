@@ -113,9 +113,12 @@ static void baseline_that_is_none_is_a_fault(void **state)
 		"{\"schema\": \"pytrace.baseline/2\", \"findings\": []}",
 		"{\"schema\": \"pytrace.baseline/1\", \"findings\": {}}",
 		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [1]}",
-		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [{\"fingerprint\": \"\", \"bytes\": 1, \"blocks\": 1}]}",
-		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [{\"fingerprint\": \"a\", \"bytes\": 1.5, \"blocks\": 1}]}",
-		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [{\"fingerprint\": \"a\", \"bytes\": 1, \"blocks\": 1},"
+		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [{\"fingerprint\": \"\", \"bytes\": 1, \"blocks\": "
+		"1}]}",
+		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [{\"fingerprint\": \"a\", \"bytes\": 1.5, "
+		"\"blocks\": 1}]}",
+		"{\"schema\": \"pytrace.baseline/1\", \"findings\": [{\"fingerprint\": \"a\", \"bytes\": 1, "
+		"\"blocks\": 1},"
 		" {\"fingerprint\": \"a\", \"bytes\": 1, \"blocks\": 1}]}",
 	};
 
