@@ -98,31 +98,34 @@ static inline struct change *next_change(struct replay *r)
 	return &r->changes[r->n_changes++];
 }
 
-/* A change of a whole block. */
-static inline struct change change_of(const struct replay *r, const struct live_entry *e, enum change_kind kind,
-				      bool moved)
+/* A change of a whole block. Field by field, into its place: a structure that is put together on the stack by stores of
+ * words and copied by loads of two waits for each of them. */
+static inline struct change *tell(struct replay *r, const struct live_entry *e, enum change_kind kind, bool moved)
 {
 	const struct maker *maker = &r->makers.at[e->maker];
+	struct change *c = next_change(r);
 
-	return (struct change){
-		.addr = e->addr,
-		.bytes = e->bytes,
-		.born_ns = e->born_ns,
-		.first_ns = e->first_ns,
-		.number = e->number,
-		.node = e->node,
-		.thread = maker->thread,
-		.task = maker->task,
-		.kind = kind,
-		.layer = e->layer,
-		.moved = moved,
-		.whole = true,
-	};
+	c->addr = e->addr;
+	c->bytes = e->bytes;
+	c->born_ns = e->born_ns;
+	c->first_ns = e->first_ns;
+	c->number = e->number;
+	c->node = e->node;
+	c->thread = maker->thread;
+	c->task = maker->task;
+	c->type = TYPEDEF_UNKNOWN;
+	c->freed_by = NODE_EMPTY;
+	c->kind = kind;
+	c->layer = e->layer;
+	c->moved = moved;
+	c->whole = true;
+	c->temporary = false;
+	return c;
 }
 
 static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
 {
-	*next_change(r) = change_of(r, e, BLOCK_BORN, moved);
+	tell(r, e, BLOCK_BORN, moved);
 }
 
 static inline void tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type, node_id by)
@@ -133,8 +136,7 @@ static inline void tell_freed(struct replay *r, const struct live_entry *e, bool
 		r->counts.inherited_freed++;
 		return;
 	}
-	c = next_change(r);
-	*c = change_of(r, e, BLOCK_DIED, moved);
+	c = tell(r, e, BLOCK_DIED, moved);
 	c->type = type;
 	c->freed_by = by;
 	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS;
