@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define NET_NATIVE UINT32_MAX
 enum {
 	STEADY = 3,          /* times of a run after which the others should be like it */
 	STEADY_MAX = 12,     /* or must be */
@@ -70,214 +69,6 @@ struct work {
 	size_t floor; /* entries before it are done with */
 };
 
-/* ---- lines ---- */
-
-static const struct node *node_at(const struct net_lines *l, node_id n) { return &l->defs->stacks.nodes.at[n]; }
-
-static bool is_python(const struct net_lines *l, node_id n)
-{
-	return n > NODE_UNKNOWN && node_at(l, n)->kind == NODE_PYTHON;
-}
-
-/* The innermost Python frame at or below a node; NODE_EMPTY. */
-static node_id python_at(const struct net_lines *l, node_id n)
-{
-	while (n > NODE_UNKNOWN && !is_python(l, n))
-		n = node_at(l, n)->parent;
-	return n > NODE_UNKNOWN ? n : NODE_EMPTY;
-}
-
-static uint32_t step_for(struct net_lines *l, uint32_t parent, uint32_t code, int32_t line)
-{
-	uint64_t key = map_mix(map_mix((uint64_t)parent << 32 | code) ^ (uint32_t)line);
-	uint32_t *at = map_at(&l->step_at, key);
-
-	if (*at == MAP_NONE) {
-		*at = (uint32_t)l->steps.n;
-		*array_push(&l->steps) =
-			(struct net_step){ parent, parent ? l->steps.at[parent].depth + 1 : 1, code, line };
-	}
-	return *at;
-}
-
-static struct pt_position position_of(const struct net_lines *l, node_id n)
-{
-	const struct node *node = node_at(l, n);
-
-	return lines_find(&l->defs->codes.at[node->code], node->offset);
-}
-
-/* Parents come first: a node's caller has a smaller number. Deep stacks are no deep recursion here. */
-static uint32_t step_of_python(struct net_lines *l, node_id n)
-{
-	ARRAY(node_id) todo = { 0 };
-	uint32_t step = 0;
-
-	for (; n != NODE_EMPTY && !l->step_of[n]; n = python_at(l, node_at(l, n)->parent))
-		*array_push(&todo) = n;
-	if (n != NODE_EMPTY)
-		step = l->step_of[n];
-	while (todo.n) {
-		n = todo.at[--todo.n];
-		step = l->step_of[n] = step_for(l, step, node_at(l, n)->code, lines_site(l->defs, n).at.line);
-	}
-	array_free(&todo);
-	return step;
-}
-
-/* The frame whose line did it; in code without any Python frame, the native one. */
-static node_id frame_of(struct net_lines *l, node_id n)
-{
-	node_id python;
-
-	if (l->frame_of[n] != NODE_EMPTY)
-		return l->frame_of[n];
-	python = python_at(l, n);
-	return l->frame_of[n] = python != NODE_EMPTY ? python : n;
-}
-
-static uint32_t step_of(struct net_lines *l, node_id frame)
-{
-	if (l->step_of[frame])
-		return l->step_of[frame];
-	if (is_python(l, frame))
-		return step_of_python(l, frame);
-	return l->step_of[frame] = step_for(l, 0, NET_NATIVE, (int32_t)node_at(l, frame)->parent);
-}
-
-/* The caller's frame. */
-static node_id up(struct net_lines *l, node_id frame)
-{
-	return is_python(l, frame) ? python_at(l, node_at(l, frame)->parent) : NODE_EMPTY;
-}
-
-static uint32_t offset_of(const struct net_lines *l, node_id frame)
-{
-	uint32_t offset = node_at(l, frame)->offset;
-
-	return !is_python(l, frame) || offset == PT_OFFSET_NONE ? 0 : offset;
-}
-
-void net_lines_init(struct net_lines *l, const struct defs *defs)
-{
-	size_t n = defs->stacks.nodes.n;
-
-	*l = (struct net_lines){ .defs = defs };
-	l->step_of = mem_zero(n + 2, sizeof *l->step_of);
-	l->frame_of = mem_zero(n + 2, sizeof *l->frame_of);
-	l->ends = mem_zero(n + 2, sizeof *l->ends);
-	*array_push(&l->steps) = (struct net_step){ 0 };
-}
-
-void net_lines_free(struct net_lines *l)
-{
-	free(l->step_of);
-	free(l->frame_of);
-	free(l->ends);
-	array_free(&l->steps);
-	map_free(&l->step_at);
-	*l = (struct net_lines){ 0 };
-}
-
-/* ---- the last instructions of a line ---- */
-
-/* net_lines.ends */
-enum {
-	ENDS_SEEN = 1,
-	ENDS_LAST = 2, /* one more instruction follows in the line, or none: it takes what the line returns or binds */
-	ENDS_RETURN = 4, /* the text says that the line returns something */
-	ENDS_BIND = 8,   /* ... that it binds something, and calls nothing */
-	ENDS_TEXT = 16,  /* the text is known */
-};
-enum { CODE_UNIT = 2 /* bytes */, CACHES_MAX = 32 /* units behind an instruction */ };
-
-static bool is_same_place(const struct pt_position *a, const struct pt_position *b)
-{
-	return a->line == b->line && a->end_line == b->end_line && a->column == b->column &&
-	       a->end_column == b->end_column;
-}
-
-/* Where the instruction at `offset` ends; what follows may be at the same place of the source. Without columns it can't
- * be told from the next one: it has no caches then. */
-static uint32_t instruction_end(const struct code *code, uint32_t offset)
-{
-	struct pt_position at = lines_find(code, offset), next;
-	uint32_t end = offset;
-
-	if (code->linetable != PT_LINETABLE_311)
-		return offset + CODE_UNIT;
-	do {
-		end += CODE_UNIT;
-		next = lines_find(code, end);
-	} while (is_same_place(&at, &next) && end < offset + CACHES_MAX * CODE_UNIT);
-	return end;
-}
-
-/* The oldest kind of table does not say where the code ends: behind what was ever seen to run. */
-static bool is_last_seen(const struct net_lines *l, uint32_t code, uint32_t offset)
-{
-	for (size_t i = 0; i < l->defs->stacks.nodes.n; i++) {
-		const struct node *n = &l->defs->stacks.nodes.at[i];
-
-		if (i > NODE_UNKNOWN && n->kind == NODE_PYTHON && n->code == code && n->offset != PT_OFFSET_NONE &&
-		    n->offset > offset + CODE_UNIT)
-			return false;
-	}
-	return true;
-}
-
-/* Whether the instruction is the last but one of its line, or the last: it takes what the line returns,
- * or binds to a variable. */
-static bool find_returns(const struct net_lines *l, node_id frame)
-{
-	const struct code *code = &l->defs->codes.at[node_at(l, frame)->code];
-	uint32_t offset = offset_of(l, frame), end = instruction_end(code, offset);
-	int32_t line = lines_find(code, offset).line;
-
-	if (code->linetable == PT_LINETABLE_LNOTAB && lines_find(code, UINT32_MAX - 1).line == line)
-		return is_last_seen(l, node_at(l, frame)->code, offset);
-	if (lines_find(code, end).line != line)
-		return line > 0 && end == offset + CODE_UNIT;
-	return line > 0 && lines_find(code, end + CODE_UNIT).line != line;
-}
-
-static uint8_t read_text(struct net_lines *l, node_id frame)
-{
-	char buf[512];
-	const char *text = l->text ? l->text(l->text_self, frame, buf, sizeof buf) : NULL, *word, *equals;
-
-	if (!text || !*text)
-		return 0;
-	word = strstr(text, "return ");
-	equals = strchr(text, '=');
-	if (word && (word == text || word[-1] == ' ' || word[-1] == '\t' || word[-1] == ';'))
-		return ENDS_TEXT | ENDS_RETURN;
-	return equals && equals[1] != '=' && !strchr(text, '(') ? ENDS_TEXT | ENDS_BIND : ENDS_TEXT;
-}
-
-static uint8_t ends_of(struct net_lines *l, node_id frame)
-{
-	if (!is_python(l, frame))
-		return ENDS_SEEN;
-	if (!l->ends[frame])
-		l->ends[frame] = (uint8_t)(ENDS_SEEN | (find_returns(l, frame) ? ENDS_LAST : 0) | read_text(l, frame));
-	return l->ends[frame];
-}
-
-static bool binds(struct net_lines *l, node_id frame)
-{
-	uint8_t ends = ends_of(l, frame);
-
-	return ends & ENDS_LAST && (ends & ENDS_BIND || !(ends & ENDS_TEXT));
-}
-
-static bool returns(struct net_lines *l, node_id frame)
-{
-	uint8_t ends = ends_of(l, frame);
-
-	return ends & ENDS_LAST && (ends & (ENDS_BIND | ENDS_RETURN) || !(ends & ENDS_TEXT));
-}
-
 /* ---- what is left of an activation ---- */
 
 static void emit(struct work *w, const struct history_change *c, uint64_t key)
@@ -309,14 +100,14 @@ static void note_variable(struct work *w, struct open_lines *o, const struct gro
 	const struct net_step *step = &w->lines->steps.at[g->step];
 	node_id node = o->parts.at[g->parts].node[1];
 
-	if (node != g->at || !binds(w->lines, node))
+	if (node != g->at || !net_lines_binds(w->lines, node))
 		return;
 	if (o->variables.n == VARIABLES_MAX) {
 		o->variables.n /= 2;
 		memcpy(o->variables.at, o->variables.at + o->variables.n, o->variables.n * sizeof *o->variables.at);
 	}
 	*array_push(&o->variables) =
-		(struct variable){ w->entries.n - 1, step->parent, step->code, up(w->lines, node) };
+		(struct variable){ w->entries.n - 1, step->parent, step->code, net_lines_up(w->lines, node) };
 }
 
 /* The sum is shared out to parts of its sign, the latest first: those before it are what others undid. */
@@ -358,8 +149,8 @@ static void add_change(struct work *w, struct open_lines *o, const struct histor
 {
 	struct net_lines *l = w->lines;
 	struct group *g = &o->groups.at[o->groups.n - 1];
-	node_id frame = frame_of(l, c->node);
-	node_id caller = c->node == frame ? NODE_EMPTY : node_at(l, c->node)->parent;
+	node_id frame = net_lines_frame(l, c->node);
+	node_id caller = c->node == frame ? NODE_EMPTY : net_lines_node(l, c->node)->parent;
 	struct net_part *p = part_for(o, g, l->steps.at[g->step].line, caller);
 	int sign = c->delta > 0;
 
@@ -381,13 +172,13 @@ static bool is_handed_over(struct net_lines *l, const struct open_lines *o, cons
 	const struct group *g = o->groups.n ? &o->groups.at[o->groups.n - 1] : NULL;
 	uint32_t step;
 
-	if (!g || c->delta != -1 || o->last_take != g->at || !is_python(l, g->at))
+	if (!g || c->delta != -1 || o->last_take != g->at || !net_lines_is_python(l, g->at))
 		return false;
-	step = step_of(l, frame_of(l, c->node));
+	step = net_lines_step(l, net_lines_frame(l, c->node));
 	if (c->flags & PT_COUNT_LEAVES ? g->step != step
-				       : c->node != up(l, g->at) || l->steps.at[g->step].parent != step)
+				       : c->node != net_lines_up(l, g->at) || l->steps.at[g->step].parent != step)
 		return false;
-	return returns(l, g->at);
+	return net_lines_returns(l, g->at);
 }
 
 static void hand_over(struct open_lines *o)
@@ -419,36 +210,29 @@ static struct open_lines *open_in(struct work *w, uint32_t thread)
 /* Whether the frame goes on with the statement that the activation is of, on one of its first lines. */
 static bool goes_on(struct net_lines *l, const struct group *g, node_id frame)
 {
-	uint32_t step = step_of(l, frame); /* first: it may move the steps */
+	uint32_t step = net_lines_step(l, frame); /* first: it may move the steps */
 	const struct net_step *was = &l->steps.at[g->step], *is = &l->steps.at[step];
 	struct pt_position p;
 
 	if (was->code == NET_NATIVE || was->code != is->code || was->parent != is->parent || is->line >= was->line ||
-	    offset_of(l, frame) <= offset_of(l, g->at))
+	    net_lines_offset(l, frame) <= net_lines_offset(l, g->at))
 		return false;
-	p = position_of(l, frame);
+	p = net_lines_position(l, frame);
 	return l->defs->codes.at[is->code].linetable != PT_LINETABLE_311 || p.end_line >= was->line;
 }
 
 /* Whether the activation goes on with this frame, which is as deep as it is. */
 static bool keeps(struct net_lines *l, struct group *g, node_id frame)
 {
-	if (step_of(l, frame) == g->step) {
-		if (offset_of(l, frame) < offset_of(l, g->at))
+	if (net_lines_step(l, frame) == g->step) {
+		if (net_lines_offset(l, frame) < net_lines_offset(l, g->at))
 			return false;
 	} else if (!goes_on(l, g, frame)) {
 		return false;
 	}
-	g->step = step_of(l, frame);
+	g->step = net_lines_step(l, frame);
 	g->at = frame;
 	return true;
-}
-
-static uint32_t depth_of(struct net_lines *l, node_id frame)
-{
-	uint32_t step = step_of(l, frame);
-
-	return l->steps.at[step].depth;
 }
 
 /* The number of activations of the thread that go on when `frame` runs. */
@@ -461,9 +245,9 @@ static size_t kept(struct net_lines *l, struct open_lines *o, node_id frame)
 	for (size_t i = o->groups.n; i-- > 0;) {
 		uint32_t depth = l->steps.at[o->groups.at[i].step].depth;
 
-		while (frame != NODE_EMPTY && depth_of(l, frame) > depth)
-			frame = up(l, frame);
-		*array_push(&path) = frame != NODE_EMPTY && depth_of(l, frame) == depth ? frame : NODE_EMPTY;
+		while (frame != NODE_EMPTY && net_lines_depth(l, frame) > depth)
+			frame = net_lines_up(l, frame);
+		*array_push(&path) = frame != NODE_EMPTY && net_lines_depth(l, frame) == depth ? frame : NODE_EMPTY;
 	}
 	while (n < o->groups.n && path.at[path.n - 1 - n] != NODE_EMPTY &&
 	       keeps(l, &o->groups.at[n], path.at[path.n - 1 - n]))
@@ -483,16 +267,16 @@ struct returned {
  * somebody between them did not return it. */
 static node_id receiver(struct net_lines *l, const struct group *g, node_id frame)
 {
-	node_id to = up(l, g->at);
+	node_id to = net_lines_up(l, g->at);
 
-	for (; to != NODE_EMPTY; to = up(l, to)) {
+	for (; to != NODE_EMPTY; to = net_lines_up(l, to)) {
 		node_id at = frame;
 
-		while (at != NODE_EMPTY && depth_of(l, at) > depth_of(l, to))
-			at = up(l, at);
-		if (at != NODE_EMPTY && step_of(l, at) == step_of(l, to))
+		while (at != NODE_EMPTY && net_lines_depth(l, at) > net_lines_depth(l, to))
+			at = net_lines_up(l, at);
+		if (at != NODE_EMPTY && net_lines_step(l, at) == net_lines_step(l, to))
 			return at;
-		if (!(ends_of(l, to) & ENDS_RETURN))
+		if (!(net_lines_is_return(l, to)))
 			break;
 	}
 	return NODE_EMPTY;
@@ -506,7 +290,7 @@ static struct returned take_returned(struct work *w, struct open_lines *o, node_
 
 	for (size_t i = g ? g->parts : o->parts.n; i < o->parts.n; i++)
 		sum += o->parts.at[i].sum;
-	if (!g || sum != 1 || !(ends_of(w->lines, g->at) & ENDS_RETURN))
+	if (!g || sum != 1 || !(net_lines_is_return(w->lines, g->at)))
 		return r;
 	r.to = receiver(w->lines, g, frame);
 	for (size_t i = o->parts.n; r.to != NODE_EMPTY && i-- > g->parts;)
@@ -522,7 +306,7 @@ static struct returned take_returned(struct work *w, struct open_lines *o, node_
 
 static void open_group(struct work *w, struct open_lines *o, node_id frame)
 {
-	*array_push(&o->groups) = (struct group){ .step = step_of(w->lines, frame),
+	*array_push(&o->groups) = (struct group){ .step = net_lines_step(w->lines, frame),
 						  .parts = (uint32_t)o->parts.n,
 						  .id = ++w->ids,
 						  .at = frame,
@@ -536,7 +320,7 @@ static void put_returned(struct work *w, struct open_lines *o, const struct retu
 
 	if (r->to == NODE_EMPTY)
 		return;
-	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != step_of(l, r->to))
+	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != net_lines_step(l, r->to))
 		open_group(w, o, r->to);
 	o->groups.at[o->groups.n - 1].n++;
 	p = part_for(o, &o->groups.at[o->groups.n - 1], r->part.line, r->part.node[1]);
@@ -566,7 +350,7 @@ static void close_down_to(struct work *w, struct open_lines *o, size_t n, node_i
 /* Whether the line of this frame, at this instruction, has taken more than it has given. */
 static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame)
 {
-	uint32_t step = step_of(w->lines, frame);
+	uint32_t step = net_lines_step(w->lines, frame);
 	int64_t sum = 0;
 
 	for (size_t i = o->groups.n; i-- > 0;) {
@@ -585,7 +369,7 @@ static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame
 /* What a call's variable took goes with what its frame gives. `code`: of the call; UINT32_MAX: any. */
 static bool unbind(struct work *w, struct open_lines *o, node_id caller, uint32_t code)
 {
-	uint32_t parent = caller == NODE_EMPTY ? 0 : step_of(w->lines, caller);
+	uint32_t parent = caller == NODE_EMPTY ? 0 : net_lines_step(w->lines, caller);
 
 	for (size_t i = o->variables.n; i-- > 0;) {
 		const struct variable *v = &o->variables.at[i];
@@ -604,13 +388,13 @@ static bool unbind(struct work *w, struct open_lines *o, node_id caller, uint32_
 static void add_to_line(struct work *w, struct open_lines *o, const struct history_change *c)
 {
 	struct net_lines *l = w->lines;
-	node_id frame = frame_of(l, c->node);
+	node_id frame = net_lines_frame(l, c->node);
 
 	o->last_take = c->delta == 1 && c->node == frame ? frame : NODE_EMPTY;
 	o->last_key = w->key;
 	if (!o->groups.n || o->groups.at[o->groups.n - 1].at != frame)
 		close_down_to(w, o, kept(l, o, frame), frame);
-	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != step_of(l, frame))
+	if (!o->groups.n || o->groups.at[o->groups.n - 1].step != net_lines_step(l, frame))
 		open_group(w, o, frame);
 	add_change(w, o, c);
 }
@@ -625,7 +409,7 @@ static void close_all_above(struct work *w, struct open_lines *o, node_id frame)
  * beyond what it took was a variable of the call. */
 static bool was_left(struct work *w, struct open_lines *o, const struct history_change *c)
 {
-	if (c->delta != -1 || !is_python(w->lines, c->node) || has_pushed(w, o, c->node))
+	if (c->delta != -1 || !net_lines_is_python(w->lines, c->node) || has_pushed(w, o, c->node))
 		return false;
 	close_all_above(w, o, c->node);
 	return unbind(w, o, c->node, UINT32_MAX);
@@ -635,13 +419,13 @@ static bool was_left(struct work *w, struct open_lines *o, const struct history_
  */
 static void leave(struct work *w, struct open_lines *o, const struct history_change *c)
 {
-	node_id frame = frame_of(w->lines, c->node), caller = up(w->lines, frame);
+	node_id frame = net_lines_frame(w->lines, c->node), caller = net_lines_up(w->lines, frame);
 	struct history_change given = *c;
 
 	if (caller == NODE_EMPTY || !has_pushed(w, o, caller)) {
 		o->last_take = NODE_EMPTY;
 		close_all_above(w, o, caller);
-		if (c->delta != -1 || !unbind(w, o, caller, node_at(w->lines, frame)->code))
+		if (c->delta != -1 || !unbind(w, o, caller, net_lines_node(w->lines, frame)->code))
 			emit(w, c, w->key);
 		return;
 	}

@@ -35,37 +35,13 @@
  */
 #pragma once
 #include "analyzer/counts/histories.h"
-
-/* A line of a frame, called from lines: private. */
-struct net_step {
-	uint32_t parent, depth; /* step; 0 is none */
-	uint32_t code;          /* index in defs.codes; of native code NET_NATIVE */
-	int32_t line;           /* of native code: the caller's node */
-};
-
-/* What is known of a trace's nodes, for all its histories. */
-struct net_lines {
-	const struct defs *defs;
-	uint32_t *step_of; /* by node; 0: not looked up yet */
-	node_id *frame_of; /* by node: the innermost Python frame; else the node itself */
-	uint8_t *ends;     /* by node: what its line does with what it has at its end; 0: not looked up yet */
-	ARRAY(struct net_step) steps;
-	struct map step_at;
-
-	/* The text of a Python frame's line, from somebody who has it: written into buf, which is returned; NULL: it
-	 * can't be had. May be NULL. */
-	const char *(*text)(void *self, node_id frame, char *buf, size_t cap);
-	void *text_self;
-};
+#include "analyzer/counts/net_lines.h"
 
 /* Net changes, as history_change: runs as there, `node` names the change that stands for a sum. */
 struct net {
 	struct history_change *changes;
 	size_t n, cap;
 };
-
-void net_lines_init(struct net_lines *l, const struct defs *defs);
-void net_lines_free(struct net_lines *l);
 
 /* net_free() it. */
 void net_make(struct net *ret, struct net_lines *lines, const struct history *h);
