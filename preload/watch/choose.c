@@ -307,7 +307,7 @@ static void wait_at(struct thread *t, const char *block, uint64_t key, const str
 
 static void wait(struct thread *t, const char *block, uint64_t key, const struct wish *w)
 {
-	uint64_t before = os_mono_ns(), ns;
+	uint64_t before = os_clock_ns(CLOCK_THREAD_CPUTIME_ID), ns;
 
 	for (unsigned i = 0; i < w->n_places; i++)
 		wait_at(t, block, key, w, i);
@@ -315,7 +315,7 @@ static void wait(struct thread *t, const char *block, uint64_t key, const struct
 		t->choose.late_rules = w->rules;
 		t->choose.priority = w->priority;
 	}
-	ns = 2 * (os_mono_ns() - before);
+	ns = 2 * (os_clock_ns(CLOCK_THREAD_CPUTIME_ID) - before);
 	atomic_store(&last_wait_ns, ns);
 	atomic_fetch_add(&spent_ns, ns);
 }
