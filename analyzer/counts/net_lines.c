@@ -17,9 +17,10 @@ static uint32_t step_for(struct net_lines *l, uint32_t parent, uint32_t code, in
 	uint32_t *at = map_at(&l->step_at, key);
 
 	if (*at == MAP_NONE) {
+		uint32_t depth = parent ? l->steps.at[parent].depth + 1 : 1;
+
 		*at = (uint32_t)l->steps.n;
-		*array_push(&l->steps) =
-			(struct net_step){ parent, parent ? l->steps.at[parent].depth + 1 : 1, code, line };
+		*array_push(&l->steps) = (struct net_step){ parent, depth, code, line };
 	}
 	return *at;
 }
