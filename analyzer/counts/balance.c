@@ -178,8 +178,8 @@ static struct remains remains_of(const struct judge *j, const struct history *h)
 
 	if (h->block.moved) {
 		r.ended = ENDED_UNKNOWN; /* it went on elsewhere */
-	} else if (history_died(h) || h->block.died_ns < j->b->histories->fini_ns) {
-		r.ended = ENDED_DIED;
+	} else if (history_died(h) || h->block.died_ns != UINT64_MAX) {
+		r.ended = ENDED_DIED; /* perhaps at the interpreter's end: what is lost does not die then either */
 	} else if (!j->heap || h->ns > j->heap->ns) {
 		r.ended = to_the_end ? ENDED_GUESSED : ENDED_UNKNOWN;
 	} else if (h->end == PT_UNWATCH_IMMORTAL) {
