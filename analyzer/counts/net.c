@@ -357,7 +357,7 @@ static bool has_pushed(struct work *w, const struct open_lines *o, node_id frame
 		const struct group *g = &o->groups.at[i];
 		size_t end = i + 1 < o->groups.n ? o->groups.at[i + 1].parts : o->parts.n;
 
-		if (g->step != step || g->at != frame)
+		if (g->step != step || net_lines_offset(w->lines, frame) < net_lines_offset(w->lines, g->at))
 			continue;
 		for (size_t k = g->parts; k < end; k++)
 			sum += o->parts.at[k].sum;

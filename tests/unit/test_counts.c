@@ -335,6 +335,21 @@ static void test_what_is_returned_is_the_callers(void **state)
 	}
 }
 
+/* self.check(): pushed, and given by the frame of a call that did nothing else. */
+static void test_arguments_of_calls_that_do_nothing(void **state)
+{
+	(void)state;
+	start();
+	watch(1, OBJECT);
+	birth(at(1, 0));
+	count(2, at(2, 0));
+	count_in(1, 1, 1, in(at(2, 3), 5, 9), PT_COUNT_LEAVES);
+	count(0, at(3, 0));
+	play();
+	is_net("1 +1 1, 3 -1 0");
+	done();
+}
+
 /* Each time a loop comes round a line starts anew: what one time takes the next one does not undo. */
 static void test_loops_start_lines_anew(void **state)
 {
@@ -685,6 +700,7 @@ int main(void)
 		cmocka_unit_test(test_frames_give_arguments_first),
 		cmocka_unit_test(test_variables_go_with_their_frame),
 		cmocka_unit_test(test_what_is_returned_is_the_callers),
+		cmocka_unit_test(test_arguments_of_calls_that_do_nothing),
 		cmocka_unit_test(test_loops_start_lines_anew),
 		cmocka_unit_test(test_statements_over_lines),
 		cmocka_unit_test(test_statements_end_where_they_say),
