@@ -179,6 +179,9 @@ static void take_objects(struct taking *t)
 
 /* ---- blocks ---- */
 
+/* Free lists keep tuples of up to 20 items; all their blocks are of whole words. */
+#define KEPT_MOST 240
+
 /* What of a snapshot explains a block: an object in it, or a pointer to it. */
 struct explaining {
 	struct surplus *s;
@@ -207,7 +210,10 @@ static void count_block(void *self, const struct live_block *b)
 	if (b->layer != PT_LAYER_OBJECT || b->inherited)
 		return;
 	x->s->blocks[b->node].blocks++;
-	x->s->blocks[b->node].unknown += !is_explained(x, b->addr);
+	if (is_explained(x, b->addr))
+		return;
+	x->s->blocks[b->node].unknown++;
+	x->s->blocks[b->node].kept += b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
 }
 
 static void take_blocks(struct taking *t, struct replay *r)

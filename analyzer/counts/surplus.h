@@ -44,6 +44,7 @@ struct surplus_group {
 struct surplus_blocks {
 	uint32_t blocks;  /* all */
 	uint32_t unknown; /* neither objects of the snapshot, nor buffers of one */
+	uint32_t kept; /* of these: of a size that free lists have, where dead tuples, lists, dicts and floats wait */
 };
 
 struct surplus {

@@ -457,6 +457,8 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 	sort_groups(g);
 }
 
+bool growth_is_steady(const struct growth_evidence *e) { return doubt_of(e) == GROWTH_NO_DOUBT; }
+
 void growth_weigh(const struct growth *g, struct growth_group *group)
 {
 	const struct growth_evidence *e = &group->evidence;

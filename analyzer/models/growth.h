@@ -92,5 +92,8 @@ void growth_free(struct growth *g);
 /* Withdraws the verdict on what was found when all that belongs together has grown by little. */
 void growth_weigh(const struct growth *g, struct growth_group *group);
 
+/* Whether the evidence is that of a leak: growth in most windows, up to the end, and no fall in between. */
+bool growth_is_steady(const struct growth_evidence *e);
+
 /* Adds the amounts of `more` to `group` and takes its evidence anew. The verdict stays. */
 void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more);

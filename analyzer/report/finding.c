@@ -479,6 +479,15 @@ static void list_trace(struct finding_list *l, struct report_trace *t, struct fi
 	free(claimed);
 }
 
+/* What is lost must grow steadily taken together, too, unless snapshots show that it does. */
+static void doubt_lost(struct finding *f)
+{
+	if (!f->lost.kind || f->lost.found || f->sum.verdict != GROWTH_FOUND || growth_is_steady(&f->sum.evidence))
+		return;
+	f->sum.verdict = GROWTH_HELD;
+	f->lost.kind = LOST_NOTHING;
+}
+
 static void join_groups(struct finding_list *l)
 {
 	join_below(l);
@@ -488,6 +497,8 @@ static void join_groups(struct finding_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		if (l->at[i].lost.kind != LOST_OBJECTS) /* exact, however little */
 			growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
+	for (size_t i = 0; i < l->n; i++)
+		doubt_lost(&l->at[i]);
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	join(l, is_remainder); /* last: what has no evidence must not weigh */
 }

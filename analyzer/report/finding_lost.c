@@ -23,6 +23,7 @@
 
 #define MOSTLY        80   /* percent of a group's objects */
 #define NOBODY_MOSTLY 90   /* percent of a group's blocks */
+#define NOBODY_SURE   50   /* ... and of those that can be on no free list */
 #define OBJECTS_LEAST 100  /* objects with surplus that make a group one of lost references */
 #define SHARED_GROWN  100  /* references on one object that are worth a look */
 #define SHARED_FEW    4    /* one object in so many must have most: others are groups of objects, judged as such */
@@ -33,6 +34,7 @@
 /* What of a group of growth lies in the snapshot. */
 struct tally {
 	uint64_t blocks, unknown; /* in the object layer */
+	uint64_t kept;            /* of the unknown ones: may be on a free list */
 	uint64_t late, late_own;  /* objects made after the warm-up, and those of them with surplus */
 	uint64_t own, references; /* objects with surplus; all their surplus */
 	uint32_t type;            /* of most of those: the heap's number */
@@ -99,6 +101,7 @@ static void list_groups(struct judging *j)
 			continue;
 		j->tally[j->group_of[i]].blocks += j->s->blocks[i].blocks;
 		j->tally[j->group_of[i]].unknown += j->s->blocks[i].unknown;
+		j->tally[j->group_of[i]].kept += j->s->blocks[i].kept;
 	}
 }
 
@@ -197,8 +200,9 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 		lost.kind = LOST_OBJECTS;
 		type = heap_text_of(&j->v->heap, j->v->heap.types.at[t->type].name);
 		lost.type = strings_add(&j->t->remains->surplus.strings, type, strlen(type));
-	} else if (is_growing(j, group) && t->unknown >= OBJECTS_LEAST &&
-		   t->unknown * 100 >= t->blocks * NOBODY_MOSTLY) {
+	} else if (is_growing(j, group) && t->unknown - t->kept >= OBJECTS_LEAST &&
+		   t->unknown * 100 >= t->blocks * NOBODY_MOSTLY &&
+		   (t->unknown - t->kept) * 100 >= t->blocks * NOBODY_SURE) {
 		lost = (struct finding_lost){ .kind = LOST_NOBODY, .leader = MAP_NONE, .unknown = t->unknown };
 	}
 	return lost;
@@ -397,13 +401,25 @@ static const char *last_components(const char *file)
 	return file;
 }
 
+bool finding_is_reused(const char *type)
+{
+	static const char *const types[] = { "list", "dict", "tuple", "float" };
+
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (!strcmp(types[i], type))
+			return true;
+	return false;
+}
+
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap)
 {
-	const struct place *p = python_line(t, node);
+	const struct place *p = finding_is_reused(type) ? NULL : python_line(t, node);
 	size_t used = 0;
 
 	*buf = 0;
-	if (*type && (p || strchr(type, '.')))
+	if (finding_is_reused(type))
+		snprintf(buf, cap, "type:%s", type);
+	else if (*type && (p || strchr(type, '.')))
 		used = (size_t)snprintf(buf, cap, "type:%s", type);
 	if (p && used < cap)
 		snprintf(buf + used, cap - used, "%ssite:%s:%d", used ? " " : "", last_components(p->short_file),
@@ -478,6 +494,10 @@ char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
 			"; one snapshot can't tell whether there are more and more of them, or C code just keeps them");
 	else
 		snprintf(buf + used, cap - used, "; the run does not show that there are more and more of them");
+	used = strlen(buf);
+	if (finding_is_reused(type_of(f)) && used < cap)
+		snprintf(buf + used, cap - used, " (the line may be that of an earlier %s in the same block)",
+			 type_of(f));
 	return buf;
 }
 
