@@ -114,7 +114,8 @@ def test_what_lost_objects_hold_goes_with_them(python, tmp, case):
     assert f['blocks'] >= 4 * N, f['blocks']  # the tuple, the list, the Thing, its list
 
 
-@harness.cases('ok_ring exit', 'ok_table exit', 'ok_table exit,every=20ms', 'ok_pool exit', 'ok_pool exit,every=20ms', 'ok_none exit')
+@harness.cases('ok_ring exit', 'ok_table exit', 'ok_table exit,every=20ms',
+               'ok_pool exit', 'ok_pool exit,every=20ms', 'ok_none exit', 'ok_bursts exit')
 @harness.spread(3)
 def test_what_c_code_keeps_is_no_leak(python, tmp, case):
     doc, _ = leaks(python, tmp, case.split()[0], N, case.split()[1])

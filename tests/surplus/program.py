@@ -56,6 +56,11 @@ def ok_pool(i):
     _lossy.put(pools[0], Thing(i))
 
 
+def ok_bursts(i):
+    if i % 40 == 0:
+        [tuple(range(k, k + n)) for n in range(1, 19) for k in range(100)]  # they go to free lists
+
+
 def ok_none(i):
     return [Thing(i)]
 
