@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* Nobody is watched, but lists, dicts and tuples are kept off free lists, so that their lines are their own. */
+#define OFF_FREE_LISTS "means:none,type:list,type:dict,type:tuple"
 #define SNAPSHOTS      "exit,every=1s"
 #define CULPRITS_MAX   5
 #define SUSPECTS_SHOWN 3
@@ -374,7 +376,7 @@ static int hunt(struct hunt *h)
 {
 	const char *snapshots = getenv("PYTRACE_SNAPSHOT");
 	const struct launch_variable look[] = { { "PYTRACE_SNAPSHOT", snapshots && *snapshots ? NULL : SNAPSHOTS },
-						{ "PYTRACE_WATCH", "" } };
+						{ "PYTRACE_WATCH", OFF_FREE_LISTS } };
 	struct launch_variable watch[] = { { "PYTRACE_SNAPSHOT", "exit" }, { "PYTRACE_WATCH", NULL } };
 	char rules[4500];
 	int error;

@@ -459,6 +459,14 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 
 bool growth_is_steady(const struct growth_evidence *e) { return doubt_of(e) == GROWTH_NO_DOUBT; }
 
+void growth_withdraw(const struct growth *g, struct growth_group *group, enum growth_doubt doubt)
+{
+	if (group->verdict != GROWTH_FOUND)
+		return;
+	group->doubt = doubt;
+	group->verdict = is_worth_a_line(g, group->evidence.grown_bytes) ? GROWTH_UNDECIDED : GROWTH_HELD;
+}
+
 void growth_weigh(const struct growth *g, struct growth_group *group)
 {
 	const struct growth_evidence *e = &group->evidence;
@@ -467,8 +475,7 @@ void growth_weigh(const struct growth *g, struct growth_group *group)
 
 	if (group->verdict != GROWTH_FOUND || (many && e->grown_bytes >= LITTLE_BYTES && e->grown_bytes >= share))
 		return;
-	group->doubt = GROWTH_LITTLE;
-	group->verdict = is_worth_a_line(g, e->grown_bytes) ? GROWTH_UNDECIDED : GROWTH_HELD;
+	growth_withdraw(g, group, GROWTH_LITTLE);
 }
 
 void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more)

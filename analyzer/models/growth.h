@@ -29,6 +29,7 @@ enum growth_doubt {
 	GROWTH_STOPPED,   /* the program stopped working long before its end, so that growth could not go on */
 	GROWTH_LITTLE,    /* it grew by too little to tell a leak from a small cache that fills up */
 	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
+	GROWTH_WAITING,   /* its blocks may be of dead objects that wait on the interpreter's free lists */
 	GROWTH_DOUBTS,
 };
 
@@ -91,6 +92,9 @@ void growth_free(struct growth *g);
 
 /* Withdraws the verdict on what was found when all that belongs together has grown by little. */
 void growth_weigh(const struct growth *g, struct growth_group *group);
+
+/* Withdraws the verdict on what was found: a doubt, or nothing when it grew by little. */
+void growth_withdraw(const struct growth *g, struct growth_group *group, enum growth_doubt doubt);
 
 /* Whether the evidence is that of a leak: growth in most windows, up to the end, and no fall in between. */
 bool growth_is_steady(const struct growth_evidence *e);

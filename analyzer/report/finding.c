@@ -322,6 +322,8 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 		f.sum.verdict = GROWTH_FOUND;
 		f.sum.doubt = GROWTH_NO_DOUBT;
 	}
+	if (!f.lost.kind && f.lost.waiting)
+		growth_withdraw(&t->growth, &f.sum, GROWTH_WAITING);
 	f.sum.bytes -= claimed->bytes;
 	f.sum.blocks -= claimed->blocks;
 	f.blame = place_blame(&t->places, f.sum.node);

@@ -27,6 +27,7 @@ enum lost_kind {
 struct finding_lost {
 	enum lost_kind kind;
 	bool found;          /* that it grows is seen by the snapshots */
+	bool waiting;        /* LOST_NOTHING: most of its blocks may be dead objects on free lists */
 	uint32_t leader;     /* LOST_BELOW: the group of growth that it belongs to */
 	string_id type;      /* of remains->surplus.strings; 0: not known */
 	string_id name;      /* LOST_SHARED: what people call it; 0 */
@@ -101,8 +102,8 @@ void finding_lost_shared(struct report_trace *t, const struct finding_lost *judg
 /* The line that proves it in a second run: "PYTRACE_WATCH='type:app.Foo site:app.py:12'"; "" when the finding is not on
  * references, or nothing is known of the objects. Written into buf, which is returned. */
 char *finding_watch(const struct finding *f, char *buf, size_t cap);
-/* Whether dead objects of the type wait on a free list: the line that made a block may be that of an earlier one. */
-bool finding_is_reused(const char *type);
+/* Whether dead objects of the type waited on a free list in this run: the line that made a block may be that of an earlier one. */
+bool finding_is_reused(const struct report_trace *t, const char *type);
 /* The rule for objects of a type made by a stack; either may be unknown ("", NODE_UNKNOWN). "" when both are, or the
  * type is one that all programs are full of. Written into buf, which is returned. */
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap);

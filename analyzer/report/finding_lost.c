@@ -24,6 +24,7 @@
 #define MOSTLY        80   /* percent of a group's objects */
 #define NOBODY_MOSTLY 90   /* percent of a group's blocks */
 #define NOBODY_SURE   50   /* ... and of those that can be on no free list */
+#define WAITING_MOST  4000 /* blocks on the free lists of two sizes: tuples have 2000 of each */
 #define OBJECTS_LEAST 100  /* objects with surplus that make a group one of lost references */
 #define SHARED_GROWN  100  /* references on one object that are worth a look */
 #define SHARED_FEW    4    /* one object in so many must have most: others are groups of objects, judged as such */
@@ -195,6 +196,7 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 	const char *type;
 
 	memcpy(lost.at, t->at, sizeof lost.at);
+	lost.waiting = t->kept && t->kept <= WAITING_MOST && t->kept * 100 >= t->blocks * NOBODY_SURE;
 	lost.found = surplus_trend(j->s, t->at, &lost.grown) == SURPLUS_GROWS;
 	if (has_lost_objects(j, group, lost.found)) {
 		lost.kind = LOST_OBJECTS;
@@ -401,23 +403,37 @@ static const char *last_components(const char *file)
 	return file;
 }
 
-bool finding_is_reused(const char *type)
+/* Whether the tracer kept its objects off free lists in this run: a rule asked for the type. */
+static bool is_off_free_lists(const struct report_trace *t, const char *type)
+{
+	const char *rules = defs_meta(&t->trace.defs, "watch", NULL), *at;
+	char word[64];
+	size_t len = (size_t)snprintf(word, sizeof word, "type:%s", type);
+
+	for (at = rules ? strstr(rules, word) : NULL; at; at = strstr(at + 1, word)) {
+		if (!at[len] || strchr(", ", at[len]))
+			return strcmp(type, "float") != 0;
+	}
+	return false;
+}
+
+bool finding_is_reused(const struct report_trace *t, const char *type)
 {
 	static const char *const types[] = { "list", "dict", "tuple", "float" };
 
 	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
 		if (!strcmp(types[i], type))
-			return true;
+			return !is_off_free_lists(t, type);
 	return false;
 }
 
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap)
 {
-	const struct place *p = finding_is_reused(type) ? NULL : python_line(t, node);
+	const struct place *p = finding_is_reused(t, type) ? NULL : python_line(t, node);
 	size_t used = 0;
 
 	*buf = 0;
-	if (finding_is_reused(type))
+	if (finding_is_reused(t, type))
 		snprintf(buf, cap, "type:%s", type);
 	else if (*type && (p || strchr(type, '.')))
 		used = (size_t)snprintf(buf, cap, "type:%s", type);
@@ -495,7 +511,7 @@ char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
 	else
 		snprintf(buf + used, cap - used, "; the run does not show that there are more and more of them");
 	used = strlen(buf);
-	if (finding_is_reused(type_of(f)) && used < cap)
+	if (finding_is_reused(f->trace, type_of(f)) && used < cap)
 		snprintf(buf + used, cap - used, " (the line may be that of an earlier %s in the same block)",
 			 type_of(f));
 	return buf;

@@ -37,6 +37,10 @@ static const struct {
 			     "trace a run in which the program goes on working" },
 	[GROWTH_LITTLE] = { "it grew by too little to tell a leak from a small cache that fills up",
 			    "trace a run with several times the work" },
+	[GROWTH_WAITING] = { "nobody refers to it, and it may be dead tuples, lists or dicts that the interpreter "
+			     "keeps for "
+			     "the next ones, up to 2,000 of a size",
+			     "trace a run with several times the work: free lists have a bound" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };

@@ -66,7 +66,7 @@ def turns():
 def sample():
     """Nine objects of one kind to each of another; they die in the order of their making, some later."""
     alive = collections.deque()
-    i, end = 0, time.process_time() + 1
+    i, end = 0, time.process_time() + 2
     while i % 1000 or time.process_time() < end:
         i += 1
         if i % 10:
