@@ -11,11 +11,18 @@ static bool may_be_kept(const struct heap *h, object_id o) { return h->types.at[
 
 static uint64_t apart(uint64_t a, uint64_t b) { return a > b ? a - b : b - a; }
 
+/* Whether the buffer may be younger than the object because that grew: by realloc; without a GIL lists grow by a new
+ * buffer, as others may still read the old one. */
+static bool may_have_grown(const struct join *j, const struct join_buffer *b)
+{
+	return b->moved || defs_meta_is_true(j->heap->defs, "python.free_threaded");
+}
+
 static void settle_buffer(struct join *j, const struct join_buffer *b)
 {
 	if (j->node[b->owner] != NODE_UNKNOWN && may_be_kept(j->heap, b->owner) &&
 	    apart(b->number, j->number[b->owner]) > CLOSE && apart(b->born_ns, j->born_ns[b->owner]) > CLOSE_NS)
-		j->node[b->owner] = b->moved ? NODE_UNKNOWN : b->node;
+		j->node[b->owner] = may_have_grown(j, b) ? NODE_UNKNOWN : b->node;
 }
 
 /* Whether it holds something that was made after its block: then it was not made with it. */
