@@ -103,7 +103,7 @@ const char *balance_evidence(const struct balance *b, const struct balance_row *
 		return buf;
 	}
 	if (r->called && !r->takes)
-		say(&t, "Left %" PRIu64 " %s to the call at %s", r->leaked, times(r->leaked), where);
+		say(&t, "Returned %" PRIu64 " %s by the call at %s", r->leaked, times(r->leaked), where);
 	else
 		say(&t, "Taken %" PRIu64 " %s at %s", r->takes, times(r->takes), where);
 	if (r->takes)
