@@ -128,7 +128,9 @@ static bool is_there(const char *p)
  * block may be left of long ago, and lead to pages that were there once: py_readable() would still believe in them. */
 static bool type_is_readable(const char *type)
 {
-	return is_there(type) && is_there(type + py_layout.type_base + FINALIZE_FROM_BASE);
+	const char *last = type + py_layout.type_base + FINALIZE_FROM_BASE;
+
+	return is_there(type) && ((uintptr_t)type / PY_PAGE_BYTES == (uintptr_t)last / PY_PAGE_BYTES || is_there(last));
 }
 
 static bool numbers_are_sane(const char *type)
