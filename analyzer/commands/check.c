@@ -66,8 +66,6 @@ static int read_rules(struct gate_rules *rules, const struct check_options *own)
 
 /* ---- what is written beside the report ---- */
 
-static bool write_junit(const struct gate *g, const struct report *r, FILE *f) { return gate_junit(g, r, f); }
-
 static bool write_sarif(const struct gate *g, const struct report *r, FILE *f)
 {
 	(void)r;
@@ -92,7 +90,6 @@ static bool write_beside(const char *name, const struct gate *g, const struct re
 	return output_close(&out);
 }
 
-/* A first baseline has all that is there. */
 static bool write_baseline(const struct gate *g, const struct check_options *own)
 {
 	struct baseline next = gate_next_baseline(g);
@@ -113,7 +110,7 @@ static bool write_baseline(const struct gate *g, const struct check_options *own
 
 static bool write_files(const struct gate *g, const struct report *r, const struct check_options *own)
 {
-	bool good = write_beside(own->junit, g, r, write_junit) && write_beside(own->sarif, g, r, write_sarif);
+	bool good = write_beside(own->junit, g, r, gate_junit) && write_beside(own->sarif, g, r, write_sarif);
 
 	if (own->github)
 		gate_github(g, r->json && !r->out.name ? stderr : stdout);

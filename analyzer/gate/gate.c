@@ -57,22 +57,19 @@ static uint64_t allowed(const struct known *k, uint64_t tolerance)
 }
 
 /* Several findings may have one fingerprint (two lines of a function): the baseline has their sum. */
-static uint64_t bytes_of_all(const struct finding_list *list, const char *fingerprint)
+static uint64_t bytes_of_all(const struct gate *g, const char *fingerprint)
 {
 	uint64_t sum = 0;
-	char own[64];
 
-	for (size_t i = 0; i < list->n_found; i++) {
-		if (!strcmp(finding_fingerprint(&list->at[i], own, sizeof own), fingerprint))
-			sum += list->at[i].all.bytes;
+	for (size_t i = 0; i < g->n; i++) {
+		if (!strcmp(g->items[i].fingerprint, fingerprint))
+			sum += g->items[i].finding->all.bytes;
 	}
 	return sum;
 }
 
-static enum gate_status status_of(struct gate_item *item, struct gate_rules *rules, const struct finding_list *list)
+static enum gate_status status_of(const struct gate *g, struct gate_item *item, struct gate_rules *rules)
 {
-	uint64_t all;
-
 	if (rules->verdicts && !is_listed(rules->verdicts, finding_verdict(item->finding)))
 		return GATE_OTHER;
 	item->by = suppressions_find(&rules->suppressions, item->finding);
@@ -81,8 +78,7 @@ static enum gate_status status_of(struct gate_item *item, struct gate_rules *rul
 	item->known = baseline_find(&rules->baseline, item->fingerprint);
 	if (!item->known)
 		return GATE_NEW;
-	all = bytes_of_all(list, item->fingerprint);
-	return all > allowed(item->known, rules->tolerance) ? GATE_WORSE : GATE_KNOWN;
+	return bytes_of_all(g, item->fingerprint) > allowed(item->known, rules->tolerance) ? GATE_WORSE : GATE_KNOWN;
 }
 
 static uint64_t counted_bytes(const struct gate_item *item)
@@ -108,11 +104,13 @@ void gate_judge(struct gate *g, struct gate_rules *rules, const struct finding_l
 	*g = (struct gate){ .rules = rules, .n = list->n_found };
 	g->items = mem_zero(g->n + 1, sizeof *g->items);
 	for (size_t i = 0; i < g->n; i++) {
+		g->items[i].finding = &list->at[i];
+		finding_fingerprint(&list->at[i], g->items[i].fingerprint, sizeof g->items[i].fingerprint);
+	}
+	for (size_t i = 0; i < g->n; i++) {
 		struct gate_item *item = &g->items[i];
 
-		item->finding = &list->at[i];
-		finding_fingerprint(item->finding, item->fingerprint, sizeof item->fingerprint);
-		item->status = status_of(item, rules, list);
+		item->status = status_of(g, item, rules);
 		item->over_bytes = counted_bytes(item);
 		g->over_bytes += item->over_bytes;
 		g->by_status[item->status]++;
