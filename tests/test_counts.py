@@ -51,9 +51,7 @@ def test_advice_where_nothing_was_watched(python, tmp):
 
 def test_advice_where_the_rules_choose_nothing(python, tmp):
     done = run(python, tmp, 'points', PYTRACE_WATCH='type:no.such.Type')
-    doc = harness.report('refs', done.trace)
-    if not doc['watch']['means']:
-        raise harness.Skip(doc['watch']['off'])
+    doc = harness.counts_report(done.trace)
     assert doc['advice'] == 'No object was made that PYTRACE_WATCH=type:no.such.Type chooses.', doc['advice']
 
 
@@ -61,9 +59,7 @@ def test_advice_where_the_rules_choose_nothing(python, tmp):
 def test_places_rotate_and_processes_are_apart(python, tmp):
     """Objects whose counts rest give their places to younger ones; the child of a fork tells of those that it goes on with."""
     done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, 'rotates.py')], tmp, {'PYTRACE_WATCH': 'type:Box'}).check()
-    doc = harness.report('refs', '--limit', '0', *done.traces)
-    if not doc['watch']['means']:
-        raise harness.Skip(doc['watch']['off'])
+    doc = harness.counts_report('--limit', '0', *done.traces)
     assert [p['pid'] for p in doc['processes']] == [t['pid'] for t in doc['trace']] and len(doc['processes']) == 2
     ends = [o['end']['why'] for o in doc['processes'][0]['objects']]
     assert ends.count('rotated') >= 4 and ends.count('alive') >= 1 and set(ends) == {'rotated', 'alive'}, ends

@@ -287,9 +287,7 @@ def watched(python, tmp, name, *marks, **env):
     """The histories of what the marked lines made, in the order of the marks; the trace; what was printed."""
     rules = ','.join('site:%s.py:%d' % (name, line_of(name, mark)) for mark in marks)
     done = run(python, tmp, name, PYTRACE_WATCH=rules, **env)
-    doc = harness.report('refs', '--limit', '0', done.trace)
-    if not doc['watch']['means']:
-        raise harness.Skip(doc['watch']['off'])
+    doc = harness.counts_report('--limit', '0', done.trace)
     objects = [[o for o in doc['objects'] if o['kind'] == 'watched' and o['type'] == 'list' and o['site'] and
                 os.path.basename(o['site']['file']) == name + '.py' and o['site']['line'] == line_of(name, mark)]
                for mark in marks]

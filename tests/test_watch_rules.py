@@ -22,15 +22,8 @@ def line(mark):
     return found[0]
 
 
-def report(trace):
-    doc = harness.report('refs', '--raw', '--full', '-n', '0', trace)
-    if not doc['watch']['means']:
-        raise harness.Skip(doc['watch']['off'])
-    return doc
-
-
 def watched(trace):
-    return [o for o in report(trace)['objects'] if o['kind'] == 'watched']
+    return [o for o in harness.counts_report('--raw', '--full', '-n', '0', trace)['objects'] if o['kind'] == 'watched']
 
 
 def born_at(objects, mark):

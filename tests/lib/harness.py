@@ -171,6 +171,14 @@ def report(command, *args, **more):
     return doc
 
 
+def counts_report(*args):
+    """`pytrace refs --json ARGS`, or a skip where nothing can be watched: other tests say that this is told."""
+    doc = report('refs', *args)
+    if not doc['watch']['means']:
+        raise Skip(doc['watch']['off'])
+    return doc
+
+
 def is_inside(path, folder):
     return os.path.realpath(path).startswith(os.path.realpath(folder) + os.sep)
 
