@@ -22,9 +22,11 @@ MAY = {
     'analyzer/counts': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models'],
     'analyzer/symbols': ['formats', 'analyzer/base'],
     'analyzer/out': ['analyzer/base'],
-    'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts', 'analyzer/counts',
+    'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts',
                         'analyzer/symbols', 'analyzer/out', 'analyzer'],
-    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/report', 'analyzer/out'],
+    'analyzer/findings': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/heap', 'analyzer/models', 'analyzer/counts',
+                          'analyzer/report', 'analyzer/out'],
+    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/report', 'analyzer/findings', 'analyzer/out'],
     'analyzer/commands': ['formats', 'analyzer'],
 }
 MAIN = ['analyzer/base', 'analyzer/out', 'analyzer/commands']

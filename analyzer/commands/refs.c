@@ -8,7 +8,7 @@
 #include "analyzer/commands/refs_balance.h"
 #include "analyzer/commands/refs_surplus.h"
 #include "analyzer/report/chain.h"
-#include "analyzer/report/suspects.h"
+#include "analyzer/findings/suspects.h"
 
 #include <inttypes.h>
 #include <string.h>

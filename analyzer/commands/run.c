@@ -3,7 +3,7 @@
  * as the command ended: the same status, or the same signal. */
 #include "analyzer/commands/launch.h"
 #include "analyzer/base/mem.h"
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 
 #include <stdlib.h>
 #include <string.h>

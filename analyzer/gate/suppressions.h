@@ -12,7 +12,7 @@
 #pragma once
 #include "analyzer/base/array.h"
 #include "analyzer/base/fault.h"
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 
 enum suppression_kind { SUPPRESSION_LEAK, SUPPRESSION_TYPE, SUPPRESSION_VERDICT };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* finding_show: findings as text and as JSON */
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 #include "formats/block.h"
 
 #include <inttypes.h>

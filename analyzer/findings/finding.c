@@ -4,7 +4,7 @@
  * callers, is the same. Then a smaller finding joins a larger one when the one's function called the other's, and the
  * same number of blocks came to both (or a whole multiple): they are made by the same work.
  */
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>

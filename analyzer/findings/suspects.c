@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/report/suspects.h"
+#include "analyzer/findings/suspects.h"
 #include "analyzer/base/mem.h"
 
 #include <errno.h>

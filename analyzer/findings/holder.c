@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/report/holder.h"
+#include "analyzer/findings/holder.h"
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * here, curve by curve, so that every byte is in one finding: what is not claimed stays where it was.
  */
 #include "analyzer/base/mem.h"
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 
 #include <stdlib.h>
 #include <string.h>

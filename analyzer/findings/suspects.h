@@ -8,7 +8,7 @@
  * Who:   leaks and refs --suspects, refs --hunt.
  */
 #pragma once
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 
 enum { SUSPECTS_MAX = 60 /* more rules the tracer does not take */ };
 

@@ -10,7 +10,7 @@
  * Held groups stay apart.
  */
 #pragma once
-#include "analyzer/report/holder.h"
+#include "analyzer/findings/holder.h"
 #include "analyzer/report/remains.h"
 #include "analyzer/report/report.h"
 

@@ -15,7 +15,7 @@
  * (LOST_SHARED).
  */
 #include "analyzer/base/mem.h"
-#include "analyzer/report/finding.h"
+#include "analyzer/findings/finding.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
