@@ -28,9 +28,10 @@ def build(python, tmp):
     return shutil.copy(os.path.join(HERE, 'program.py'), tmp)
 
 
-def leaks(python, tmp, how, n=N, snapshot='exit'):
+def leaks(python, tmp, how, n=N, snapshots=0):
+    """With so many snapshots on the way, and the one at the exit."""
     program = build(python, tmp)
-    done = harness.run_traced([python.path, '-B', program, how, str(n)], tmp, {'PYTRACE_SNAPSHOT': snapshot}).check()
+    done = harness.run_traced([python.path, '-B', program, how, str(n), str(snapshots)], tmp, {'PYTRACE_SNAPSHOT': 'exit,call'}).check()
     return harness.report('leaks', done.trace), done.trace
 
 
@@ -76,7 +77,7 @@ def suspects_are_rules_worst_first(trace, path, site):
 @harness.cases('3000')
 @harness.spread(6)
 def test_references_on_one_object_need_several_snapshots(python, tmp, case):
-    doc, _ = leaks(python, tmp, 'one', int(case), 'exit,every=60ms')
+    doc, _ = leaks(python, tmp, 'one', int(case), 6)
     f = the_one(doc)
     assert place(f['blame']) == 'program.py:%d' % marked('program.py')['shared'], f['blame']
     assert (f['surplus']['kind'], f['surplus']['objects'], f['surplus']['references']) == ('shared', 1, 3000), f['surplus']
@@ -114,18 +115,17 @@ def test_what_lost_objects_hold_goes_with_them(python, tmp, case):
     assert f['blocks'] >= 4 * N, f['blocks']  # the tuple, the list, the Thing, its list
 
 
-@harness.cases('ok_ring exit', 'ok_table exit', 'ok_table exit,every=20ms',
-               'ok_pool exit', 'ok_pool exit,every=20ms', 'ok_none exit', 'ok_bursts exit')
+@harness.cases(('ok_ring', 0), ('ok_table', 0), ('ok_table', 6), ('ok_pool', 0), ('ok_pool', 6), ('ok_none', 0), ('ok_bursts', 0))
 @harness.spread(3)
 def test_what_c_code_keeps_is_no_leak(python, tmp, case):
-    doc, _ = leaks(python, tmp, case.split()[0], N, case.split()[1])
+    doc, _ = leaks(python, tmp, case[0], N, case[1])
     assert not doc['findings'], [(f['verdict'], f['type'], f['why']) for f in doc['findings']]
 
 
 @harness.cases('ok_shared')
 @harness.spread(3)
 def test_surplus_that_stops_is_no_leak(python, tmp, case):
-    doc, _ = leaks(python, tmp, case, 3000, 'exit,every=100ms')
+    doc, _ = leaks(python, tmp, case, 3000, 6)
     assert not doc['findings'] and not [f for f in doc['undecided'] if 'surplus' in f], doc['findings']
 
 

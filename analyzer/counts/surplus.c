@@ -52,23 +52,23 @@ const struct surplus_reason *surplus_reason(const char *type, const char *name, 
 	return NULL;
 }
 
-/* ---- trends ---- */
+/* ---- trends: over the work, which is the number of events; time is what the machine makes of it ---- */
 
 #define TREND_SNAPSHOTS 4   /* from the last one before it grew; the first of them is the warm-up */
 #define TREND_GROWN     100 /* references: less is a cache that fills up ... */
 #define TREND_SHARE     10  /* ... and less than this percentage of what is there, noise */
-#define TREND_SHORT     2   /* a pause so many times as short as the mean one shows nothing: the end, usually */
+#define TREND_SHORT     2   /* so many times less work than the mean between two shows nothing: the end, usually */
 #define TREND_SLOWING   50  /* percent that the last half must bring of what the first half brought */
 
-/* What a series was at a moment between two snapshots. */
-static uint64_t at_time(const struct surplus *s, const struct surplus_point *at, uint64_t ns)
+/* What a series was at an event between two snapshots. */
+static uint64_t at_event(const struct surplus *s, const struct surplus_point *at, uint64_t event)
 {
 	unsigned i = 1;
 	double share;
 
-	while (i + 1 < s->n && s->ns[i] < ns)
+	while (i + 1 < s->n && s->events[i] < event)
 		i++;
-	share = (double)(ns - s->ns[i - 1]) / (double)(s->ns[i] - s->ns[i - 1] + 1);
+	share = (double)(event - s->events[i - 1]) / (double)(s->events[i] - s->events[i - 1] + 1);
 	return at[i - 1].references + (uint64_t)((double)(at[i].references - at[i - 1].references) * share);
 }
 
@@ -83,10 +83,10 @@ enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_p
 		from++;
 	if (s->n < TREND_SNAPSHOTS)
 		return SURPLUS_FEW;
-	mean = (s->ns[end] - s->ns[0]) / end;
+	mean = (s->events[end] - s->events[0]) / end;
 	for (unsigned i = from + 1; i <= end; i++)
 		if (at[i].references < at[i - 1].references ||
-		    (at[i].references == at[i - 1].references && s->ns[i] - s->ns[i - 1] > mean / TREND_SHORT))
+		    (at[i].references == at[i - 1].references && s->events[i] - s->events[i - 1] > mean / TREND_SHORT))
 			return SURPLUS_STAYS;
 	grown = at[end].references - at[from].references;
 	if (ret_grown)
@@ -95,7 +95,7 @@ enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_p
 		return SURPLUS_STAYS;
 	if (end - from + 1 < TREND_SNAPSHOTS)
 		return SURPLUS_FEW;
-	middle = at_time(s, at, s->ns[from + 1] + (s->ns[end] - s->ns[from + 1]) / 2);
+	middle = at_event(s, at, s->events[from + 1] + (s->events[end] - s->events[from + 1]) / 2);
 	return (at[end].references - middle) * 100 < (middle - at[from + 1].references) * TREND_SLOWING ? SURPLUS_STAYS
 													: SURPLUS_GROWS;
 }
@@ -229,7 +229,8 @@ static void take_blocks(struct taking *t, struct replay *r)
 
 /* ---- the replay ---- */
 
-static void take(struct surplus *s, const struct heap *h, const struct join *j, uint64_t ns, struct replay *r)
+static void take(struct surplus *s, const struct heap *h, const struct join *j, const struct replay_now *now,
+		 struct replay *r)
 {
 	struct taking t = {
 		.s = s,
@@ -242,7 +243,8 @@ static void take(struct surplus *s, const struct heap *h, const struct join *j, 
 	};
 
 	s->numbers[s->n] = h->snapshot;
-	s->ns[s->n++] = ns;
+	s->events[s->n] = now->number;
+	s->ns[s->n++] = now->ns;
 	take_objects(&t);
 	if (t.last)
 		take_blocks(&t, r);
@@ -272,7 +274,7 @@ static void load(struct surplus *s, const struct snapshot *snapshot, const struc
 	j.model.event(j.model.self, ev, now, r);
 	j.rebirths = NULL;
 	made_settle(&j);
-	take(s, &h, &j, now->ns, r);
+	take(s, &h, &j, now, r);
 	join_free(&j);
 	heap_free(&h);
 }
@@ -294,7 +296,7 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 	if (!snapshot)
 		return;
 	if (cycles_kept(s->cycles, &h, &j) && h->snapshot == ev->addr)
-		take(s, h, j, now->ns, r);
+		take(s, h, j, now, r);
 	else
 		load(s, snapshot, ev, now, r);
 }

@@ -54,7 +54,7 @@ struct surplus {
 	struct strings strings;
 	ARRAY(struct surplus_group) groups; /* most references at the last snapshot first */
 	unsigned n;                         /* snapshots looked at */
-	uint64_t numbers[SURPLUS_SNAPSHOTS], ns[SURPLUS_SNAPSHOTS];
+	uint64_t numbers[SURPLUS_SNAPSHOTS], ns[SURPLUS_SNAPSHOTS], events[SURPLUS_SNAPSHOTS]; /* events before it */
 	struct surplus_blocks *blocks; /* by node, at the last one; NULL: there was none */
 
 	/* private */

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes references by an extension, in one way or another: program.py HOW N."""
+"""Takes references by an extension, in one way or another: program.py HOW N [SNAPSHOTS], as many as asked for on the way."""
 import sys
-import time
 
 import _lossy
 
@@ -22,8 +21,6 @@ def instances(i):
 
 def one(i):
     _lossy.lose(shared)
-    if i % 50 == 0:
-        time.sleep(0.01)
 
 
 def bytes_in_c(i):
@@ -68,16 +65,22 @@ def ok_none(i):
 def ok_shared(i):
     if i < 200:
         _lossy.lose(shared)  # references that C code keeps, for all that we know
-    if i % 50 == 0:
-        time.sleep(0.01)
 
 
-def work(how, n):
+def look():
+    import libpytrace
+    libpytrace.snapshot()
+    libpytrace.flush()
+
+
+def work(how, n, snapshots):
     function = globals()[how]
     for i in range(n):
         function(i)
         [i, i] * 3
+        if snapshots and (i + 1) % (n // snapshots) == 0:
+            look()
 
 
-work(sys.argv[1], int(sys.argv[2]))
+work(sys.argv[1], int(sys.argv[2]), int((sys.argv[3:] or [0])[0]))
 print('done')
