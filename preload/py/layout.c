@@ -13,6 +13,7 @@ static int interp_shift;
 static const struct {
 	uint16_t field, at13, at14;
 } published[] = {
+	{ offsetof(struct py_layout, ts_size), 152, 176 },
 	{ offsetof(struct py_layout, ts_interp), 176, 200 },
 	{ offsetof(struct py_layout, ts_top), 184, 208 },
 	{ offsetof(struct py_layout, ts_thread_id), 192, 216 },
@@ -59,6 +60,18 @@ static void take_published(unsigned minor, const char *runtime)
 	}
 }
 
+/* Bugfix releases add members to the public part of a thread state (3.13 got datastack_cached_chunk), and move
+ * what lies behind it. */
+static void follow_thread_state(const struct py_layout *row)
+{
+	int shift = py_layout.ts_size - row->ts_size;
+
+	if (py_layout.ts_loop)
+		py_layout.ts_loop = (uint16_t)(py_layout.ts_loop + shift);
+	if (py_layout.ts_task)
+		py_layout.ts_task = (uint16_t)(py_layout.ts_task + shift);
+}
+
 bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime)
 {
 	unsigned row = free_threaded ? PY_LAYOUT_THREADED + minor : minor;
@@ -68,6 +81,7 @@ bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime)
 	py_layout = py_layout_rows[row];
 	if (runtime && (minor == 13 || minor == 14))
 		take_published(minor, runtime);
+	follow_thread_state(&py_layout_rows[row]);
 	interp_shift = py_layout.interp_sysdict - py_layout_rows[row].interp_sysdict;
 	return true;
 }

@@ -30,8 +30,9 @@ struct py_layout {
 	/* str (compact ones), bytes, object. str_kind: the bit in `state` where the kind begins */
 	uint16_t str_length, str_state, str_kind, str_ascii, str_compact, bytes_data, var_size, object_type;
 	/* What who.c and thread_name.c read. Up to 3.12 the running loop of asyncio is in a dict of the thread state;
-	 * since 3.14 the running task is beside it */
-	uint16_t ts_dict, ts_loop, ts_task, interp_modules, frame_locals, gen_frame, gen_qualname;
+	 * since 3.14 the running task is beside it, both at the same distance from the end (ts_size) of the public part
+	 */
+	uint16_t ts_dict, ts_size, ts_loop, ts_task, interp_modules, frame_locals, gen_frame, gen_qualname;
 	/* types (type_keys: of classes), dicts, ints */
 	uint16_t type_name, type_size, type_flags, type_base, type_dict_at, type_keys;
 	uint16_t dict_keys, dict_values, int_digits;
