@@ -100,7 +100,7 @@ def test_only_preload_py_knows_cpython():
                 assert not re.search(r'\b_?Py[A-Z_]\w*\s*\(', code) or name.endswith('pymem.c'), \
                     '%s:%d knows CPython: %s' % (name, number, line.strip())
     for name in files('.c', '.h'):
-        assert name.startswith(('tests/stacks/', 'tests/refs/', 'tests/surplus/', 'examples/')) or 'Python.h' not in re.sub(r'/\*.*?\*/', '', read(name), flags=re.S), name
+        assert name.startswith(('tests/stacks/', 'tests/refs/', 'tests/surplus/', 'tests/zoo/', 'examples/')) or 'Python.h' not in re.sub(r'/\*.*?\*/', '', read(name), flags=re.S), name
 
 
 def functions(text):
@@ -138,7 +138,7 @@ def test_every_file_says_what_it_is():
         assert re.match(r'[^\n]*\n\s*/\*', text) or name.endswith('.c') and os.path.exists(os.path.join(harness.TOP, beside)), \
             '%s: no word on its purpose' % name
     for name in files('.py'):
-        if os.path.dirname(name) in ('tests/truth', 'tests/lessons', 'tests/leaks'):
+        if os.path.dirname(name) in ('tests/truth', 'tests/lessons', 'tests/leaks', 'tests/zoo/leaking', 'tests/zoo/healthy'):
             assert re.match(r'(#.*\n)*"""', read(name)), '%s: no word on its purpose' % name
         elif read(name).strip():
             assert 'SPDX-License-Identifier: Apache-2.0' in read(name)[:200], name
