@@ -19,7 +19,6 @@ MAY = {
     'analyzer/heap': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay'],
     'analyzer/models': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap'],
     'analyzer/counts': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models'],
-    'analyzer/counts': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models'],
     'analyzer/symbols': ['formats', 'analyzer/base'],
     'analyzer/out': ['analyzer/base'],
     'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts',

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* refs_show: the report of `pytrace refs` for people. The first lines have the answer. */
-#include "analyzer/commands/refs.h"
-#include "analyzer/commands/refs_balance.h"
+#include "analyzer/commands/refs/refs_advice.h"
+#include "analyzer/commands/refs/refs_show.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -446,9 +446,9 @@ void refs_print(struct report *r, struct refs_report *x)
 	if (x->histories.n_changes) {
 		print_answer(r, x);
 		print_types(r, x);
-		refs_balance_print(r, x, x->balance);
+		refs_balance_print(r, x);
 		if (x->own->tree)
-			refs_tree_print(r, x, x->balance);
+			refs_tree_print(r, x);
 	} else {
 		format_wrapped(r->out.file, refs_advice(x, advice, sizeof advice), 0, 0, r->out.width);
 	}

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* refs: what `pytrace refs` knows of a trace, for those who print it */
+/*
+ * refs_report: what `pytrace refs` knows of one trace
+ *
+ * What:  watched objects have a history; of the others those that are asked for have the points that snapshots show.
+ * Who:   refs_listen() before the replay, refs_settle() after it; then whoever prints: refs_show.c and refs_json.c all
+ *        of it, refs_hunt.c the lines that are to blame.
+ */
 #pragma once
+#include "analyzer/counts/balance.h"
 #include "analyzer/counts/net.h"
 #include "analyzer/counts/points.h"
+#include "analyzer/report/owner_places.h"
 #include "analyzer/report/target.h"
 #include "analyzer/report/view.h"
 
 #define REFS_NOT_SET UINT64_MAX
 enum { REFS_HOLDERS = 3 /* chains of one object */ };
-
-struct refs_balance;
 
 struct refs_options {
 	bool raw, tree, surplus, hunt;
@@ -59,19 +65,29 @@ struct refs_report {
 	struct net_lines lines;
 	struct points points;
 	struct view view;
-	bool has_points, has_view;
+	bool has_points, has_view, settled;
 	ARRAY(struct refs_object) objects; /* those asked for, in the order in which they are shown */
-	char suspect[1000]; /* the rule that watches the worst suspect of a trace without watches; "": there is none */
+	char suspect[1000]; /* the rule that watches the worst suspect of a trace without watches; "": none is known */
 	ARRAY(struct refs_type) types; /* of them that were watched, most changes first */
-	struct refs_balance *balance;  /* refs_balance.h */
+	struct owner_names names;
+	struct owners owners;
+	struct balance balance; /* who takes and does not give back, and the reverse */
 };
 
-/* refs_show.c: the report for people. */
-void refs_print(struct report *r, struct refs_report *x);
+/* Of a trace that is about to be replayed; freed with refs_free(). `own` stays the caller's and must outlive it.
+ * `heap`: with the last snapshot. */
+struct refs_report *refs_new(const struct refs_options *own, struct report_trace *t, bool heap);
+void refs_free(struct refs_report *x);
 
-/* "hardware breakpoints", "pages of their own": META watch.means for people. */
+#define REFS_MODELS 3
+/* The models that must hear of the replay. Returns how many. */
+size_t refs_listen(struct refs_report *x, struct model *ret[REFS_MODELS]);
+
+/* After it: which objects are shown, in which order, and who is to blame. */
+void refs_settle(struct refs_report *x);
+
+/* "breakpoints of the processor", "pages of their own": META watch.means for people. */
 const char *refs_means(const struct refs_report *x);
-/* What to do when the trace has no watches: the exact setting. Written into buf, which is returned. */
-char *refs_advice(struct refs_report *x, char *buf, size_t cap);
+
 /* Who holds an object at the end: expressions as Python would write them. Returns how many; free() each. */
 unsigned refs_holders(struct refs_report *x, const struct refs_object *o, char *ret[REFS_HOLDERS]);

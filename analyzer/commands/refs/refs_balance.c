@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/commands/refs_balance.h"
+/* refs_balance: the part of `pytrace refs` that says who did not give back what he took */
+#include "analyzer/commands/refs/refs_show.h"
 #include "analyzer/report/owner_places.h"
 
 #include <inttypes.h>
@@ -7,27 +8,7 @@
 
 enum { ROWS_JSON = 1000, UNDECIDED_SHOWN = 5 };
 
-struct refs_balance *refs_balance_make(struct refs_report *x)
-{
-	struct refs_balance *b = mem_zero(1, sizeof *b);
-	const struct heap *heap = x->has_view && x->view.loaded ? &x->view.heap : NULL;
-
-	b->names = owner_places(&x->t->places);
-	owners_init(&b->owners, &x->t->trace.defs, &b->names);
-	balance_make(&b->balance, &x->histories, &b->owners, heap);
-	return b;
-}
-
-void refs_balance_free(struct refs_balance *b)
-{
-	if (!b)
-		return;
-	balance_free(&b->balance);
-	owners_free(&b->owners);
-	free(b);
-}
-
-static const char *type_name(const struct refs_report *x, const struct balance_row *row)
+const char *refs_balance_type(const struct refs_report *x, const struct balance_row *row)
 {
 	const struct defs *d = &x->t->trace.defs;
 
@@ -53,12 +34,12 @@ static json_t *partners_json(struct refs_report *x, const struct balance_row *ro
 	return list;
 }
 
-static json_t *row_json(struct refs_report *x, const struct refs_balance *b, const struct balance_row *row)
+static json_t *row_json(struct refs_report *x, const struct balance_row *row)
 {
 	json_t *o = json_object();
 	char text[2000];
 
-	json_put(o, "type", json_text(type_name(x, row)));
+	json_put(o, "type", json_text(refs_balance_type(x, row)));
 	json_put(o, "verdict", json_text(balance_verdict_name(row->verdict)));
 	json_put(o, "takes", json_integer((json_int_t)row->takes));
 	json_put(o, "gives", json_integer((json_int_t)row->gives));
@@ -71,27 +52,27 @@ static json_t *row_json(struct refs_report *x, const struct refs_balance *b, con
 	json_put(o, "site", place_json(owner_place(&x->t->places, row->owner)));
 	json_put(o, "stack", place_stack_json(&x->t->places, row->node));
 	json_put(o, "partners", partners_json(x, row));
-	json_put(o, "evidence", json_text(balance_evidence(&b->balance, row, text, sizeof text)));
+	json_put(o, "evidence", json_text(balance_evidence(&x->balance, row, text, sizeof text)));
 	return o;
 }
 
-json_t *refs_balance_json(struct refs_report *x, const struct refs_balance *b)
+json_t *refs_balance_json(struct refs_report *x)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < b->balance.rows.n && i < ROWS_JSON; i++)
-		json_add(list, row_json(x, b, &b->balance.rows.at[i]));
+	for (size_t i = 0; i < x->balance.rows.n && i < ROWS_JSON; i++)
+		json_add(list, row_json(x, &x->balance.rows.at[i]));
 	return list;
 }
 
 /* ---- text ---- */
 
-static size_t count_verdict(const struct refs_balance *b, enum balance_verdict v)
+static size_t count_verdict(const struct refs_report *x, enum balance_verdict v)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->balance.rows.n; i++)
-		n += b->balance.rows.at[i].verdict == v;
+	for (size_t i = 0; i < x->balance.rows.n; i++)
+		n += x->balance.rows.at[i].verdict == v;
 	return n;
 }
 
@@ -107,53 +88,52 @@ static void print_source(struct report *r, struct refs_report *x, const struct b
 		format_printable(safe, sizeof safe, text), output_style(&r->out, STYLE_PLAIN));
 }
 
-static void print_row(struct report *r, struct refs_report *x, const struct refs_balance *b,
-		      const struct balance_row *row, size_t number)
+static void print_row(struct report *r, struct refs_report *x, const struct balance_row *row, size_t number)
 {
 	bool leaks = row->leaked >= row->over;
 	FILE *f = r->out.file;
 	char text[2000], safe[2000];
 
-	balance_where(&b->balance, row, text, sizeof text);
+	balance_where(&x->balance, row, text, sizeof text);
 	fprintf(f, "\n%s%zu. %s%s %s ", output_style(&r->out, STYLE_STRONG), number,
 		format_printable(safe, sizeof safe, text), output_style(&r->out, STYLE_PLAIN),
 		row->verdict == BALANCE_UNDECIDED ? "may not give back"
 		: leaks                           ? "does not give back"
 						  : "gives away");
 	fprintf(f, "%s to %s%s\n", format_plural(leaks ? row->leaked : row->over, "reference", "references").text,
-		format_printable(safe, sizeof safe, type_name(x, row)), leaks ? "" : " that it does not have");
+		format_printable(safe, sizeof safe, refs_balance_type(x, row)), leaks ? "" : " that it does not have");
 	print_source(r, x, row);
-	format_wrapped(f, balance_evidence(&b->balance, row, text, sizeof text), 3, 3, r->out.width);
+	format_wrapped(f, balance_evidence(&x->balance, row, text, sizeof text), 3, 3, r->out.width);
 	fprintf(f, "   Stack:\n");
 	place_print_stack(&x->t->places, row->node, &r->out, 6, r->common.full);
 }
 
-void refs_balance_print(struct report *r, struct refs_report *x, const struct refs_balance *b)
+void refs_balance_print(struct report *r, struct refs_report *x)
 {
-	size_t n_fine = count_verdict(b, BALANCE_FINE), undecided = 0, shown = 0;
+	size_t n_fine = count_verdict(x, BALANCE_FINE), undecided = 0, shown = 0;
 
-	if (!b->balance.rows.n)
+	if (!x->balance.rows.n)
 		return;
 	fputc('\n', r->out.file);
 	output_title(&r->out, "Balance");
-	for (size_t i = 0; i < b->balance.rows.n; i++) {
-		const struct balance_row *row = &b->balance.rows.at[i];
+	for (size_t i = 0; i < x->balance.rows.n; i++) {
+		const struct balance_row *row = &x->balance.rows.at[i];
 
 		undecided += row->verdict == BALANCE_UNDECIDED;
 		if (row->verdict == BALANCE_FINE || (undecided > UNDECIDED_SHOWN && !r->common.full))
 			break;
-		print_row(r, x, b, row, ++shown);
+		print_row(r, x, row, ++shown);
 	}
 	if (shown)
 		fputc('\n', r->out.file);
-	if (count_verdict(b, BALANCE_UNDECIDED) > UNDECIDED_SHOWN && !r->common.full)
+	if (count_verdict(x, BALANCE_UNDECIDED) > UNDECIDED_SHOWN && !r->common.full)
 		fprintf(r->out.file, "  and %s undecided (--full)\n",
-			format_plural(count_verdict(b, BALANCE_UNDECIDED) - UNDECIDED_SHOWN, "more line", "more lines")
+			format_plural(count_verdict(x, BALANCE_UNDECIDED) - UNDECIDED_SHOWN, "more line", "more lines")
 				.text);
 	fprintf(r->out.file, "  %s %s of %s that took or gave references%s\n", shown ? "The other" : "All",
-		format_count(n_fine).text, format_plural(b->balance.rows.n, "line", "lines").text,
+		format_count(n_fine).text, format_plural(x->balance.rows.n, "line", "lines").text,
 		shown ? " are in balance" : ": nobody is to blame");
-	if (b->balance.unexplained)
+	if (x->balance.unexplained)
 		fprintf(r->out.file, "  %s held by C code that did not take them itself\n",
-			format_plural(b->balance.unexplained, "reference is", "references are").text);
+			format_plural(x->balance.unexplained, "reference is", "references are").text);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* refs --surplus: objects whose count is above the references that exist, by type and line, over the snapshots;
  * refs --suspects: whose counts to watch in a second run */
-#include "analyzer/commands/refs_surplus.h"
+#include "analyzer/commands/refs/refs_surplus.h"
 #include "analyzer/findings/suspects.h"
 
 #include <stdlib.h>
@@ -223,9 +223,6 @@ int refs_surplus(int argc, char **argv)
 	int code;
 	bool good = true;
 
-	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
-		if (!strcmp(argv[i], "--hunt"))
-			return refs_hunt(argc, argv);
 	code = report_parse(&r, &command, &own, argc, argv);
 	if (code == REPORT_GO)
 		code = report_open(&r, REPORT_REMAINS | (own.suspects ? REPORT_GROWTH : 0));
@@ -239,15 +236,4 @@ int refs_surplus(int argc, char **argv)
 		print_text(&r, &own);
 	code = report_end(&r);
 	return good ? code : EXIT_USAGE;
-}
-
-bool refs_surplus_wanted(int argc, char **argv)
-{
-	static const char *const words[] = { "--surplus", "--suspects", "--hunt" };
-
-	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
-		for (size_t k = 0; k < sizeof words / sizeof *words; k++)
-			if (!strncmp(argv[i], words[k], strlen(words[k])))
-				return true;
-	return false;
 }

@@ -8,8 +8,9 @@
  * stderr, and end as its last run did.
  */
 #include "analyzer/commands/launch.h"
-#include "analyzer/commands/refs_balance.h"
-#include "analyzer/commands/refs_surplus.h"
+#include "analyzer/commands/refs/refs_advice.h"
+#include "analyzer/commands/refs/refs_hunt.h"
+#include "analyzer/commands/refs/refs_show.h"
 #include "analyzer/findings/suspects.h"
 
 #include <inttypes.h>
@@ -157,45 +158,10 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 {
 	static const struct refs_options own = { .limit = 0 };
 	struct hunt *h = self;
-	struct refs_report *x;
-	size_t n = 0;
 
-	if (cap < 2)
+	if (cap < REFS_MODELS)
 		return 0;
-	x = *array_push(&h->refs) = mem_zero(1, sizeof *x);
-	x->own = &own;
-	x->t = t;
-	histories_init(&x->histories, &t->trace);
-	net_lines_init(&x->lines, &t->trace.defs);
-	models[n++] = &x->histories.model;
-	x->has_view = true;
-	view_load(&x->view, t, 0);
-	if (x->view.loaded)
-		models[n++] = &x->view.join.model;
-	return n;
-}
-
-static void free_refs(struct hunt *h)
-{
-	for (size_t i = 0; i < h->refs.n; i++) {
-		struct refs_report *x = h->refs.at[i];
-
-		refs_balance_free(x->balance);
-		histories_free(&x->histories);
-		net_lines_free(&x->lines);
-		view_free(&x->view);
-		free(x);
-	}
-	array_free(&h->refs);
-}
-
-static const char *type_of(const struct refs_report *x, const struct balance_row *row)
-{
-	const struct defs *d = &x->t->trace.defs;
-
-	return row->type != TYPEDEF_UNKNOWN && row->type < d->types.at.n
-		       ? strings_text(&d->strings, d->types.at.at[row->type].name)
-		       : "?";
+	return refs_listen(*array_push(&h->refs) = refs_new(&own, t, true), models);
 }
 
 /* How many references the first run showed on objects of the type; 0: it did not. */
@@ -218,14 +184,14 @@ static uint64_t suspected(const struct hunt *h, const char *type)
 static int put_head(const struct hunt *h, const struct refs_report *x, const struct balance_row *row, char *buf,
 		    size_t cap)
 {
-	uint64_t n = suspected(h, type_of(x, row));
+	uint64_t n = suspected(h, refs_balance_type(x, row));
 
 	if (row->verdict == BALANCE_OVER)
 		return snprintf(buf, cap, "given back too often: %s on %.300s objects",
-				format_plural(row->over, "reference", "references").text, type_of(x, row));
+				format_plural(row->over, "reference", "references").text, refs_balance_type(x, row));
 	return snprintf(buf, cap, "%s: %s on %.300s objects",
 			row->verdict == BALANCE_LEAK ? "reference-leak" : "undecided",
-			format_plural(n ? n : row->leaked, "reference", "references").text, type_of(x, row));
+			format_plural(n ? n : row->leaked, "reference", "references").text, refs_balance_type(x, row));
 }
 
 static void print_row(const struct hunt *h, struct refs_report *x, const struct balance_row *row)
@@ -238,7 +204,7 @@ static void print_row(const struct hunt *h, struct refs_report *x, const struct 
 		 row->verdict == BALANCE_OVER ? "given back" : "taken", place_where(p, false, where, sizeof where),
 		 place_function(p, false, function, sizeof function),
 		 row->verdict == BALANCE_OVER ? "taken before" : "given back",
-		 balance_evidence(&x->balance->balance, row, evidence, sizeof evidence));
+		 balance_evidence(&x->balance, row, evidence, sizeof evidence));
 	tell(format_printable(safe, sizeof safe, text));
 }
 
@@ -248,7 +214,7 @@ static size_t print_rows(struct hunt *h, enum balance_verdict verdict)
 	size_t n = 0;
 
 	for (size_t i = 0; i < h->refs.n; i++) {
-		const struct balance *b = &h->refs.at[i]->balance->balance;
+		const struct balance *b = &h->refs.at[i]->balance;
 
 		for (size_t k = 0; k < b->rows.n && n < CULPRITS_MAX; k++) {
 			if (b->rows.at[k].verdict != verdict)
@@ -266,9 +232,9 @@ static void print_balanced(struct hunt *h)
 	char text[2500], advice[2000];
 
 	for (size_t i = 0; i < h->refs.n; i++) {
-		watched += h->refs.at[i]->balance->balance.objects;
-		died += h->refs.at[i]->balance->balance.died;
-		unexplained += h->refs.at[i]->balance->balance.unexplained;
+		watched += h->refs.at[i]->balance.objects;
+		died += h->refs.at[i]->balance.died;
+		unexplained += h->refs.at[i]->balance.unexplained;
 	}
 	if (unexplained) {
 		snprintf(text, sizeof text,
@@ -322,7 +288,7 @@ static void find_culprit(struct hunt *h)
 
 	load(&h->second, REPORT_ACCOUNT, &listener);
 	for (size_t i = 0; i < h->refs.n; i++)
-		h->refs.at[i]->balance = refs_balance_make(h->refs.at[i]);
+		refs_settle(h->refs.at[i]);
 	print_differences(h);
 	if (!(print_rows(h, BALANCE_LEAK) + print_rows(h, BALANCE_OVER)) && !print_rows(h, BALANCE_UNDECIDED))
 		print_balanced(h);
@@ -411,7 +377,9 @@ int refs_hunt(int argc, char **argv)
 	h.command = mem_zero((size_t)r.common.n_operands + 1, sizeof *h.command);
 	memcpy(h.command, r.common.operands, (size_t)r.common.n_operands * sizeof *h.command);
 	code = hunt(&h);
-	free_refs(&h);
+	for (size_t i = 0; i < h.refs.n; i++)
+		refs_free(h.refs.at[i]);
+	array_free(&h.refs);
 	unload(&h.first);
 	unload(&h.second);
 	suspects_free(&h.suspects);
