@@ -209,8 +209,8 @@ const struct command command_check = {
 				"(type:) or both verdict and frame (verdict:growth serve). A pattern may lie "
 				"anywhere in the text; * stands for any text, ^ and $ tie it to the ends. Those of no "
 				"use are named.\n\n"
-				"Fingerprints are made of the verdict and the functions and file names of the stack: the "
-				"same on other machines, in other folders, after edits elsewhere.",
+				"Fingerprints are made of the verdict and the innermost functions of your own code with their "
+				"files' names: the same on other machines, in other folders, after edits elsewhere.",
 			.rows = rows,
 			.examples = examples,
 			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,

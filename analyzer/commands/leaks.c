@@ -230,11 +230,10 @@ const struct command command_leaks = {
 				"A 'reference-leak' grows, too, but nobody in the snapshots of the Python heap has the "
 				"references that keep it alive: they were taken by C code and not given back. It names "
 				"the setting that records, in a second run, who takes them ('pytrace refs').\n\n"
-				"The fingerprint of a finding is made of its verdict and the functions and file names "
-				"of its stack, "
-				"without lines and folders: it stays the same over runs, machines and edits. Native "
-				"frames count in it, and in the grouping, when they are sites ('pytrace sites --help' "
-				"says which are), and when no Python code called them.",
+				"The fingerprint of a finding is made of its verdict and the innermost functions of the user's "
+				"own code with their files' names, without lines and folders: it stays the same over "
+				"runs, machines and edits elsewhere. Native frames count in it by their symbols, line "
+				"tables or not.",
 			.rows = rows,
 			.examples = examples,
 			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,

@@ -126,8 +126,11 @@ char *finding_why(const struct finding *f, char *buf, size_t cap);
 /* Its type, as a dotted name, written into buf; false: not known. */
 bool finding_type(const struct finding *f, char *buf, size_t cap);
 
-/* Stable across runs and machines: the verdict and a number made of the stack's functions and base file names. */
+/* Stable across runs, machines and edits elsewhere: the verdict and a number made of the innermost functions of the
+ * user's code. finding_fingerprint.c. */
 char *finding_fingerprint(const struct finding *f, char *buf, size_t cap);
+/* The length of the part that is the same on all versions of Python, and for stripped libraries. */
+size_t finding_stem(const char *fingerprint);
 
 /* Bytes by which it grows in a second, over the windows after the warm-up; 0 when it does not. */
 double finding_rate(const struct finding *f);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* finding_show: findings as text and as JSON */
 #include "analyzer/findings/finding.h"
-#include "formats/block.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,19 +50,6 @@ const char *finding_verdict(const struct finding *f)
 	if (f->lost.kind && f->sum.verdict == GROWTH_FOUND)
 		return "reference-leak";
 	return verdict_names[f->sum.verdict];
-}
-
-char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
-{
-	uint64_t number = f->trace->growth.fingerprints[f->blame];
-	const char *type;
-
-	if (f->lost.kind == LOST_SHARED && f->blame <= NODE_UNKNOWN) {
-		type = strings_text(&f->trace->remains->surplus.strings, f->lost.type);
-		number = map_mix(number ^ pt_xxh3(type, strlen(type)));
-	}
-	snprintf(buf, cap, "%s-%016" PRIx64, finding_verdict(f), number);
-	return buf;
 }
 
 /* "2.50 MiB in 3,000 blocks"; no blocks when larger ones took the place of smaller. */
