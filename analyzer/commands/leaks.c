@@ -22,7 +22,7 @@ static json_t *summary_json(struct report *r, const struct finding_list *list)
 {
 	json_t *o = json_object();
 
-	report_put_alive(r, o);
+	finding_put_alive(r, o);
 	json_put(o, "findings", json_bytes(list->n_found));
 	json_put(o, "undecided", json_bytes(list->n_undecided));
 	json_put(o, "unfreed", json_bytes(list->n - list->n_found - list->n_undecided));
@@ -51,12 +51,8 @@ static void print_verdict(struct report *r, const struct finding_list *list)
 {
 	const struct output *o = &r->out;
 	const char *reservation = finding_reservation(r);
-	struct amount live = { 0 };
+	struct amount live = finding_alive(r);
 
-	for (size_t i = 0; i < r->n_traces; i++) {
-		live.bytes += r->traces[i]->account.at[ACCOUNT_END].bytes;
-		live.blocks += r->traces[i]->account.at[ACCOUNT_END].blocks;
-	}
 	fprintf(o->file, "\n%s%s%s", output_style(o, list->n_found ? STYLE_BAD : STYLE_GOOD),
 		list->n_found ? format_plural(list->n_found, "finding", "findings").text : "No leak found",
 		output_style(o, STYLE_PLAIN));
@@ -216,9 +212,10 @@ const struct command command_leaks = {
 			.summary = "what was not given back, and what of it grows without end",
 			.operands = "TRACE...",
 			.details =
-				"The end that matters is the moment before the interpreter takes itself down, for then "
-				"it gives back "
-				"nearly everything. What is alive there is grouped by the functions of its stack.\n\n"
+				"The end that matters is the moment when the program ended: after it exit handlers run, "
+				"and the interpreter takes itself down, and both give back what was hoarded. Where that "
+				"can't be seen (an interpreter inside of another program, threads that go on) it is the "
+				"moment before the interpreter takes itself down. What is alive there is grouped by the functions of its stack.\n\n"
 				"A finding of the kind 'growth' is claimed on strong evidence only: after a warm-up, "
 				"in most windows "
 				"of the program's work and up to the end, more stayed alive, and it did not slow down. "

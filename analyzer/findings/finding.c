@@ -544,6 +544,17 @@ void finding_list_free(struct finding_list *l)
 	*l = (struct finding_list){ 0 };
 }
 
+struct amount finding_alive(const struct report *r)
+{
+	struct amount live = { 0 };
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		live.bytes += r->traces[i]->growth.live_bytes;
+		live.blocks += r->traces[i]->growth.live_blocks;
+	}
+	return live;
+}
+
 /* ---- what is known of one ---- */
 
 const struct place *finding_place(const struct finding *f) { return place_find(&f->trace->places, f->blame); }

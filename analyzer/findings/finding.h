@@ -80,6 +80,11 @@ struct finding_list {
 void finding_list_init(struct finding_list *l, const struct report *r);
 void finding_list_free(struct finding_list *l);
 
+/* What was alive when the programs ended, all together; what exit handlers gave back after it is in it. */
+struct amount finding_alive(const struct report *r);
+/* Into `o`: that as live_bytes, what was left when the interpreters ended, and peak_bytes. */
+void finding_put_alive(const struct report *r, json_t *o);
+
 /* What keeps "no finding" from meaning much: "the run is too short to show growth". NULL: nothing. */
 const char *finding_reservation(const struct report *r);
 

@@ -154,6 +154,13 @@ static const struct place *finding_site(const struct finding *f)
 
 /* ---- JSON ---- */
 
+void finding_put_alive(const struct report *r, json_t *o)
+{
+	report_put_alive(r, o);
+	json_put(o, "exit_bytes", json_incref(json_object_get(o, "live_bytes")));
+	json_put(o, "live_bytes", json_bytes(finding_alive(r).bytes));
+}
+
 static json_t *evidence_json(const struct finding *f)
 {
 	const struct growth_evidence *e = &f->sum.evidence;

@@ -105,7 +105,7 @@ static json_t *summary_json(const struct report *r, const struct gate *g, const 
 {
 	json_t *o = json_object();
 
-	report_put_alive(r, o);
+	finding_put_alive(r, o);
 	json_put(o, "findings", json_bytes(g->n));
 	json_put(o, "undecided", json_bytes(list->n_undecided));
 	json_put(o, "new", json_bytes(g->by_status[GATE_NEW]));

@@ -385,7 +385,9 @@ static void account_finish(void *self, const struct replay_now *now, struct repl
 void account_run(struct account *a, struct trace *t, const struct account_options *options)
 {
 	struct accountant k = { .out = a, .options = options, .split = options->by_thread || options->by_task };
-	struct model model = { &k, account_changes, account_event, account_finish };
+	struct model model = {
+		.self = &k, .changes = account_changes, .event = account_event, .finish = account_finish
+	};
 	struct model *models[1 + ACCOUNT_MAX_MORE] = { &model };
 
 	assert(options->n_more <= ACCOUNT_MAX_MORE);

@@ -141,7 +141,7 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 void alive_init(struct alive *a, struct trace *t, uint64_t snapshot)
 {
 	*a = (struct alive){ .trace = t, .snapshot = snapshot };
-	a->model = (struct model){ a, on_changes, on_event, on_finish };
+	a->model = (struct model){ .self = a, .changes = on_changes, .event = on_event, .finish = on_finish };
 	a->pools = mem_map(GIBS * sizeof *a->pools);
 }
 

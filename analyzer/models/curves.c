@@ -6,8 +6,9 @@
  * How much work there will be is not known before. So slices start small, and when there are too many, each two become
  * one, and from then on they are twice as large.
  *
- * The end, too, is known only afterwards: when the interpreter starts to go down, the slice is closed and what is alive
- * is noted; should an interpreter start again, both are forgotten. Slices after the end are cut off in curves_finish().
+ * The end, too, is known only afterwards: when the program ends, or else when the interpreter starts to go down, the
+ * slice is closed and what is alive is noted; should an interpreter start again, both are forgotten. Slices after the
+ * end are cut off in curves_finish().
  */
 #include "analyzer/models/curves.h"
 #include "analyzer/base/mem.h"
@@ -195,10 +196,18 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 {
 	struct curves *c = self;
 
-	if (ev->op == PT_OP_PY_FINI)
+	if (ev->op == PT_OP_PY_FINI && !c->program_ended)
 		set_end(c, now, r);
 	else if (ev->op == PT_OP_PY_INIT)
-		c->ended = false;
+		c->ended = c->program_ended = false;
+}
+
+static void on_program_end(void *self, const struct replay_now *now, struct replay *r)
+{
+	struct curves *c = self;
+
+	set_end(c, now, r);
+	c->program_ended = true;
 }
 
 static void on_finish(void *self, const struct replay_now *now, struct replay *r)
@@ -216,7 +225,7 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 void curves_init(struct curves *c, struct trace *t)
 {
 	*c = (struct curves){ .trace = t };
-	c->model = (struct model){ c, on_changes, on_event, on_finish };
+	c->model = (struct model){ c, on_changes, on_event, on_finish, on_program_end };
 	look_at_nodes(c, &t->defs);
 	c->of_node = mem_map((t->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	c->all_is_work = !defs_meta(&t->defs, "python.hexversion", NULL);

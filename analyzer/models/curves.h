@@ -6,8 +6,8 @@
  *        program's own (not the interpreter's) that was not importing a module. Each pair of stack and layer has a
  * curve: what was alive at the end of each slice. Only counted layers are looked at. Who:   a model of replay_run()
  * (account_options.more); models/growth.c judges what it kept. Memory: 80 bytes for each curve, 24 for each slice in
- * which a curve changed; CURVES_SLICES bounds the slices. End:   the moment before the interpreter takes itself down
- * (see models/account.h), else the end of the trace.
+ * which a curve changed; CURVES_SLICES bounds the slices. End:   where the program ended (replay/ending.h), else the
+ * moment before the interpreter takes itself down (see models/account.h), else the end of the trace.
  */
 #pragma once
 #include "analyzer/replay/replay.h"
@@ -53,6 +53,7 @@ struct curves {
 	bool all_is_work;               /* private: no Python in this process */
 	bool end_is_old;                /* private: end_ns is of the last time event before it; a later one may come */
 	bool ended;                     /* private: the end has been seen, as far as is known */
+	bool program_ended;             /* private: it was that of the program */
 };
 
 /* The trace must be open. The model is c->model. */

@@ -449,8 +449,10 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 	normalise(g, d, natives);
 	g->group_of = mem_alloc((c->curves.n + 1) * sizeof *g->group_of);
 	memset(g->group_of, 0xff, (c->curves.n + 1) * sizeof *g->group_of);
-	for (size_t i = 0; i < c->curves.n; i++)
+	for (size_t i = 0; i < c->curves.n; i++) {
 		g->live_bytes += c->curves.at[i].bytes;
+		g->live_blocks += c->curves.at[i].blocks;
+	}
 	cut_windows(g, c);
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);

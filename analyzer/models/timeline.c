@@ -158,7 +158,7 @@ void timeline_init(struct timeline *t, struct trace *trace, const struct timelin
 	uint64_t end = trace->end_ns ? trace->end_ns + 1 : 1; /* what happened at the very end is in the last sample */
 
 	*t = (struct timeline){ .trace = trace, .n = options->n ? options->n : 1 };
-	t->model = (struct model){ t, on_changes, on_event, on_finish };
+	t->model = (struct model){ .self = t, .changes = on_changes, .event = on_event, .finish = on_finish };
 	t->to_ns = options->to_ns && options->to_ns < end ? options->to_ns : end;
 	t->from_ns = options->from_ns < t->to_ns ? options->from_ns : t->to_ns - 1;
 	types_init(&t->types, trace, true, NULL);

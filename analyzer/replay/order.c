@@ -156,6 +156,8 @@ int order_next(struct order *o, struct batch *ret)
 			       .run = s->run,
 			       .ns = s->ns,
 			       .thread = p->thread,
+			       .part = c->part,
+			       .at = s->start,
 			       .after_gap = o->gap[p->thread] };
 	o->gap[p->thread] = d->fault && end == d->n;
 	o->n_events += ret->n;

@@ -18,6 +18,8 @@ struct batch {
 	uint64_t run;
 	uint64_t ns;     /* time since the start of the trace */
 	uint32_t thread; /* index in trace.threads */
+	size_t part;     /* index in trace.parts; the batch begins with ... */
+	size_t at;       /* ... this event of it */
 	bool after_gap;  /* events of this thread before this batch are missing */
 };
 

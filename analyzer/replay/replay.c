@@ -7,6 +7,7 @@
  */
 #include "analyzer/replay/replay.h"
 #include "analyzer/base/path.h"
+#include "analyzer/replay/ending.h"
 #include "analyzer/replay/live.h"
 #include "analyzer/replay/order.h"
 #include "analyzer/replay/ranges.h"
@@ -55,6 +56,7 @@ struct replay {
 	struct replay_now now;
 	struct replay_counts counts;
 	struct scope scope;
+	struct ending ending;
 	bool stop; /* a model has seen enough */
 	struct model *const *models;
 	size_t n_models;
@@ -455,6 +457,33 @@ static void play_batch(struct replay *r, const struct batch *b)
 	r->counts.events += b->n;
 }
 
+static bool ends_program(const struct replay *r, const struct batch *b)
+{
+	return r->ending.found && b->part == r->ending.part && r->ending.event - b->at < b->n;
+}
+
+/* Plays a batch with the program's end in the middle. */
+static void play_ending(struct replay *r, const struct batch *b)
+{
+	size_t n = r->ending.event - b->at + 1;
+	struct batch program = *b, rest = *b;
+
+	program.n = n;
+	play_batch(r, &program);
+	flush(r);
+	for (size_t i = 0; i < r->n_models; i++)
+		if (r->models[i]->program_end)
+			r->models[i]->program_end(r->models[i]->self, &r->now, r);
+	rest.events += n;
+	rest.n -= n;
+	rest.n_readable -= n;
+	rest.first += n;
+	rest.at += n;
+	rest.after_gap = false;
+	if (rest.n)
+		play_batch(r, &rest);
+}
+
 static void set_actions(struct replay *r)
 {
 	const struct defs *d = &r->t->defs;
@@ -679,7 +708,10 @@ static void play(struct replay *r, const struct replay_options *options, int gen
 		inherit_from_parent(r, options, generation);
 	o = order_new(r->t, options->n_workers);
 	while (!r->stop && order_next(o, &b)) {
-		play_batch(r, &b);
+		if (ends_program(r, &b))
+			play_ending(r, &b);
+		else
+			play_batch(r, &b);
 		if (options->progress && b.first - watched > PROGRESS_EVENTS && generation == 0) {
 			options->progress(options->progress_self, order_bytes_done(o), order_bytes_total(o));
 			watched = b.first;
@@ -698,6 +730,11 @@ void replay_run(struct trace *t, const struct replay_options *options, struct mo
 
 	replay_init(r, t, models, n_models);
 	r->scope = (struct scope){ .region = options->region, .mark = options->mark };
+	for (size_t i = 0; i < n_models && !r->ending.found; i++)
+		if (models[i]->program_end) {
+			r->ending = ending_find(t);
+			break;
+		}
 	play(r, options, 0);
 	for (size_t i = 0; i < n_models; i++)
 		if (models[i]->finish)

@@ -65,6 +65,9 @@ struct model {
 	void (*event)(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r);
 	/* After the last event. */
 	void (*finish)(void *self, const struct replay_now *now, struct replay *r);
+	/* The program has ended, and the interpreter goes on to its own end: exit handlers will run. Not told of a
+	 * program whose end can't be seen (ending.h); at most once. */
+	void (*program_end)(void *self, const struct replay_now *now, struct replay *r);
 };
 
 /* What replay found that a report should say. */
