@@ -35,6 +35,8 @@ enum pt_snapshot_reason {
  * 0) FACT     string: key, value AREA     start, pages, flags (1 read, 2 write, 4 exec, 8 shared), string or 0: file,
  * resident pages, n runs, n lengths in pages: resident, not resident, resident, ... END      n objects, n edges, n
  * objects that could not be read
+ * LOST     delta address (last: of the last LOST), bytes, n, n deltas against the address: native blocks that no
+ *          pointer leads to but from blocks like it, and those of them that it points to
  */
 enum pt_record {
 	PT_RECORD_STRING = 1,
@@ -45,6 +47,8 @@ enum pt_record {
 	PT_RECORD_FACT,
 	PT_RECORD_AREA,
 	PT_RECORD_END,
+	PT_RECORD_LOST,
+	PT_RECORDS,
 };
 
 /*

@@ -64,6 +64,12 @@ struct heap_raw {
 /* Targets of edges have this bit when the reference is not in the target's count. HEAP_NONE has it, too. */
 #define HEAP_WEAK (UINT32_C(1) << 31)
 
+/* A native block that was not reached. Whether one is alive there only the events tell. */
+struct heap_lost {
+	uint64_t address, bytes;
+	size_t first, n; /* of lost_edges: addresses of such blocks that it points to */
+};
+
 struct heap_page;
 
 struct heap {
@@ -96,6 +102,8 @@ struct heap {
 	ARRAY(struct heap_fact) facts;
 	ARRAY(struct heap_area) areas;
 	ARRAY(uint32_t) runs;
+	ARRAY(struct heap_lost) lost; /* native blocks that no pointer leads to, as the tracer saw them */
+	ARRAY(uint64_t) lost_edges;
 
 	/* what was read, and what was not */
 	uint64_t total_bytes;     /* of all objects */

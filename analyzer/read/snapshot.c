@@ -92,6 +92,13 @@ static void get_end(struct pt_reader *r, struct snapshot_record *ret)
 	ret->missed = pt_get_varint(r);
 }
 
+static void get_lost(struct snapshot_cursor *c, struct snapshot_record *ret)
+{
+	ret->address = c->lost = pt_get_delta(&c->r, c->lost);
+	ret->bytes = pt_get_varint(&c->r);
+	get_edges(&c->r, PT_EDGES_PLAIN, ret);
+}
+
 int snapshot_next(struct snapshot_cursor *c, struct snapshot_record *ret)
 {
 	struct pt_reader *r = &c->r;
@@ -114,6 +121,7 @@ int snapshot_next(struct snapshot_cursor *c, struct snapshot_record *ret)
 		break;
 	case PT_RECORD_AREA: get_area(r, ret); break;
 	case PT_RECORD_END: get_end(r, ret); break;
+	case PT_RECORD_LOST: get_lost(c, ret); break;
 	default: return -1;
 	}
 	return r->bad ? -1 : 1;

@@ -8,6 +8,7 @@
  */
 #include "preload/hooks/pymem.h"
 #include "preload/hooks/hook.h"
+#include "preload/py/pools.h"
 #include "preload/watch/pages.h"
 #include "preload/watch/watch.h"
 
@@ -241,6 +242,7 @@ static void *arena_hook_alloc(void *ctx, size_t size)
 		hook_alloc(t, PT_LAYER_ARENA, p, size, CPU_FRAME(), true);
 		hook_leave_inner(t, nested);
 	}
+	py_pools_arena(p, size);
 	return p;
 }
 
@@ -252,6 +254,7 @@ static void arena_hook_free(void *ctx, void *p, size_t size)
 
 	if (t)
 		hook_free(t, PT_LAYER_ARENA, p, true);
+	py_pools_no_arena(p);
 	below->free(below->ctx, p, size);
 	if (t)
 		hook_leave_inner(t, nested);

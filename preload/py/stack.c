@@ -6,6 +6,7 @@
  * the GIL, the oracle.
  */
 #include "preload/py/walk.h"
+#include "preload/py/pools.h"
 
 #include <pthread.h>
 
@@ -461,4 +462,5 @@ void py_after_fork(void)
 	py_code_forget();
 	py_types_forget();
 	py_who_after_fork();
+	py_pools_after_fork();
 }

@@ -18,13 +18,6 @@ enum {
 #define PAGES_IDLE (UINT64_C(64) << 10) /* the same of an area without access rights */
 #define PRESENT    (UINT64_C(1) << 63)
 
-struct area {
-	uint64_t start, end, inode;
-	unsigned flags; /* as AREA has them */
-	const char *file;
-};
-enum { READ = 1, WRITE = 2, EXECUTE = 4, SHARED = 8 };
-
 struct walk {
 	struct out *o;
 	int copy, program; /* page tables: descriptors; < 0: not to be had */
@@ -75,8 +68,8 @@ static bool read_line(char *line, struct area *a)
 	if (*p++ != ' ' || strlen(p) < 5)
 		return false;
 	memcpy(rights, p, 4);
-	a->flags = (rights[0] == 'r' ? READ : 0) | (rights[1] == 'w' ? WRITE : 0) | (rights[2] == 'x' ? EXECUTE : 0) |
-		   (rights[3] == 's' ? SHARED : 0);
+	a->flags = (rights[0] == 'r' ? AREA_READ : 0) | (rights[1] == 'w' ? AREA_WRITE : 0) |
+		   (rights[2] == 'x' ? AREA_EXECUTE : 0) | (rights[3] == 's' ? AREA_SHARED : 0);
 	p += 5;
 	p += strcspn(p, " ") + (p[strcspn(p, " ")] != 0); /* the offset */
 	p += strcspn(p, " ") + (p[strcspn(p, " ")] != 0); /* the device */
@@ -121,7 +114,8 @@ static void leave_out_list(struct walk *w, const struct area *a)
  * read is in the program's alone. */
 static void find_pages(struct walk *w, const struct area *a, uint64_t n_pages)
 {
-	bool is_file = a->inode || a->flags & SHARED, may_be_written = a->flags & WRITE && !(a->flags & SHARED);
+	bool is_file = a->inode || a->flags & AREA_SHARED,
+	     may_be_written = a->flags & AREA_WRITE && !(a->flags & AREA_SHARED);
 
 	memset(w->resident, 0, (n_pages + 7) / 8);
 	if (w->copy >= 0 && (!is_file || may_be_written || w->program < 0))
@@ -174,7 +168,7 @@ static bool is_memory(const struct area *a)
 	uint64_t pages = (a->end - a->start) / OS_PAGE;
 
 	return strncmp(a->file, "[vvar", 5) && strcmp(a->file, "[vsyscall]") &&
-	       pages <= (a->flags & ~SHARED ? PAGES_MAX : PAGES_IDLE);
+	       pages <= (a->flags & ~AREA_SHARED ? PAGES_MAX : PAGES_IDLE);
 }
 
 static void write_area(struct walk *w, const struct area *a)
@@ -212,7 +206,7 @@ static void write_own(void *self, uintptr_t start, size_t bytes)
 /* Rings, and the front page: the file that we write. */
 static bool is_sink(const struct walk *w, const struct area *a)
 {
-	return a->flags & SHARED && a->inode &&
+	return a->flags & AREA_SHARED && a->inode &&
 	       (a->inode == w->sink_inode
 			? !strncmp(os_file_name(a->file), os_file_name(sink_path()), strlen(os_file_name(sink_path())))
 			: !strcmp(a->file, sink_path()));
@@ -220,12 +214,12 @@ static bool is_sink(const struct walk *w, const struct area *a)
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden"))), _end[] __attribute__((visibility("hidden")));
 
-static void write_all_own(struct walk *w)
+void areas_each_own(void (*each)(void *self, uintptr_t start, size_t bytes), void *self)
 {
 	uintptr_t start = (uintptr_t)__ehdr_start;
 
-	write_own(w, start, os_whole_pages((uintptr_t)_end - start));
-	arena_each(write_own, w);
+	each(self, start, os_whole_pages((uintptr_t)_end - start));
+	arena_each(each, self);
 }
 
 /* ---- outside ---- */
@@ -271,6 +265,19 @@ static void write_lines(struct walk *w, char *text, size_t n, bool rings)
 
 void areas_begin(void) { n_list = read_list(os_pid(), list, sizeof list); }
 
+bool areas_are_all(void) { return n_list && n_list + OS_PAGE < sizeof list; }
+
+void areas_each(void (*each)(void *self, const struct area *a), void *self)
+{
+	struct area a;
+
+	for (char *line = list; line < list + n_list; line += strcspn(line, "\n") + 1) {
+		line[strcspn(line, "\n")] = 0;
+		if (read_line(line, &a))
+			each(self, &a);
+	}
+}
+
 void areas_write(struct out *o, uint32_t pid)
 {
 	struct walk w = { .o = o };
@@ -281,7 +288,7 @@ void areas_write(struct out *o, uint32_t pid)
 	if (!text || !w.words || !w.resident)
 		return;
 	open_all(&w, pid);
-	write_all_own(&w);
+	areas_each_own(write_own, &w);
 	write_lines(&w, list, n_list, false);
 	write_lines(&w, text, read_list(pid, text, TEXT_BYTES), true);
 	if (w.copy >= 0)

@@ -38,8 +38,11 @@ bool copy_prepare(void)
 	if (!stack)
 		stack = os_map(STACK_BYTES + SMALL_STACK + INSIDE_FAULT_STACK,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (stack)
+	if (stack) {
 		inside.fault_stack = stack + STACK_BYTES + SMALL_STACK;
+		inside.own = stack;
+		inside.own_bytes = STACK_BYTES + SMALL_STACK + INSIDE_FAULT_STACK;
+	}
 	return stack && inside.shared;
 }
 
@@ -146,6 +149,7 @@ static long start(const struct copy_order *order, bool here)
 	if (copy_works() || !copy_prepare())
 		return -EAGAIN;
 	inside.order = *order;
+	cpu_registers(inside.registers);
 	atomic_store(&inside.shared->done, COPY_WORKS);
 	atomic_store(&inside.shared->progress, 0);
 	succeeded = false;

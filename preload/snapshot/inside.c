@@ -5,12 +5,14 @@
  * The first thing is to turn the tracer off: its state was wiped by the fork, as in any child.
  */
 #include "preload/snapshot/inside.h"
+#include "preload/allocator/backend.h"
 #include "preload/allocator/real.h"
 #include "preload/os.h"
 #include "preload/py/heap/heap.h"
 #include "preload/sink.h"
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/out.h"
+#include "preload/snapshot/scan/scan.h"
 #include "preload/tracer.h"
 #include "preload/watch/pages.h"
 
@@ -210,16 +212,6 @@ static void take_second_place(bool in_hurry)
 
 /* ---- the work ---- */
 
-static void write_end(struct out *o)
-{
-	uint8_t *p = out_room(o, 1 + 3 * PT_VARINT_MAX);
-
-	*p++ = PT_RECORD_END;
-	for (int i = 0; i < 3; i++)
-		p = pt_put_varint(p, 0);
-	out_record(o, p);
-}
-
 static void write_facts(struct out *o, const struct copy_order *order, uint64_t pause_ns)
 {
 	out_fact(o, "reason", order->reason);
@@ -229,14 +221,22 @@ static void write_facts(struct out *o, const struct copy_order *order, uint64_t 
 		out_fact(o, order->heap_off, 0);
 }
 
-static void write_all(struct out *o, const struct copy_order *order, uint64_t pause_ns)
+static void write_all(struct out *o, const struct inside *in, uint64_t pause_ns)
 {
-	write_facts(o, order, pause_ns);
-	areas_write(o, order->pid);
-	if (order->heap)
+	struct scan_order scan = {
+		.pid = in->order.pid,
+		.own = (uintptr_t)in->own,
+		.own_end = (uintptr_t)in->own + in->own_bytes,
+		.is_libc = real_allocator.is_libc && !backend_is_on(),
+	};
+
+	memcpy(scan.registers, in->registers, sizeof scan.registers);
+	write_facts(o, &in->order, pause_ns);
+	areas_write(o, in->order.pid);
+	if (in->order.heap)
 		py_heap_walk(o);
-	else
-		write_end(o);
+	scan_write(o, &scan);
+	py_heap_write_end(o);
 }
 
 int inside_main(void *arg)
@@ -260,6 +260,6 @@ int inside_main(void *arg)
 	o = out_begin(&file, in->order.number, in->order.now_ns);
 	if (!o)
 		end(COPY_FAILED);
-	write_all(o, &in->order, first_ns - in->before_ns);
+	write_all(o, in, first_ns - in->before_ns);
 	end(out_end(o) ? COPY_DONE : COPY_FAILED);
 }

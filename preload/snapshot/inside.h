@@ -6,6 +6,7 @@
  * is not there may hold, uses memory of its own, is the first to go when memory runs out, and ends in any case.
  */
 #pragma once
+#include "preload/cpu/cpu.h"
 #include "preload/snapshot/copy.h"
 
 #include <stdatomic.h>
@@ -22,6 +23,9 @@ struct inside {
 	uint64_t before_ns; /* of the monotonic clock, just before the copy is made */
 	struct copy_shared *shared;
 	void *fault_stack; /* INSIDE_FAULT_STACK bytes, for the handler of faults */
+	void *own;         /* the copy's stack and what lies behind it: no memory of the program's */
+	size_t own_bytes;
+	uint64_t registers[CPU_REGISTERS]; /* of the thread that makes the copy */
 };
 enum { INSIDE_FAULT_STACK = 64 << 10 };
 

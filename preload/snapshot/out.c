@@ -33,7 +33,7 @@ struct out {
 	bool failed;
 	uint8_t *piece, *record; /* its start; the next record's */
 	size_t cap;
-	uint64_t last[PT_RECORD_END + 1]; /* address of the last record of a kind in this piece */
+	uint64_t last[PT_RECORDS]; /* address of the last record of a kind in this piece */
 	/* strings */
 	struct string *strings;
 	uint32_t n_strings, n_slots;

@@ -367,14 +367,14 @@ static void write_facts(void)
 	out_fact(heap.out, "walk.cpu_ns", os_clock_ns(CLOCK_PROCESS_CPUTIME_ID));
 }
 
-static void write_end(void)
+void py_heap_write_end(struct out *o)
 {
-	uint8_t *p = out_room(heap.out, 1 + 3 * PT_VARINT_MAX);
+	uint8_t *p = out_room(o, 1 + 3 * PT_VARINT_MAX);
 
 	*p++ = PT_RECORD_END;
 	p = pt_put_varint(p, heap.n_objects);
 	p = pt_put_varint(p, heap.n_edges);
-	out_record(heap.out, pt_put_varint(p, heap.n_unreadable));
+	out_record(o, pt_put_varint(p, heap.n_unreadable));
 }
 
 static void walk(void)
@@ -401,5 +401,4 @@ void py_heap_walk(struct out *o)
 	heap.out = o;
 	if (state.ready && heap_seen_start() && heap_types_start())
 		walk();
-	write_end();
 }

@@ -30,9 +30,11 @@ const char *py_heap_off(void);
 bool py_heap_is_consistent(void);
 
 /*
- * In the copy, once: all records of the snapshot, END too. Takes what memory it needs from out_memory.
+ * In the copy, once: all records of objects and roots. Takes what memory it needs from out_memory.
  */
 void py_heap_walk(struct out *o);
+/* The END of the snapshot: how much of that there was. */
+void py_heap_write_end(struct out *o);
 
 /*
  * Free-threaded builds (py_info()->free_threaded) have no lists, and other threads run: the world is stopped for the

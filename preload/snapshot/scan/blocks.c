@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* blocks: bits by address. */
+#include "preload/snapshot/scan/blocks.h"
+#include "preload/os.h"
+#include "preload/snapshot/out.h"
+
+enum {
+	LEAF_BITS = 30,
+	LEAVES = 1 << (47 - LEAF_BITS),
+	GRANULE_BITS = 4,
+	PAGE_BITS = 12,
+	WORDS = 1 << (LEAF_BITS - GRANULE_BITS - 6),
+	WORDS_IN_PAGE = 1 << (PAGE_BITS - GRANULE_BITS - 6),
+	PAGES = 1 << (LEAF_BITS - PAGE_BITS),
+	HEAPS_MAX = 1 << 16,
+};
+enum { COVER_NOTHING = 1 }; /* a page of a heap whose first bytes are in no block from before */
+
+struct leaf {
+	uint64_t starts[WORDS], reached[WORDS];
+	uint64_t cover[PAGES]; /* 0: no heap; else COVER_NOTHING, or the start of a block */
+};
+
+struct heap_range {
+	uintptr_t start, end;
+};
+
+static struct leaf **leaves;
+static struct heap_range *heaps;
+static size_t n_heaps;
+static struct out *out;
+uintptr_t blocks_lowest, blocks_highest;
+struct blocks_count blocks_count;
+bool blocks_short;
+
+/* ---- leaves ---- */
+
+static struct leaf *leaf_of(uintptr_t p) { return p >> 47 ? NULL : leaves[p >> LEAF_BITS]; }
+
+static struct leaf *leaf_for(uintptr_t p)
+{
+	struct leaf **leaf = p >> 47 ? NULL : &leaves[p >> LEAF_BITS];
+
+	if (leaf && !*leaf)
+		*leaf = out_memory(out, sizeof **leaf);
+	blocks_short |= !leaf || !*leaf;
+	return leaf ? *leaf : NULL;
+}
+
+static size_t granule_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> GRANULE_BITS; }
+static size_t page_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> PAGE_BITS; }
+static uintptr_t base_of(uintptr_t p) { return p & ~(((uintptr_t)1 << LEAF_BITS) - 1); }
+static bool has(const uint64_t *bits, size_t i) { return bits[i / 64] >> i % 64 & 1; }
+static void add(uint64_t *bits, size_t i) { bits[i / 64] |= UINT64_C(1) << i % 64; }
+
+bool blocks_start(struct out *o)
+{
+	out = o;
+	leaves = out_memory(o, LEAVES * sizeof(struct leaf *));
+	heaps = out_memory(o, HEAPS_MAX * sizeof *heaps);
+	return leaves && heaps;
+}
+
+/* ---- noting ---- */
+
+void blocks_heap(uintptr_t start, uintptr_t end)
+{
+	if (n_heaps == HEAPS_MAX) {
+		blocks_short = true;
+		return;
+	}
+	heaps[n_heaps++] = (struct heap_range){ start, end };
+	if (!blocks_lowest || start < blocks_lowest)
+		blocks_lowest = start;
+	if (end > blocks_highest)
+		blocks_highest = end;
+	for (uintptr_t p = start; p < end; p += OS_PAGE) {
+		struct leaf *leaf = leaf_for(p);
+
+		if (leaf)
+			leaf->cover[page_of(p)] = COVER_NOTHING;
+	}
+}
+
+static void cover(uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t p = (start | (OS_PAGE - 1)) + 1; p < end; p += OS_PAGE) {
+		struct leaf *leaf = leaf_for(p);
+
+		if (leaf)
+			leaf->cover[page_of(p)] = start;
+	}
+}
+
+void blocks_put(uintptr_t start, uintptr_t end, bool is_free)
+{
+	struct leaf *leaf = leaf_for(start);
+	size_t i = granule_of(start);
+
+	if (!leaf)
+		return;
+	add(leaf->starts, i);
+	if (is_free)
+		add(leaf->reached, i);
+	else
+		leaf->reached[i / 64] &= ~(UINT64_C(1) << i % 64); /* where another one ended */
+	if (start >> PAGE_BITS != (end - 1) >> PAGE_BITS)
+		cover(start, end);
+	blocks_count.blocks += !is_free;
+	blocks_count.bytes += is_free ? 0 : end - start;
+}
+
+void blocks_end(uintptr_t end)
+{
+	struct leaf *leaf = leaf_for(end);
+	size_t i = granule_of(end);
+
+	if (!leaf || has(leaf->starts, i))
+		return;
+	add(leaf->starts, i);
+	add(leaf->reached, i);
+}
+
+bool blocks_has(uintptr_t start)
+{
+	const struct leaf *leaf = leaf_of(start);
+
+	return leaf && !(start % (1 << GRANULE_BITS)) && blocks_is_heap(start) && has(leaf->starts, granule_of(start));
+}
+
+bool blocks_kill(uintptr_t start) { return blocks_has(start) && (blocks_reach(start), true); }
+
+bool blocks_is_heap(uintptr_t p)
+{
+	const struct leaf *leaf = leaf_of(p);
+
+	return leaf && leaf->cover[page_of(p)];
+}
+
+/* ---- finding ---- */
+
+uintptr_t blocks_find(uintptr_t p)
+{
+	const struct leaf *leaf = leaf_of(p);
+	uint64_t covered = leaf ? leaf->cover[page_of(p)] : 0, bits;
+	size_t i, word, first;
+
+	if (!covered)
+		return 0;
+	i = granule_of(p);
+	word = i / 64;
+	first = word & ~(size_t)(WORDS_IN_PAGE - 1);
+	bits = leaf->starts[word] & (~UINT64_C(0) >> (63 - i % 64));
+	while (!bits && word > first)
+		bits = leaf->starts[--word];
+	if (bits)
+		return base_of(p) + ((word * 64 + 63 - (size_t)__builtin_clzll(bits)) << GRANULE_BITS);
+	return covered == COVER_NOTHING ? 0 : covered;
+}
+
+bool blocks_reach(uintptr_t start)
+{
+	struct leaf *leaf = leaf_of(start);
+	size_t i = granule_of(start);
+	uint64_t *word = &leaf->reached[i / 64], bit = UINT64_C(1) << i % 64;
+
+	if (*word & bit)
+		return false;
+	*word |= bit;
+	return true;
+}
+
+bool blocks_is_reached(uintptr_t start) { return has(leaf_of(start)->reached, granule_of(start)); }
+
+uintptr_t blocks_end_of(uintptr_t start)
+{
+	size_t i = granule_of(start + (1 << GRANULE_BITS)), word = i / 64;
+	uintptr_t base = base_of(start + (1 << GRANULE_BITS));
+	const struct leaf *leaf = leaf_of(base);
+	uint64_t bits = leaf ? leaf->starts[word] & (~UINT64_C(0) << i % 64) : 0;
+
+	while (leaf && !bits) {
+		if (++word == WORDS) {
+			base += UINT64_C(1) << LEAF_BITS;
+			leaf = leaf_of(base);
+			word = 0;
+		}
+		bits = leaf ? leaf->starts[word] : 0;
+	}
+	return leaf ? base + ((word * 64 + (size_t)__builtin_ctzll(bits)) << GRANULE_BITS) : base;
+}
+
+/* ---- what is left ---- */
+
+void blocks_each_lost(void (*each)(void *self, uintptr_t start, uintptr_t end), void *self)
+{
+	enum { STEP = 64 << GRANULE_BITS };
+
+	for (size_t h = 0; h < n_heaps; h++) {
+		for (uintptr_t p = heaps[h].start; p < heaps[h].end; p += STEP) {
+			const struct leaf *leaf = leaf_of(p);
+			size_t word = granule_of(p) / 64;
+			uint64_t bits = leaf ? leaf->starts[word] & ~leaf->reached[word] : 0;
+
+			for (; bits; bits &= bits - 1) {
+				uintptr_t start = p + ((uintptr_t)__builtin_ctzll(bits) << GRANULE_BITS);
+
+				each(self, start, blocks_end_of(start));
+			}
+		}
+	}
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * blocks: which memory of the heap lies in which block, and which blocks were reached
+ *
+ * What:  two bits for each 16 bytes of the heap: a block starts here; it was reached. A word for each page says
+ *        whether it is heap at all, and which block reaches into it from before.
+ * How:   leaves of a GiB of address space, in memory that costs nothing where nothing is noted. So any word is told to
+ *        be a pointer into a block, or not, by two loads and a search of at most 256 bits.
+ * Free:  what is free is noted as a block that was reached already: it is never looked into, and never lost.
+ * Who:   the forked copy, its only thread: chunks.c and pools through scan.c.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct out;
+
+/* Before all others. False: no memory. */
+bool blocks_start(struct out *o);
+/* Pages of a heap, from `start` to `end` (multiples of a page). Nothing in them is looked at but through pointers to
+ * the blocks noted in them. */
+void blocks_heap(uintptr_t start, uintptr_t end);
+/* A block in such pages: at a multiple of 16. They may come in any order. */
+void blocks_put(uintptr_t start, uintptr_t end, bool is_free);
+/* Nothing noted so far reaches beyond `end`: behind the last block of what has several. */
+void blocks_end(uintptr_t end);
+/* A block that turned out to be free. False: none starts there. */
+bool blocks_kill(uintptr_t start);
+/* Whether one starts there. */
+bool blocks_has(uintptr_t start);
+/* Whether the page at `p` is heap. */
+bool blocks_is_heap(uintptr_t p);
+/* The lowest and the highest address of all heaps. */
+extern uintptr_t blocks_lowest, blocks_highest;
+
+/* The block that `p` lies in; 0: none. */
+uintptr_t blocks_find(uintptr_t p);
+/* Notes that it was reached; false: it was before. */
+bool blocks_reach(uintptr_t start);
+bool blocks_is_reached(uintptr_t start);
+uintptr_t blocks_end_of(uintptr_t start);
+/* All that were not reached, by address in each heap. */
+void blocks_each_lost(void (*each)(void *self, uintptr_t start, uintptr_t end), void *self);
+/* How many were noted, and those of them that are not free. */
+struct blocks_count {
+	uint64_t blocks, bytes;
+};
+extern struct blocks_count blocks_count;
+/* Whether memory was short: what was noted is not all. */
+extern bool blocks_short;
