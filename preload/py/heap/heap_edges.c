@@ -84,15 +84,30 @@ const char *heap_edges_values(const char *object, const struct heap_type *t)
 	return (uintptr_t)word & 1 ? word + 1 : NULL;
 }
 
+/* Which of heap.named are values that the collector is told of by the instance's dict: once somebody has asked for that
+ * dict, it reports them, and the instance reports the dict (3.13 on). They stay the instance's. */
+static struct {
+	size_t from, to;
+} by_dict;
+
+static bool is_dict_of_values(const char *dict, const char *values)
+{
+	return py_layout.minor >= 13 && dict && values && heap_word(dict, py_layout.dict_values) + 8 == values;
+}
+
 static void name_managed(const char *object, const struct heap_type *t)
 {
 	const char *dict = PY_AT(char *, object, py_layout.free_threaded ? -8 : -24);
 	const char *values = heap_edges_values(object, t);
 
+	by_dict.from = heap.named.n;
 	if (values)
 		name_values(t, values);
-	if (!((uintptr_t)dict & 1))
-		heap_named_put(dict, heap_text_string("__dict__"), 0, t->dict_key);
+	if ((uintptr_t)dict & 1)
+		return;
+	if (is_dict_of_values(dict, values))
+		by_dict.to = heap.named.n;
+	heap_named_put(dict, heap_text_string("__dict__"), 0, t->dict_key);
 }
 
 /* A dict at a negative offset lies behind the items (up to 3.11 of all classes of tuples and such). */
@@ -333,7 +348,7 @@ static void match(const char *object, const struct heap_type *t)
 	bool counted = heap.visited.n > FEW && count_all();
 
 	for (size_t i = 0; i < heap.named.n; i++)
-		if (!take(heap.named.at[i].target, counted))
+		if (!take(heap.named.at[i].target, counted) && !(i >= by_dict.from && i < by_dict.to))
 			heap.named.at[i].flags |= PT_EDGE_UNTRAVERSED;
 	if (t->kind == KIND_DICT)
 		take_entries(object, counted);
@@ -369,6 +384,7 @@ static uint32_t name_by_target(const char *target)
 void heap_edges_find(const char *object, const struct heap_type *t)
 {
 	heap.named.n = 0;
+	by_dict.from = by_dict.to = 0;
 	name_kind(object, t);
 	name_instance(object, t);
 	ask(object, t);
