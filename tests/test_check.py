@@ -84,9 +84,14 @@ def test_history_of_a_project(tmp):
 def look_at_junit(path, line):
     suite = xml.etree.ElementTree.parse(path).getroot().find('testsuite')
     assert (suite.get('tests'), suite.get('failures'), suite.get('skipped')) == ('1', '1', '0'), suite.attrib
+    # what JUnit.xsd demands and junit-10.xsd allows, in its order
+    assert set(suite.attrib) == {'name', 'package', 'id', 'timestamp', 'hostname', 'tests', 'failures', 'errors', 'skipped', 'time'}
+    assert re.match(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$', suite.get('timestamp')), suite.attrib
+    assert [e.tag for e in suite] == ['properties', 'testcase', 'system-out', 'system-err'], [e.tag for e in suite]
     case = suite.find('testcase')
-    assert (case.get('classname'), case.get('file'), case.get('line')) == ('pytrace.growth', 'service.py', str(line)), case.attrib
-    assert case.find('failure').get('type') == 'growth' and 'Service.handle' in case.find('failure').text
+    assert case.attrib == {'classname': 'pytrace.growth', 'name': 'service.py: Service.handle', 'time': '0'}, case.attrib
+    failure = case.find('failure')
+    assert failure.get('type') == 'growth' and failure.text.startswith('service.py:%d\n' % line) and 'Service.handle' in failure.text
 
 
 def look_at_sarif(path, line):

@@ -128,7 +128,7 @@ static int judge(struct report *r, struct gate_rules *rules, const struct check_
 	bool fails, written;
 
 	finding_list_init(&list, r);
-	gate_judge(&gate, rules, &list);
+	gate_judge(&gate, rules, r, &list);
 	if (r->json)
 		gate_json(r, &gate, &list);
 	else

@@ -31,6 +31,18 @@ struct known *baseline_find(const struct baseline *b, const char *fingerprint)
 	return i < b->at.n && !strcmp(b->at.at[i].fingerprint, fingerprint) ? &b->at.at[i] : NULL;
 }
 
+const struct known *baseline_rows(const struct baseline *b, const char *fingerprint, size_t len, size_t *ret_n)
+{
+	size_t from = 0, to;
+
+	while (from < b->at.n && strncmp(b->at.at[from].fingerprint, fingerprint, len))
+		from++;
+	for (to = from; to < b->at.n && !strncmp(b->at.at[to].fingerprint, fingerprint, len);)
+		to++;
+	*ret_n = to - from;
+	return &b->at.at[from];
+}
+
 void baseline_put(struct baseline *b, const char *fingerprint, const char *where, uint64_t bytes, uint64_t blocks)
 {
 	struct known *row = baseline_find(b, fingerprint);

@@ -6,8 +6,8 @@
  *      "findings": [{"fingerprint": "growth-0123…", "bytes": 4096, "blocks": 64, "where": "app.py in serve"}]}
  *
  * A ratchet: what is known passes while it does not get worse; written anew, the file has what is still there, with the
- * smaller of both amounts, so that it can only shrink. Sorted by fingerprint, one finding a line: diffs are readable,
- * and merges mostly free of conflicts.
+ * smaller of both amounts, so that it can only shrink. `blocks` are references where a leak is of those. Sorted by
+ * fingerprint, one finding a line: diffs are readable, and merges mostly free of conflicts.
  */
 #pragma once
 #include "analyzer/base/array.h"
@@ -33,6 +33,9 @@ void baseline_free(struct baseline *b);
 
 /* NULL: not known. Valid until the next baseline_put(). */
 struct known *baseline_find(const struct baseline *b, const char *fingerprint);
+
+/* The rows whose fingerprints begin with these `len` bytes: the first one, and how many follow each other. */
+const struct known *baseline_rows(const struct baseline *b, const char *fingerprint, size_t len, size_t *ret_n);
 
 /* Adds a finding, or to the amounts of one that is there. Copies the texts. */
 void baseline_put(struct baseline *b, const char *fingerprint, const char *where, uint64_t bytes, uint64_t blocks);

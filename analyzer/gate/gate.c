@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What runs of the same program differ by: a block more or less in a small leak is no news. */
-#define SLACK_BYTES 1024
+#define SLACK_BYTES      1024
+#define SLACK_REFERENCES 16
 
 static const struct {
 	const char *name;
@@ -49,47 +49,23 @@ static bool is_listed(const char *list, const char *word)
 	return false;
 }
 
-static uint64_t allowed(const struct known *k, uint64_t tolerance)
+/* What the baseline keeps of a finding: bytes and blocks, or the references. */
+static struct amount amount_of(const struct finding *f)
 {
-	uint64_t slack = k->bytes / 100 * tolerance;
-
-	return k->bytes + (slack > SLACK_BYTES ? slack : SLACK_BYTES);
+	return (struct amount){ f->all.bytes, f->lost.kind == LOST_SHARED ? f->lost.references : f->all.blocks };
 }
 
-/* Several findings may have one fingerprint (two lines of a function): the baseline has their sum. */
-static uint64_t bytes_of_all(const struct gate *g, const char *fingerprint)
+/* A fingerprint has its verdict in front. */
+static bool is_asked(const struct gate_rules *rules, const char *fingerprint)
 {
-	uint64_t sum = 0;
+	char verdict[64];
+	const char *end = strrchr(fingerprint, '-');
 
-	for (size_t i = 0; i < g->n; i++) {
-		if (!strcmp(g->items[i].fingerprint, fingerprint))
-			sum += g->items[i].finding->all.bytes;
-	}
-	return sum;
+	snprintf(verdict, sizeof verdict, "%.*s", end ? (int)(end - fingerprint) : 0, fingerprint);
+	return !rules->verdicts || is_listed(rules->verdicts, verdict);
 }
 
-static enum gate_status status_of(const struct gate *g, struct gate_item *item, struct gate_rules *rules)
-{
-	if (rules->verdicts && !is_listed(rules->verdicts, finding_verdict(item->finding)))
-		return GATE_OTHER;
-	item->by = suppressions_find(&rules->suppressions, item->finding);
-	if (item->by)
-		return GATE_SUPPRESSED;
-	item->known = baseline_find(&rules->baseline, item->fingerprint);
-	if (!item->known)
-		return GATE_NEW;
-	return bytes_of_all(g, item->fingerprint) > allowed(item->known, rules->tolerance) ? GATE_WORSE : GATE_KNOWN;
-}
-
-static uint64_t counted_bytes(const struct gate_item *item)
-{
-	uint64_t bytes = item->finding->all.bytes;
-
-	if (!gate_counts(item->status))
-		return 0;
-	return item->known && bytes > item->known->bytes ? bytes - item->known->bytes : bytes;
-}
-
+/* Whether one of the findings has this very fingerprint. */
 static bool is_there(const struct gate *g, const char *fingerprint)
 {
 	for (size_t i = 0; i < g->n; i++) {
@@ -99,26 +75,157 @@ static bool is_there(const struct gate *g, const char *fingerprint)
 	return false;
 }
 
-void gate_judge(struct gate *g, struct gate_rules *rules, const struct finding_list *list)
+/* The row of a finding: that with its fingerprint, else one with its stem that is of no other finding here. */
+static const struct known *row_of(const struct gate *g, const char *fingerprint)
 {
-	*g = (struct gate){ .rules = rules, .n = list->n_found };
+	const struct baseline *b = &g->rules->baseline;
+	const struct known *row = baseline_find(b, fingerprint);
+	size_t n;
+
+	if (row)
+		return row;
+	row = baseline_rows(b, fingerprint, finding_stem(fingerprint), &n);
+	for (; n && is_there(g, row->fingerprint); n--)
+		row++;
+	return n ? row : NULL;
+}
+
+/* Several findings may be of one row: it has their sum. */
+static struct amount sum_of(const struct gate *g, const struct known *row)
+{
+	struct amount sum = { 0 };
+
+	for (size_t i = 0; i < g->n; i++) {
+		struct amount one = amount_of(g->items[i].finding);
+
+		if (g->items[i].known != row)
+			continue;
+		sum.bytes += one.bytes;
+		sum.blocks += one.blocks;
+	}
+	return sum;
+}
+
+/* How much of a row's amount may come from one run to the next. */
+static uint64_t allowed(uint64_t amount, uint64_t tolerance, uint64_t least)
+{
+	uint64_t slack = (uint64_t)((double)amount * (double)tolerance / 100);
+
+	return amount + (slack > least ? slack : least);
+}
+
+static bool is_worse(const struct gate *g, const struct gate_item *item)
+{
+	struct amount sum = sum_of(g, item->known);
+	uint64_t tolerance = g->rules->tolerance;
+
+	if (item->finding->lost.kind == LOST_SHARED &&
+	    sum.blocks > allowed(item->known->blocks, tolerance, SLACK_REFERENCES))
+		return true;
+	return sum.bytes > allowed(item->known->bytes, tolerance, SLACK_BYTES);
+}
+
+/* First which findings are looked at at all; then how they stand to the baseline, where several may be of one row. */
+static void look_up(struct gate *g, struct gate_item *item, struct gate_rules *rules)
+{
+	if (!is_asked(rules, item->fingerprint)) {
+		item->status = GATE_OTHER;
+		return;
+	}
+	item->by = suppressions_find(&rules->suppressions, item->finding);
+	item->status = item->by ? GATE_SUPPRESSED : GATE_NEW;
+	item->known = item->by ? NULL : row_of(g, item->fingerprint);
+}
+
+/* Of a row that got worse the difference counts, once. */
+static uint64_t counted_bytes(const struct gate *g, const struct gate_item *item)
+{
+	struct amount sum;
+
+	if (!gate_counts(item->status))
+		return 0;
+	if (!item->known)
+		return item->finding->all.bytes;
+	for (const struct gate_item *before = g->items; before < item; before++) {
+		if (before->known == item->known)
+			return 0;
+	}
+	sum = sum_of(g, item->known);
+	return sum.bytes > item->known->bytes ? sum.bytes - item->known->bytes : 0;
+}
+
+static bool is_used(const struct gate *g, const struct known *row)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->items[i].known == row)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a row was not met, and must be kept all the same: this run does not show that its leak is gone. */
+static bool is_kept(const struct gate *g, const struct known *row)
+{
+	const char *number = strrchr(row->fingerprint, '-');
+	char fingerprint[64];
+
+	if (!g->whole || !is_asked(g->rules, row->fingerprint))
+		return true;
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->items[i].by && !strcmp(g->items[i].fingerprint, row->fingerprint))
+			return true;
+	}
+	for (size_t i = 0; number && i < g->list->n_undecided; i++) {
+		finding_fingerprint(&g->list->at[g->list->n_found + i], fingerprint, sizeof fingerprint);
+		if (!strcmp(strrchr(fingerprint, '-'), number))
+			return true;
+	}
+	return false;
+}
+
+static bool are_whole(const struct report *r)
+{
+	bool whole = !r->unreadable;
+
+	for (size_t i = 0; i < r->n_traces; i++)
+		whole &= trace_is_complete(&r->traces[i]->trace);
+	return whole;
+}
+
+static void judge_items(struct gate *g, struct gate_rules *rules)
+{
+	for (size_t i = 0; i < g->n; i++)
+		look_up(g, &g->items[i], rules);
+	for (size_t i = 0; i < g->n; i++) {
+		struct gate_item *item = &g->items[i];
+
+		if (item->known)
+			item->status = is_worse(g, item) ? GATE_WORSE : GATE_KNOWN;
+		item->over_bytes = counted_bytes(g, item);
+		g->over_bytes += item->over_bytes;
+		g->by_status[item->status]++;
+	}
+}
+
+void gate_judge(struct gate *g, struct gate_rules *rules, const struct report *r, const struct finding_list *list)
+{
+	size_t n_over;
+
+	*g = (struct gate){ .rules = rules, .n = list->n_found, .list = list, .whole = are_whole(r) };
+	gate_find_root(g);
 	g->items = mem_zero(g->n + 1, sizeof *g->items);
 	for (size_t i = 0; i < g->n; i++) {
 		g->items[i].finding = &list->at[i];
 		finding_fingerprint(&list->at[i], g->items[i].fingerprint, sizeof g->items[i].fingerprint);
 	}
-	for (size_t i = 0; i < g->n; i++) {
-		struct gate_item *item = &g->items[i];
+	judge_items(g, rules);
+	for (size_t i = 0; i < rules->baseline.at.n; i++) {
+		const struct known *row = &rules->baseline.at.at[i];
 
-		item->status = status_of(g, item, rules);
-		item->over_bytes = counted_bytes(item);
-		g->over_bytes += item->over_bytes;
-		g->by_status[item->status]++;
+		g->n_fixed += !is_used(g, row) && !is_kept(g, row);
 	}
-	for (size_t i = 0; i < rules->baseline.at.n; i++)
-		g->n_fixed += !is_there(g, rules->baseline.at.at[i].fingerprint);
-	g->fails = !rules->accepts && g->by_status[GATE_NEW] + g->by_status[GATE_WORSE] &&
-		   g->over_bytes > rules->budget_bytes;
+	n_over = g->by_status[GATE_NEW] + g->by_status[GATE_WORSE];
+	g->fails = !rules->accepts && n_over && (g->over_bytes > rules->budget_bytes || !rules->budget_bytes);
 }
 
 void gate_free(struct gate *g)
@@ -127,27 +234,43 @@ void gate_free(struct gate *g)
 	*g = (struct gate){ 0 };
 }
 
-struct baseline gate_next_baseline(const struct gate *g)
+/* ---- the next baseline ---- */
+
+static void put_item(struct baseline *next, const struct gate_item *item)
 {
-	bool accept = g->rules->accepts;
-	struct baseline next = { 0 };
+	const struct place *p = finding_place(item->finding);
+	struct amount amount = amount_of(item->finding);
 	char where[4096];
 
-	for (size_t i = 0; i < g->n; i++) {
-		const struct gate_item *item = &g->items[i];
-		const struct finding *f = item->finding;
+	snprintf(where, sizeof where, "%s in %s", p->short_file, p->function);
+	baseline_put(next, item->fingerprint, where, amount.bytes, amount.blocks);
+}
 
-		if (item->status == GATE_OTHER || item->status == GATE_SUPPRESSED || (!item->known && !accept))
-			continue;
-		snprintf(where, sizeof where, "%s in %s", finding_place(f)->short_file, finding_place(f)->function);
-		baseline_put(&next, item->fingerprint, where, f->all.bytes, f->all.blocks);
-	}
-	for (size_t i = 0; !accept && i < next.at.n; i++) {
-		struct known *row = &next.at.at[i];
-		const struct known *before = baseline_find(&g->rules->baseline, row->fingerprint);
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-		row->bytes = row->bytes < before->bytes ? row->bytes : before->bytes;
-		row->blocks = row->blocks < before->blocks ? row->blocks : before->blocks;
+/* A row keeps its own fingerprint and text, also when another Python gives the finding other ones. */
+static void put_row(struct baseline *next, const struct gate *g, const struct known *row)
+{
+	struct amount sum = sum_of(g, row);
+
+	if (!is_used(g, row) && !is_kept(g, row))
+		return;
+	if (!is_used(g, row))
+		sum = (struct amount){ row->bytes, row->blocks };
+	else if (!g->rules->accepts)
+		sum = (struct amount){ smaller(sum.bytes, row->bytes), smaller(sum.blocks, row->blocks) };
+	baseline_put(next, row->fingerprint, row->where, sum.bytes, sum.blocks);
+}
+
+struct baseline gate_next_baseline(const struct gate *g)
+{
+	struct baseline next = { 0 };
+
+	for (size_t i = 0; i < g->rules->baseline.at.n; i++)
+		put_row(&next, g, &g->rules->baseline.at.at[i]);
+	for (size_t i = 0; g->rules->accepts && i < g->n; i++) {
+		if (g->items[i].status == GATE_NEW)
+			put_item(&next, &g->items[i]);
 	}
 	return next;
 }
@@ -187,37 +310,4 @@ char *gate_reason(const struct gate *g, char *buf, size_t cap)
 	else
 		snprintf(buf + used, cap - (size_t)used, ": %s", format_bytes(g->over_bytes).text);
 	return buf;
-}
-
-/* Whether `path` lies in `folder`: what is behind the folder's name. */
-static const char *inside(const char *path, const char *folder)
-{
-	size_t len = folder ? strlen(folder) : 0;
-
-	while (len > 1 && folder[len - 1] == '/')
-		len--;
-	return len && !strncmp(path, folder, len) && path[len] == '/' ? path + len + 1 : NULL;
-}
-
-const char *gate_path(const struct finding *f, const struct place *p, char *buf, size_t cap)
-{
-	const char *relative;
-	char here[4096];
-
-	place_path(&f->trace->places, p, buf, cap);
-	relative = inside(buf, getenv("GITHUB_WORKSPACE"));
-	if (!relative && getcwd(here, sizeof here))
-		relative = inside(buf, here);
-	if (relative)
-		memmove(buf, relative, strlen(relative) + 1);
-	return buf;
-}
-
-const char *gate_file(const struct gate_item *item, char *buf, size_t cap)
-{
-	const struct place *p = finding_place(item->finding);
-
-	if (!*p->file || *p->file == '<' || p->at.line <= 0)
-		return NULL;
-	return gate_path(item->finding, p, buf, cap);
 }

@@ -25,7 +25,7 @@ struct gate_item {
 	enum gate_status status;
 	char fingerprint[64];
 	uint64_t over_bytes;          /* what counts against the budget */
-	const struct known *known;    /* NULL: not in the baseline */
+	const struct known *known;    /* NULL: not in the baseline, or nobody asked */
 	const struct suppression *by; /* NULL: not suppressed */
 };
 
@@ -47,10 +47,13 @@ struct gate {
 	uint64_t over_bytes; /* of all that are new or worse */
 	size_t n_fixed;      /* in the baseline, and gone */
 	bool fails;
+	const struct finding_list *list;
+	bool whole;      /* all traces are: what is not found is not there */
+	char root[4096]; /* the repository's folder: gate_where.c */
 };
 
 /* Judges the findings of a list, which must outlive the gate. `rules` is borrowed; its suppressions count their use. */
-void gate_judge(struct gate *g, struct gate_rules *rules, const struct finding_list *list);
+void gate_judge(struct gate *g, struct gate_rules *rules, const struct report *r, const struct finding_list *list);
 void gate_free(struct gate *g);
 
 /* "new", "worse", "known", "suppressed", "other-verdict". */
@@ -63,16 +66,28 @@ bool gate_is_verdict(const char *name);
 /* One sentence on why it fails, or why it passes although there are findings; written into buf, which is returned. */
 char *gate_reason(const struct gate *g, char *buf, size_t cap);
 
-/* What is still there, with the smaller of both amounts; with rules.accepts also what is new or worse, as it is. */
+/* What is still there, with the smaller of both amounts; with rules.accepts also what is new or worse, as it is. Rows
+ * that this run says nothing about stay: of verdicts that are not asked for, suppressed, undecided, of damaged traces.
+ */
 struct baseline gate_next_baseline(const struct gate *g);
 
 /* What a finding is called in a line: "growth: 13.6 MiB in 6,138 blocks in Pages.get". */
 char *gate_title(const struct gate_item *item, char *buf, size_t cap);
-/* The file of a finding's line, for a repository's reader: relative to the folder where that is (GITHUB_WORKSPACE, else
- * the current one), when it lies in it; NULL: no file is known. `buf` may be used for it. */
-const char *gate_file(const struct gate_item *item, char *buf, size_t cap);
-/* The same of any frame of a finding that has a file. */
-const char *gate_path(const struct finding *f, const struct place *p, char *buf, size_t cap);
+
+/* Where a frame is for the reader of a repository; gate_where.c. */
+struct gate_where {
+	char path[4096]; /* relative to the repository's folder when it lies in it, else absolute */
+	bool inside;
+	const struct place *place;
+};
+/* Fills gate.root: the innermost folder around the current one that is a git repository, else what continuous
+ * integration says (GITHUB_WORKSPACE, CI_PROJECT_DIR), else the current one. */
+void gate_find_root(struct gate *g);
+/* False: the frame has no file with lines. */
+bool gate_where(const struct gate *g, const struct finding *f, const struct place *p, struct gate_where *ret);
+/* The line to annotate: the finding's, or when that is none of the repository's, the next outwards that is one; else
+ * the finding's. False: nothing on the stack has a file. */
+bool gate_line(const struct gate *g, const struct finding *f, struct gate_where *ret);
 
 /* gate_text.c */
 void gate_print(struct report *r, const struct gate *g);

@@ -21,19 +21,18 @@ static void put_escaped(const char *text, const char *special, FILE *f)
 	}
 }
 
-static void put_item(const struct gate_item *item, FILE *f)
+static void put_item(const struct gate *g, const struct gate_item *item, FILE *f)
 {
-	const struct place *p = finding_place(item->finding);
-	char text[4096], path[4096];
-	const char *file = gate_file(item, path, sizeof path);
+	struct gate_where where;
+	char text[4096];
 
 	fputs("::error ", f);
-	if (file) {
+	if (gate_line(g, item->finding, &where)) {
 		fputs("file=", f);
-		put_escaped(file, "%\r\n:,", f);
-		fprintf(f, ",line=%d,", p->at.line);
-		if (p->at.column >= 0)
-			fprintf(f, "col=%d,", p->at.column + 1);
+		put_escaped(where.path, "%\r\n:,", f);
+		fprintf(f, ",line=%d,", where.place->at.line);
+		if (where.place->at.column >= 0)
+			fprintf(f, "col=%d,", where.place->at.column + 1);
 	}
 	fputs("title=", f);
 	put_escaped(gate_title(item, text, sizeof text), "%\r\n:,", f);
@@ -46,6 +45,6 @@ void gate_github(const struct gate *g, FILE *f)
 {
 	for (size_t i = 0; g->fails && i < g->n; i++) {
 		if (gate_counts(g->items[i].status))
-			put_item(&g->items[i], f);
+			put_item(g, &g->items[i], f);
 	}
 }

@@ -3,12 +3,15 @@
  * gate_junit: a test suite whose tests are the findings
  *
  * A finding that fails is a failed test, one that is known, suppressed or not asked for a skipped one that says so;
- * without findings there is one test that passes, as a suite without tests looks like a mistake. Attributes are those
- * that the readers agree on (Jenkins' junit-10.xsd, GitLab, GitHub's actions).
+ * without findings there is one test that passes, as a suite without tests looks like a mistake. A test's name has no
+ * line in it, so that it keeps its history. Elements and attributes are what both schemas in use allow and demand
+ * (Jenkins' junit-10.xsd, and JUnit.xsd of Ant's task): so the line is in the failure's text only.
  */
 #include "analyzer/gate/gate.h"
 
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Text of an element or an attribute. What XML 1.0 can't hold was made printable before. */
 static void put_xml(FILE *f, const char *text)
@@ -50,6 +53,7 @@ static void put_stack(const struct finding *f, FILE *to)
 
 static void put_outcome(const struct gate *g, const struct gate_item *item, FILE *f)
 {
+	struct gate_where where;
 	char text[4096];
 
 	if (!g->fails || !gate_counts(item->status)) {
@@ -65,6 +69,10 @@ static void put_outcome(const struct gate *g, const struct gate_item *item, FILE
 	fputs("\" message=\"", f);
 	put_xml(f, gate_title(item, text, sizeof text));
 	fputs("\">", f);
+	if (gate_line(g, item->finding, &where)) {
+		put_xml(f, where.path);
+		fprintf(f, ":%d\n", where.place->at.line);
+	}
 	put_xml(f, finding_why(item->finding, text, sizeof text));
 	fputc('\n', f);
 	put_stack(item->finding, f);
@@ -74,23 +82,34 @@ static void put_outcome(const struct gate *g, const struct gate_item *item, FILE
 static void put_item(const struct gate *g, const struct gate_item *item, FILE *f)
 {
 	const struct place *p = finding_place(item->finding);
-	char where[4096], path[4096];
-	const char *file = gate_file(item, path, sizeof path);
+	char function[4096];
 
 	fputs("  <testcase classname=\"pytrace.", f);
 	put_xml(f, finding_verdict(item->finding));
 	fputs("\" name=\"", f);
-	put_xml(f, place_where(p, false, where, sizeof where));
-	fputs(" in ", f);
-	put_xml(f, place_function(p, false, where, sizeof where));
-	if (file) {
-		fputs("\" file=\"", f);
-		put_xml(f, file);
-		fprintf(f, "\" line=\"%d", p->at.line);
-	}
+	put_xml(f, *p->short_file ? p->short_file : p->module ? p->module : "?");
+	fputs(": ", f);
+	put_xml(f, place_function(p, false, function, sizeof function));
 	fputs("\" time=\"0\">\n", f);
 	put_outcome(g, item, f);
 	fputs("  </testcase>\n", f);
+}
+
+/* The attributes of the suite but for its numbers: when and where the program ran. */
+static void put_head(const struct report *r, FILE *f)
+{
+	time_t start = r->n_traces ? (time_t)(r->traces[0]->trace.front.start_real_ns / 1000000000u) : 0;
+	char host[256] = "";
+	struct tm tm;
+
+	gethostname(host, sizeof host - 1);
+	gmtime_r(&start, &tm);
+	fprintf(f,
+		" <testsuite name=\"pytrace check\" package=\"pytrace\" id=\"0\" "
+		"timestamp=\"%04d-%02d-%02dT%02d:%02d:%02d\" "
+		"hostname=\"",
+		tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	put_xml(f, *host ? host : "localhost");
 }
 
 bool gate_junit(const struct gate *g, const struct report *r, FILE *f)
@@ -101,14 +120,13 @@ bool gate_junit(const struct gate *g, const struct report *r, FILE *f)
 	for (size_t i = 0; i < r->n_traces; i++)
 		seconds += trace_duration_s(&r->traces[i]->trace);
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", f);
-	fprintf(f,
-		" <testsuite name=\"pytrace check\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" "
-		"time=\"%.3f\">\n",
+	put_head(r, f);
+	fprintf(f, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\">\n  <properties/>\n",
 		g->n ? g->n : 1, failures, g->n - failures, seconds);
 	if (!g->n)
 		fputs("  <testcase classname=\"pytrace\" name=\"no leak was found\" time=\"0\"/>\n", f);
 	for (size_t i = 0; i < g->n; i++)
 		put_item(g, &g->items[i], f);
-	fputs(" </testsuite>\n</testsuites>\n", f);
+	fputs("  <system-out/>\n  <system-err/>\n </testsuite>\n</testsuites>\n", f);
 	return !ferror(f);
 }

@@ -71,12 +71,13 @@ static json_t *uri(const char *path)
 	return json_text(text);
 }
 
-static json_t *location(const char *file, const struct place *p)
+static json_t *location(const struct gate_where *where)
 {
+	const struct place *p = where->place;
 	json_t *o = json_object(), *physical = json_object(), *artifact = json_object(), *region = json_object();
 
-	json_put(artifact, "uri", uri(file));
-	if (*file != '/')
+	json_put(artifact, "uri", uri(where->path));
+	if (where->inside)
 		json_put(artifact, "uriBaseId", json_text("SRCROOT"));
 	json_put(region, "startLine", json_integer(p->at.line));
 	if (p->at.column >= 0)
@@ -88,15 +89,11 @@ static json_t *location(const char *file, const struct place *p)
 }
 
 /* A frame with a line has a location, one without has its function's name as a message. */
-static json_t *frame_json(const struct finding *f, const struct place *p)
+static json_t *frame_json(const struct gate *g, const struct finding *f, const struct place *p)
 {
-	json_t *frame = json_object(), *at = json_object();
-	char path[4096];
+	struct gate_where where;
+	json_t *frame = json_object(), *at = gate_where(g, f, p, &where) ? location(&where) : json_object();
 
-	if (*p->file && *p->file != '<' && p->at.line > 0) {
-		json_decref(at);
-		at = location(gate_path(f, p, path, sizeof path), p);
-	}
 	json_put(at, "message", message(p->function));
 	json_put(frame, "location", at);
 	if (p->module)
@@ -104,7 +101,7 @@ static json_t *frame_json(const struct finding *f, const struct place *p)
 	return frame;
 }
 
-static json_t *stacks_json(const struct finding *f)
+static json_t *stacks_json(const struct gate *g, const struct finding *f)
 {
 	json_t *stacks = json_array(), *stack = json_object(), *frames = json_array();
 
@@ -112,7 +109,7 @@ static json_t *stacks_json(const struct finding *f)
 		const struct place *p = place_find(&f->trace->places, at);
 
 		if (p->origin != ORIGIN_INTERNAL)
-			json_add(frames, frame_json(f, p));
+			json_add(frames, frame_json(g, f, p));
 	}
 	json_put(stack, "frames", frames);
 	json_add(stacks, stack);
@@ -134,18 +131,18 @@ static json_t *result_json(const struct gate *g, const struct gate_item *item)
 	const struct finding *f = item->finding;
 	bool fails = g->fails && gate_counts(item->status);
 	json_t *o = json_object(), *locations = json_array(), *fingerprints = json_object();
-	char path[4096], why[600], text[1200], title[1000];
-	const char *file = gate_file(item, path, sizeof path);
+	char why[600], text[1200], title[1000];
+	struct gate_where where;
 
 	snprintf(text, sizeof text, "%.500s: %.600s.", gate_title(item, title, sizeof title),
 		 finding_why(f, why, sizeof why));
 	json_put(o, "ruleId", json_text(finding_verdict(f)));
 	json_put(o, "level", json_text(fails ? "error" : "note"));
 	json_put(o, "message", message(text));
-	if (file)
-		json_add(locations, location(file, finding_place(f)));
+	if (gate_line(g, f, &where))
+		json_add(locations, location(&where));
 	json_put(o, "locations", locations);
-	json_put(o, "stacks", stacks_json(f));
+	json_put(o, "stacks", stacks_json(g, f));
 	json_put(fingerprints, "pytrace/1", json_text(item->fingerprint));
 	json_put(o, "partialFingerprints", fingerprints);
 	if (g->rules->has_baseline)
