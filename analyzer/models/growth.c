@@ -14,6 +14,11 @@
  * Windows are of equal work (models/curves.h): an idle night between two requests is no evidence, and a start-up of a
  * million events does not push the ten thousand that matter into the last window.
  *
+ * Where most of the work is blocks that stay, the windows are cut by what is to be judged: a cache that fills up with
+ * random keys grows by the same in each, and the time after it is full is in none of them. There the clock is asked,
+ * too: growth must not have slowed down much in time, nor have rested for half as long as it lasted. (300 entries that
+ * come at random grew in 12 of 12 windows; in time, by 67 % in the first half and by 8 % in the second.)
+ *
  * A program that only loads data (one call makes nearly all blocks there are) grows to its end, too: no leak is
  * claimed.
  *
@@ -41,13 +46,15 @@
 #define WARM_SHARE       4                   /* the first quarter of the windows is warm-up */
 #define IDLE_NS          UINT64_C(500000000) /* a rest at the end that is worth a doubt: at least this ... */
 #define IDLE_TIMES       2                   /* ... and so many times as long as it grew */
-#define BUILDING_PERCENT 90                  /* of all work by one stack: a program that builds one thing */
-#define STEADY_PERCENT   75                  /* of the windows in which a group of many blocks must grow */
-#define STEADY_FEW       50                  /* the same for a few large blocks, which can't grow in each window */
-#define FEW_BYTES        65536               /* few blocks must be large to count */
-#define SMALL_BYTES      4096                /* less is noise: a handful of interned names, a resized table */
-#define UNDECIDED_BYTES  65536               /* doubtful growth below this is not worth a line ... */
-#define UNDECIDED_SHARE  200                 /* ... nor below this part of all that is alive */
+#define OWN_WORK_PERCENT 50    /* of all work by blocks that stay: windows of work say little, the clock is asked */
+#define SLOWING_IN_TIME  45    /* then the last half of the time must bring this much of what the first half brought */
+#define BUILDING_PERCENT 90    /* of all work by one stack: a program that builds one thing */
+#define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
+#define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
+#define FEW_BYTES        65536 /* few blocks must be large to count */
+#define SMALL_BYTES      4096  /* less is noise: a handful of interned names, a resized table */
+#define UNDECIDED_BYTES  65536 /* doubtful growth below this is not worth a line ... */
+#define UNDECIDED_SHARE  200   /* ... nor below this part of all that is alive */
 #define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
 #define LITTLE_BYTES     16384 /* together they must have grown by this ... */
 #define LITTLE_SHARE     1000  /* ... and by this part of all that is alive ... */
@@ -137,6 +144,16 @@ static void normalise(struct growth *g, const struct defs *d, const struct growt
 }
 
 /* ---- windows ---- */
+
+/* Whether most of what the program made is still there: then the work is what is to be judged. */
+static bool stays(const struct curves *c)
+{
+	uint64_t blocks = 0;
+
+	for (size_t i = 0; i < c->curves.n; i++)
+		blocks += c->working[c->curves.at[i].node] ? c->curves.at[i].blocks : 0;
+	return blocks * 100 >= c->work * OWN_WORK_PERCENT;
+}
 
 /* Slices are of equal work already, but for the last. */
 static void cut_windows(struct growth *g, const struct curves *c)
@@ -238,14 +255,46 @@ static bool is_worth_a_line(const struct growth *g, int64_t bytes)
 	return bytes >= UNDECIDED_BYTES && (uint64_t)bytes >= g->live_bytes / UNDECIDED_SHARE;
 }
 
-/* Whether nothing of it came for much longer than it grew before. */
+static uint64_t border_ns(const struct growth *g, uint32_t w) { return g->curves->slices.at[g->borders[w]].end_ns; }
+
+/* What was alive at a moment after the warm-up, between two borders by the rule of three. */
+static double bytes_at(const struct growth *g, const struct growth_group *group, uint64_t ns)
+{
+	uint32_t w = g->n_warm + 1;
+	uint64_t from, to;
+
+	while (w < g->n_windows && border_ns(g, w) < ns)
+		w++;
+	from = border_ns(g, w - 1);
+	to = border_ns(g, w);
+	if (ns >= to || to <= from)
+		return (double)group->curve_bytes[w];
+	return (double)group->curve_bytes[w - 1] + ((double)group->curve_bytes[w] - (double)group->curve_bytes[w - 1]) *
+							   (double)(ns - from) / (double)(to - from);
+}
+
+/* Whether it slowed down by the clock, from the warm-up to its newest block. */
+static bool slows_in_time(const struct growth *g, const struct growth_group *group)
+{
+	uint64_t from_ns = group->evidence.warm_ns, to_ns = group->last_ns;
+	double from, middle, to;
+
+	if (!g->own_work || to_ns <= from_ns)
+		return false;
+	from = bytes_at(g, group, from_ns);
+	middle = bytes_at(g, group, from_ns + (to_ns - from_ns) / 2);
+	to = bytes_at(g, group, to_ns);
+	return (to - middle) * 100 < (middle - from) * SLOWING_IN_TIME;
+}
+
+/* Whether nothing of it came for much longer than it grew before; or, when it was the work, for half as long. */
 static bool has_stopped(const struct growth *g, const struct growth_group *group)
 {
 	uint64_t end_ns = g->curves->end_ns, from_ns = group->evidence.warm_ns;
 	uint64_t grew_ns = group->last_ns > from_ns ? group->last_ns - from_ns : 0;
 	uint64_t rest_ns = end_ns > group->last_ns ? end_ns - group->last_ns : 0;
 
-	return rest_ns > IDLE_NS && rest_ns / IDLE_TIMES > grew_ns;
+	return rest_ns > IDLE_NS && (g->own_work ? rest_ns * IDLE_TIMES > grew_ns : rest_ns / IDLE_TIMES > grew_ns);
 }
 
 static void judge(const struct growth *g, struct growth_group *group)
@@ -265,6 +314,8 @@ static void judge(const struct growth *g, struct growth_group *group)
 	group->doubt = doubt_of(&group->evidence);
 	if (group->doubt == GROWTH_NO_DOUBT && importing)
 		group->doubt = GROWTH_IMPORTING;
+	if (group->doubt == GROWTH_NO_DOUBT && slows_in_time(g, group))
+		group->doubt = GROWTH_SLOWING;
 	if (group->doubt == GROWTH_NO_DOUBT && is_building(g, group))
 		group->doubt = GROWTH_BUILDING;
 	if (group->doubt == GROWTH_NO_DOUBT && has_stopped(g, group))
@@ -454,6 +505,7 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 		g->live_blocks += c->curves.at[i].blocks;
 	}
 	cut_windows(g, c);
+	g->own_work = stays(c);
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);
 	sort_groups(g);
