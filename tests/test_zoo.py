@@ -7,17 +7,29 @@ import re
 import harness
 import zoo
 
-# What is known to be wrong: {program: (interpreters as a pattern of labels, why)}.
+# What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
 AT_EXIT = 'what atexit functions give back counts as given back in time'
 TWICE = 'what one container holds is told in two findings'
 BOUND = 'a cache has a bound that this run does not reach'
 WAITS = 'free-threaded: dead functions and classes wait for the collector'
+AT_EXIT = 'what one call and the constructor below it make is told twice'
+TWICE = 'what one container holds is told in two findings'
+LATER = 'there is no such verdict yet'
+WORST = 'the line with most bytes is blamed, not the one whose bytes grew'
+FREE = 'dicts that the collector does not track may be on a free list'
 KNOWN = {
+    'native-unreachable': ('3', LATER),
+    'fragmentation': ('3', LATER),
     'leaking/atexit_per_request': ('3', AT_EXIT),
     'leaking/finalize_holds_its_object': ('3', AT_EXIT),
     'leaking/context_chain': ('3', TWICE),
     'leaking/defaultdict_reads': ('3', TWICE),
-    'leaking/threshold_zero': ('3', 'the line of a cell, made before its function has a line, is that of the call'),
+    'leaking/generated_code_lines': ('3', WORST),
+    'leaking/callbacks_of_a_future': ('3', WORST),
+    'leaking/error_path_of_c': ('3', FREE),
+    'leaking/generators_suspended': ('3', TWICE),
+    'leaking/buffer_not_released': ('3.1[3-9]', FREE),
+    'leaking/types_of_instances': ('3', 'types that C code forgets pass for growth'),
     'leaking/pickler_memo': ('3.([89]|1[0-2])', 'what the memo of a pickler holds, which the collector is not shown, passes for lost'),
     'leaking/log_handler_per_request': ('3.1[3-9]', 'undecided: it grew in a part of the windows only'),
     'healthy/lru_never_full': ('3', BOUND),
@@ -35,10 +47,11 @@ KNOWN = {
 @harness.cases(*['%s/%s' % (p.kind, p.name) for p in zoo.programs()])
 @harness.spread(1)
 def test_zoo(python, tmp, case):
-    pattern, why = KNOWN.get(case, ('$', ''))
+    program = zoo.Program(*case.split('/'))
+    pattern, why = KNOWN.get(case) or KNOWN.get(program.verdict) or ('$', '')
     if re.match(pattern, python.label):
         raise harness.Skip('known to be wrong: ' + why)
-    status, said = zoo.run(python, zoo.Program(*case.split('/')), tmp)
+    status, said = zoo.run(python, program, tmp)
     assert status == 'right', '%s: %s' % (status, said)
 
 
@@ -74,5 +87,6 @@ def test_the_zoo_is_whole():
     kinds = {}
     for program in zoo.programs():
         kinds[program.verdict] = kinds.get(program.verdict, 0) + 1
-    assert kinds['healthy'] >= 30 and sum(kinds.values()) - kinds['healthy'] >= 25, kinds
-    assert not set(KNOWN) - {'%s/%s' % (p.kind, p.name) for p in zoo.programs()}, KNOWN
+    assert kinds['healthy'] >= 30 and sum(kinds.values()) - kinds['healthy'] >= 40, kinds
+    assert min(kinds.values()) >= 5 and len(kinds) == 7, kinds
+    assert not set(KNOWN) - set(kinds) - {'%s/%s' % (p.kind, p.name) for p in zoo.programs()}, KNOWN

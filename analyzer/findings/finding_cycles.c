@@ -44,7 +44,7 @@ static void list_curves(struct making *m)
 /* Takes a block out of the curve of its stack, if that still has as much. */
 static uint32_t claim(struct making *m, const struct cycle_block *b)
 {
-	uint32_t at = map_find(&m->curve_of, curve_key(b->node, b->layer));
+	uint32_t at = map_find(&m->curve_of, curve_key(b->maker, b->layer));
 	struct amount *claimed = at == MAP_NONE ? NULL : &m->r->claimed[at];
 
 	if (!claimed || m->t->growth.group_of[at] == MAP_NONE ||
@@ -147,6 +147,7 @@ static void add_block(struct making *m, struct finding *f, const struct cycle_bl
 	const struct curve *curve = &m->t->curves.curves.at[at];
 	const struct growth_group *group = &g->groups.at[g->group_of[at]];
 	const struct amount one = { b->bytes, 1 };
+	node_id node = b->node == NODE_UNKNOWN ? f->sum.node : b->node;
 
 	f->sum.bytes += b->bytes;
 	f->sum.blocks++;
@@ -154,8 +155,8 @@ static void add_block(struct making *m, struct finding *f, const struct cycle_bl
 	f->sum.layers |= (uint16_t)(1 << curve->layer);
 	f->sum.first_ns = curve->first_ns < f->sum.first_ns ? curve->first_ns : f->sum.first_ns;
 	f->sum.last_ns = curve->last_ns > f->sum.last_ns ? curve->last_ns : f->sum.last_ns;
-	finding_add_part(&f->own_parts, &f->n_own_parts, place_find(&m->t->places, place_blame(&m->t->places, b->node)),
-			 b->node, &one);
+	finding_add_part(&f->own_parts, &f->n_own_parts, place_find(&m->t->places, place_blame(&m->t->places, node)),
+			 node, &one);
 	if (group->verdict != GROWTH_FOUND || group->evidence.grown_bytes <= f->sum.evidence.grown_bytes)
 		return;
 	f->sum.evidence = group->evidence; /* that it grows is known, too */

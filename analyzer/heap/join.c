@@ -56,6 +56,7 @@ static void join_object(struct join *j, object_id o, const struct live_block *b)
 		rebirths_find(j->rebirths ? j->rebirths : &j->noted, j->heap->address[o], b->number);
 
 	j->n_reborn += reborn != NULL;
+	j->maker[o] = b->node;
 	j->node[o] = reborn ? reborn->node : b->node;
 	j->born_ns[o] = reborn ? reborn->ns : b->first_ns;
 	j->number[o] = reborn ? reborn->number : b->number;
@@ -132,11 +133,12 @@ void join_init(struct join *j, struct heap *h)
 {
 	*j = (struct join){ .heap = h, .model = { .self = j, .changes = on_changes, .event = on_event } };
 	j->node = mem_alloc(h->n * sizeof *j->node);
+	j->maker = mem_alloc(h->n * sizeof *j->maker);
 	j->born_ns = mem_zero(h->n, sizeof *j->born_ns);
 	j->number = mem_zero(h->n, sizeof *j->number);
 	j->bytes = mem_alloc(h->n * sizeof *j->bytes);
 	for (object_id o = 0; o < h->n; o++)
-		j->node[o] = NODE_UNKNOWN;
+		j->node[o] = j->maker[o] = NODE_UNKNOWN;
 	memcpy(j->bytes, h->bytes, h->n * sizeof *j->bytes);
 	list_befores(j);
 }
@@ -144,6 +146,7 @@ void join_init(struct join *j, struct heap *h)
 void join_free(struct join *j)
 {
 	free(j->node);
+	free(j->maker);
 	free(j->born_ns);
 	free(j->number);
 	free(j->bytes);

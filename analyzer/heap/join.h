@@ -6,7 +6,7 @@
  * the one that starts at its address less its type's before_bytes. A raw pointer that leads to the start of a live
  *        block which is no object, and that only one object claims, makes that block the object's: a list's items, a
  *        dict's table. Chains of these are not followed.
- * Size:  28 bytes an object, 32 a buffer.
+ * Size:  32 bytes an object, 32 a buffer.
  *
  *     join_init(&j, &heap);
  *     replay_run(t, &options, (struct model *const[]){ &j.model }, 1, &counts);
@@ -33,6 +33,8 @@ struct join {
 
 	/* by object; no block was found: NODE_UNKNOWN, 0, 0, and the object's own bytes */
 	node_id *node;
+	node_id *maker;    /* what made the block: another than .node where an earlier object lay in it (made.h,
+			      rebirths.h) */
 	uint64_t *born_ns; /* the first of its chain of reallocs */
 	uint64_t *number;  /* of its allocation, from 1 */
 	uint64_t *bytes;   /* of its block and its buffers */

@@ -84,7 +84,8 @@ struct cycle_collection {
 /* What garbage of the last snapshot lies in: for reports on blocks. */
 struct cycle_block {
 	uint64_t address, bytes;
-	node_id node;
+	node_id node;  /* that made what lies in it; NODE_UNKNOWN */
+	node_id maker; /* that made the block: the replay counts it there */
 	uint32_t row;  /* of what it is part of, or below */
 	uint8_t layer; /* enum pt_layer */
 	bool object;   /* false: a buffer of an object */

@@ -341,15 +341,17 @@ static void take_blocks(struct fate *f)
 		*array_push(&c->blocks) = (struct cycle_block){ .address = b->address,
 								.bytes = b->bytes,
 								.node = b->node,
+								.maker = b->node,
 								.row = f->row_of[s->group_of[b->owner]],
 								.layer = b->layer };
 	}
 	for (object_id o = 0; o < s->heap.n; o++) {
-		if (s->group_of[o] == CYCLES_NO_GROUP || s->join.node[o] == NODE_UNKNOWN)
+		if (s->group_of[o] == CYCLES_NO_GROUP || s->join.maker[o] == NODE_UNKNOWN)
 			continue;
 		*array_push(&c->blocks) = (struct cycle_block){ .address = heap_block(&s->heap, o),
 								.bytes = s->join.bytes[o] - buffers[o],
 								.node = s->join.node[o],
+								.maker = s->join.maker[o],
 								.row = f->row_of[s->group_of[o]],
 								.layer = PT_LAYER_OBJECT,
 								.object = true };

@@ -3,6 +3,7 @@
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define FOREIGN_LEAST (UINT64_C(256) << 10) /* bytes of cycles that no line of the user's made */
 
@@ -48,19 +49,41 @@ static int distance(const struct remains *r, node_id node)
 	return origin == ORIGIN_USER ? 0 : origin == ORIGIN_PACKAGE ? 1 : 2;
 }
 
+/* How little a type says of what the cycle is about. A cell is made before the first line of its function: its own line
+ * is that of the call. */
+static int plainness(const char *type)
+{
+	static const char *const plain[] = { "cell", "tuple", "method", "frame", "traceback" };
+
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		if (!strcmp(type, plain[i]))
+			return 1;
+	return 0;
+}
+
+static bool is_better(const struct remains *r, const struct cycle_member *m, const struct cycle_member *than)
+{
+	int a = distance(r, m->node), b = distance(r, than->node);
+
+	if (a != b)
+		return a < b;
+	return plainness(strings_text(&r->cycles.strings, m->type)) <
+	       plainness(strings_text(&r->cycles.strings, than->type));
+}
+
 node_id remains_node(const struct remains *r, const struct cycle_shown *shown)
 {
-	node_id best = NODE_UNKNOWN;
+	const struct cycle_member *best = NULL;
 
 	for (uint32_t i = 0; i < shown->row->n_members; i++) {
 		const struct cycle_member *m = &r->cycles.members.at[shown->row->first_member + i];
 
 		if (m->node == NODE_UNKNOWN || m->is_dict)
 			continue;
-		if (best == NODE_UNKNOWN || distance(r, m->node) < distance(r, best))
-			best = m->node;
+		if (!best || is_better(r, m, best))
+			best = m;
 	}
-	return best;
+	return best ? best->node : NODE_UNKNOWN;
 }
 
 /* Made while a module was imported, by code that is not the user's: classes of libraries, and what they leave. */

@@ -40,5 +40,6 @@ void remains_free(struct remains *r);
 /* Of one row of r->list. `growing`: most of its blocks are of stacks that were found to grow. */
 enum remains_reason remains_judge(const struct remains *r, const struct cycle_shown *shown, bool growing);
 
-/* The frame to look at: of the members the first whose code is the user's; NODE_UNKNOWN when nothing is known. */
+/* The frame to look at: of the members the first whose code is the user's, rather not a cell or tuple; NODE_UNKNOWN
+ * when nothing is known. */
 node_id remains_node(const struct remains *r, const struct cycle_shown *shown);

@@ -10,7 +10,7 @@ The docstring of a leaking program says what is true of it, a line each:
     objects: 1500                     of garbage that stays, or with a surplus of references; or "at least N"
     c: _name.c                        built beside the program: an extension if it includes Python.h, else a library for ctypes
     snapshot: exit,every=200ms        PYTRACE_SNAPSHOT of the run, where the default (exit) cannot decide
-    needs: gil                        or "3.9" (or later), or a module: other interpreters are skipped, with that reason
+    needs: gil                        or "3.9" (or later), "<3.10", or a module: other interpreters are skipped, with that reason
 
 A report is right when it has one finding, with that verdict, blamed on that line. A healthy program must have no finding at all.
 """
@@ -42,7 +42,7 @@ class Program:
 
 def marked(path):
     with open(path, encoding='utf-8') as f:
-        return [n for n, line in enumerate(f, 1) if line.rstrip().endswith(('# leak', '/* leak */'))]
+        return [n for n, line in enumerate(f, 1) if line.rstrip().endswith('# leak') or '/* leak */' in line]
 
 
 def programs(kinds=KINDS):
@@ -111,8 +111,9 @@ def judge(program, doc):
 
 def skip_if_it_cannot(program, python):
     for need in program.says.get('needs', '').split():
-        has = not python.free_threaded if need == 'gil' else python.minor >= tuple(map(int, need.split('.'))) if need[0].isdigit() \
-            else python.has(need)
+        version = tuple(map(int, need.lstrip('<').split('.'))) if need.lstrip('<')[0].isdigit() else None
+        has = not python.free_threaded if need == 'gil' else python.has(need) if not version else \
+            python.minor < version if need[0] == '<' else python.minor >= version
         if not has:
             raise harness.Skip('needs ' + need)
 

@@ -257,8 +257,8 @@ void heap_fields_kind(struct heap_type *t)
 	t->is_module = t->exact && !strcmp(name, "module");
 	t->is_function = t->exact && !strcmp(name, "function");
 	t->is_task = !strcmp(name, "_asyncio.Task");
-	t->may_scan = t->kind == KIND_OTHER && !t->is_function && !(t->flags & (FLAG_INT | FLAG_STR | FLAG_BYTES)) &&
-		      !borrows(t);
+	t->may_scan = (t->kind == KIND_OTHER || t->kind == KIND_DEQUE) && !t->is_function &&
+		      !(t->flags & (FLAG_INT | FLAG_STR | FLAG_BYTES)) && !borrows(t);
 }
 
 /* ---- fields ---- */

@@ -197,6 +197,8 @@ unsigned heap_record_scan(const char *object, const struct heap_type *t, const c
 
 	if (values && heap_record_may_own(values))
 		raw[n++] = heap_record_values(values);
+	if (t->kind == KIND_LIST && heap_record_may_own(heap_word(object, py_layout.list_items)))
+		raw[n++] = heap_word(object, py_layout.list_items) - (py_layout.free_threaded ? 8 : 0);
 	if (!t->may_scan || heap.named.n > WIDE)
 		return n;
 	for (unsigned at = heap_head(); at + 8 <= t->basic && n < HEAP_RAW_MAX; at += 8) {

@@ -11,8 +11,8 @@ gc.set_threshold(0)
 def handler(number):
     values = list(range(10))
 
-    def retry():
-        return retry, values  # leak
+    def retry():  # leak
+        return retry, values
     return number
 
 

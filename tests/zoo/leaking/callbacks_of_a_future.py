@@ -1,0 +1,20 @@
+"""Each request adds a callback to the future of the shutdown, which is done at the end only (as aiohttp #1656, asyncio.shield).
+
+verdict: growth
+"""
+import asyncio
+
+
+async def request(stop, number):
+    state = {"number": number, "rows": list(range(20))}  # leak
+    stop.add_done_callback(lambda future: state.clear())
+    await asyncio.sleep(0.001)
+
+
+async def main():
+    for number in range(1500):
+        await request(stop, number)
+
+loop = asyncio.new_event_loop()
+stop = loop.create_future()
+loop.run_until_complete(main())
