@@ -139,3 +139,17 @@ def test_two_leaks_in_one_file(python, tmp):
     assert found and {f['verdict'] for f in found} == {'growth'}, found
     assert len({f['fingerprint'] for f in found}) == (len(lines) if python.version >= (3, 11) else 1), [
         (f['blame'], f['fingerprint']) for f in found]
+
+
+@harness.spread(3)
+def test_comprehension_in_a_module(python, tmp):
+    """Where nothing but a comprehension and its module stand on the stack, these have a fingerprint, too, and the same one."""
+    seen = []
+    for n, text in enumerate(('kept = []\nfor n in range(4000):\n    kept.append([o for o in [n * 1000] * 20])\n',
+                              'kept = []\nfor n in range(4000):\n    more = [n * 1000] * 20\n    kept.append(list(more))\n')):
+        path = os.path.join(tmp, 'app.py')
+        with open(path, 'w') as f:
+            f.write(text)
+        done = harness.run_traced([python.path, '-B', path], tmp).check()
+        seen += [f['fingerprint'] for f in harness.report('leaks', done.trace)['findings'][:1]]
+    assert len(seen) == 2 and seen[0] == seen[1] and not seen[0].endswith('0' * 8), seen

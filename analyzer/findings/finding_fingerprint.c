@@ -59,13 +59,13 @@ static bool is_comprehension(const char *name)
 	return !strcmp(name, "<listcomp>") || !strcmp(name, "<setcomp>") || !strcmp(name, "<dictcomp>");
 }
 
-static void add_python(struct print *p, const struct place *place, bool innermost)
+static void add_python(struct print *p, const struct place *place)
 {
 	const char *file = path_name(place->file), *dot = strrchr(place->function, '.');
 	const char *name = dot ? dot + 1 : place->function;
 	uint64_t of_file = hash_of(file, strlen(file));
 
-	if (is_comprehension(name) || (!innermost && !strcmp(name, "<module>")))
+	if (is_comprehension(name) || (p->n && !strcmp(name, "<module>")))
 		return;
 	add_function(p, of_file ^ pt_xxh3(name, strlen(name)),
 		     of_file ^ pt_xxh3(place->function, strlen(place->function)));
@@ -110,7 +110,7 @@ static void add_node(struct print *p, const struct finding *f, node_id node)
 	if (place->module)
 		add_native(p, place);
 	else if (place->origin != ORIGIN_NONE)
-		add_python(p, place, node == f->blame);
+		add_python(p, place);
 }
 
 /* Of a finding on references to objects that no stack made, the type is all that is known. */
