@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Growth is judged where the program ended, over windows of work or over marks, and says who keeps it."""
+import json
 import os
 import textwrap
 
@@ -119,3 +120,152 @@ def test_a_forked_worker_has_an_end_of_its_own(python, tmp):
     ''')
     doc = harness.report('leaks', done.check().trace_of(int(done.out)))
     assert blamed(doc, path) == marked(path)
+
+
+# ---- marks ----
+
+# Each request keeps one block of a size that the program tells, and does work that leaves nothing.
+MARKED = '''
+    import sys, threading
+    import libpytrace
+
+    head = None
+
+    class Link(object):
+        __slots__ = ('next', 'data')
+
+    def keep(size):
+        global head
+        link = Link()
+        link.next, link.data = head, None
+        head = link
+        link.data = bytes(size)  # leak
+
+    def request(number, size):
+        libpytrace.mark('request %d' % number)
+        keep(size)
+        return sum(len(str(i)) for i in range(20))
+
+    def serve(n, size):
+        for number in range(n):
+            request(number, size)
+'''
+MARKED_CASES = {
+    'many': ('serve(5000, 991)', 991),
+    'few': ('serve(40, 9991)', 9991),
+    'regions': ('for i in range(300):\n        with libpytrace.region("job"): keep(991)', 991),
+    'threads': ('lock = threading.Lock()\n'
+                '    def locked():\n'
+                '        for i in range(200):\n'
+                '            with lock: request(i, 991)\n'
+                '    threads = [threading.Thread(target=locked) for _ in range(4)]\n'
+                '    for t in threads: t.start()\n'
+                '    for t in threads: t.join()', 991),
+}
+
+
+@harness.cases(*sorted(MARKED_CASES))
+@harness.spread(3)
+def test_a_mark_brings_exactly_so_much(python, tmp, case):
+    """Growth over marks is exact: bytes and blocks of each, whatever the numbers in the labels."""
+    calls, size = MARKED_CASES[case]
+    path, done = trace(python, tmp, MARKED + '\n    %s\n    print(sys.getsizeof(bytes(%d)))\n' % (calls, size))
+    told = int(done.check().out)
+    doc = harness.report('leaks', done.trace)
+    assert blamed(doc, path) == marked(path), [(f['blame'], f['bytes']) for f in doc['findings']]
+    found = doc['findings'][0]
+    per_mark = found['growth']['per_mark']
+    assert per_mark['exact']['bytes'] in (told, told + linked(done.trace)), (per_mark, told)
+    assert per_mark['exact']['blocks'] == 1 or per_mark['exact']['bytes'] != told
+    assert per_mark['label'] == ('job' if case == 'regions' else 'request #')
+    assert per_mark['kind'] == ('region' if case == 'regions' else 'mark')
+    assert per_mark['marks'] + per_mark['warmup'] <= {'many': 5000, 'few': 40, 'regions': 300, 'threads': 800}[case]
+    assert 4 * per_mark['marks'] >= 2 * (per_mark['marks'] + per_mark['warmup'])
+    assert "per %s '%s'" % (per_mark['kind'], per_mark['label']) in found['why'], found['why']
+    assert '{:,} bytes'.format(told) in found['why'] or '{:,} '.format(per_mark['exact']['bytes']) in found['why'], found['why']
+
+
+def linked(trace):
+    """Bytes of a link, as the report has them."""
+    rows = harness.report('sites', '--top', '0', trace)['rows']
+    row = [r for r in rows if r['site']['function'] == 'keep' and 'Link' in open(r['site']['file']).read().splitlines()[r['site']['line'] - 1]]
+    return row[0]['bytes'] // row[0]['blocks'] if row else 0
+
+
+def check(trace, *args):
+    done = harness.pytrace('check', '--json', *(args + (trace,)), status=None)
+    return done.returncode, json.loads(done.out) if done.returncode in (0, 1) else done.err
+
+
+@harness.spread(2)
+def test_budget_per_mark(python, tmp):
+    """The total growth of the process per mark is held against the budget; the worst lines are named."""
+    path, done = trace(python, tmp, MARKED + '    serve(1000, 991)\n')
+    status, doc = check(done.check().trace, '--budget-per-mark', '1000')
+    assert (status, doc['verdict']) == (1, 'fail'), doc['reasons']
+    assert 1024 < doc['per_mark']['bytes'] < 1200 and doc['per_mark']['budget_bytes'] == 1000, doc['per_mark']
+    assert doc['per_mark']['lines'][0]['blame']['line'] == marked(path)[0]
+    assert "bytes per mark 'request #'" in doc['reasons'][0]
+    status, doc = check(done.trace, '--budget-per-mark', '1200')
+    assert (status, doc['verdict']) == (0, 'pass') and [f['status'] for f in doc['findings']] == ['within-budget'], doc
+    # A warm-up that is asked for is kept, and windows stay equal.
+    status, doc = check(done.trace, '--budget-per-mark', '1200', '--warmup', '600')
+    assert 600 <= doc['per_mark']['warmup'] < 640 and doc['per_mark']['marks'] + doc['per_mark']['warmup'] == 1000
+    # One that takes it all leaves nothing to judge: that is an error, and no pass.
+    status, error = check(done.trace, '--budget-per-mark', '1200', '--warmup', '1000')
+    assert status == 2 and 'libpytrace.mark' in error
+
+
+@harness.spread(2)
+def test_a_budget_without_marks_is_an_error(python, tmp):
+    path, done = trace(python, tmp, MARKED + '    for i in range(1000): keep(991)\n')
+    assert check(done.check().trace, '--budget-per-mark', '1K')[0] == 2
+    assert harness.report('leaks', done.trace)['findings'][0]['growth']['per_mark'] is None
+
+
+@harness.spread(2)
+def test_marks_of_a_corner_measure_nothing(python, tmp):
+    """A label that comes up at the start only says nothing of the leak that goes on after it."""
+    path, done = trace(python, tmp, MARKED + '''
+    for i in range(10):
+        libpytrace.mark('set-up')
+    for i in range(2000):
+        request_of_another_kind = [str(j) for j in range(10)]
+        keep(991)
+''')
+    doc = harness.report('leaks', done.check().trace)
+    assert blamed(doc, path) == marked(path)
+    assert doc['findings'][0]['growth']['per_mark'] is None
+
+
+@harness.spread(2)
+def test_workers_have_marks_of_their_own(python, tmp):
+    path, done = trace(python, tmp, MARKED + '''
+    import os
+    pids = []
+    for worker in range(2):
+        pid = os.fork()
+        if not pid:
+            serve(300 * (worker + 1), 991)
+            os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    print(sys.getsizeof(bytes(991)))
+''')
+    told = int(done.check().out)
+    doc = harness.report('leaks', *done.traces)
+    assert blamed(doc, path) == marked(path)
+    assert len(doc['findings'][0]['pids']) == 2
+    assert doc['findings'][0]['growth']['per_mark']['exact']['bytes'] >= told
+
+
+@harness.spread(2)
+def test_warm_up_in_windows(python, tmp):
+    """Without marks the warm-up is so many of 16 windows."""
+    path, done = trace(python, tmp, MARKED + '    for i in range(3000): keep(991); str(i)\n')
+    trace_ = done.check().trace
+    windows = [harness.report('leaks', *(more + [trace_]))['findings'][0]['evidence']['windows']
+               for more in ([], ['--warmup', '4'], ['--warmup', '8'])]
+    assert windows == [12, 12, 8], windows
+    assert not harness.report('leaks', '--warmup', '14', trace_)['findings']

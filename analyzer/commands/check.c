@@ -11,6 +11,7 @@
 
 struct check_options {
 	const char *verdicts, *baseline, *suppressions, *junit, *sarif;
+	const char *mark_budget;
 	uint64_t budget, tolerance;
 	bool update, accept, github;
 };
@@ -52,6 +53,9 @@ static int read_rules(struct gate_rules *rules, const struct check_options *own)
 		return wrong("--update-baseline and --accept need --baseline FILE", "");
 	if (look_at_verdicts(own->verdicts))
 		return EXIT_USAGE;
+	rules->by_mark = own->mark_budget;
+	if (own->mark_budget && !options_size(own->mark_budget, &rules->mark_budget_bytes))
+		return wrong("--budget-per-mark needs a size: ", own->mark_budget);
 	if ((own->suppressions && suppressions_read(&rules->suppressions, own->suppressions, &fault)) ||
 	    (own->baseline && baseline_read(&rules->baseline, own->baseline, &absent, &fault))) {
 		fault_print(&fault, stderr);
@@ -125,8 +129,13 @@ static int judge(struct report *r, struct gate_rules *rules, const struct check_
 {
 	struct finding_list list;
 	struct gate gate;
+	struct gate_marks marks;
 	bool fails, written;
 
+	if (rules->by_mark && !gate_weigh_marks(&marks, r))
+		return wrong("--budget-per-mark: no label was set often enough, and over most of the run, to judge by "
+			     "(libpytrace.mark, 8 times or more after the warm-up)",
+			     "");
 	finding_list_init(&list, r);
 	gate_judge(&gate, rules, r, &list);
 	if (r->json)
@@ -165,6 +174,8 @@ static int run(int argc, char **argv)
 static const struct option_row rows[] = {
 	{ 0, "budget", OPTION_SIZE, offsetof(struct check_options, budget), "BYTES",
 	  "pass as long as new findings hold no more than this in all (0)" },
+	{ 0, "budget-per-mark", OPTION_TEXT, offsetof(struct check_options, mark_budget), "BYTES",
+	  "what each mark of the program (libpytrace.mark) may leave behind, after the warm-up" },
 	{ 0, "verdicts", OPTION_TEXT, offsetof(struct check_options, verdicts), "LIST",
 	  "only these fail: growth, cycle-garbage, cycle-uncollectable, reference-leak, ... with commas" },
 	{ 0, "baseline", OPTION_TEXT, offsetof(struct check_options, baseline), "FILE",
@@ -188,6 +199,7 @@ static const struct option_example examples[] = {
 	{ "check app.71.pytrace", "exit code 1 when there is a leak" },
 	{ "check --baseline leaks.json --update-baseline app.*.pytrace", "known leaks pass, and become fewer" },
 	{ "check --suppressions leaks.supp --junit leaks.xml app.*.pytrace", "for Jenkins, GitLab" },
+	{ "check --budget-per-mark 100 --warmup 50 app.71.pytrace", "for a service that marks its requests" },
 	{ "check --github --sarif leaks.sarif app.*.pytrace", "annotates the lines of a pull request" },
 	{ 0 },
 };
@@ -205,6 +217,10 @@ const struct command command_check = {
 				"project knows of, with their bytes. They pass while they do not hold more than that "
 				"and the tolerance. --update-baseline takes out what was mended, and never puts in what "
 				"is new, but for the first time, when there is no file; --accept does.\n\n"
+				"With --budget-per-mark growth is judged by what a mark of the program leaves behind: "
+				"all that was alive at the last mark, less what was alive after the warm-up, over the "
+				"marks in between, of the worst process. Within the budget no growth fails, beyond it "
+				"the lines that grew most are named. A trace without marks is an error.\n\n"
 				"A suppression matches the function, file or module of any frame (leak:), the type "
 				"(type:) or both verdict and frame (verdict:growth serve). A pattern may lie "
 				"anywhere in the text; * stands for any text, ^ and $ tie it to the ends. Those of no "
@@ -213,7 +229,7 @@ const struct command command_check = {
 				"files' names: the same on other machines, in other folders, after edits elsewhere.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,
+			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS | OPTIONS_WARMUP,
 		},
 	.run = run,
 };

@@ -233,7 +233,7 @@ const struct command command_leaks = {
 				"tables or not.",
 			.rows = rows,
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS,
+			.groups = OPTIONS_REPORT | OPTIONS_FULL | OPTIONS_STACKS | OPTIONS_WARMUP,
 		},
 	.run = run,
 };

@@ -491,7 +491,7 @@ const struct command command_summary = {
 				   "the moment before the interpreter takes itself down. A site is the innermost "
 				   "frame of the program's own: 'pytrace sites --help' says it in full.",
 			.examples = examples,
-			.groups = OPTIONS_REPORT | OPTIONS_SYMBOLS,
+			.groups = OPTIONS_REPORT | OPTIONS_SYMBOLS | OPTIONS_WARMUP,
 		},
 	.run = run,
 };

@@ -17,6 +17,7 @@ static const struct {
 	[GATE_KNOWN] = { "known", false },
 	[GATE_SUPPRESSED] = { "suppressed", false },
 	[GATE_OTHER] = { "other-verdict", false },
+	[GATE_WITHIN] = { "within-budget", false },
 };
 
 static const char *const verdicts[] = {
@@ -135,6 +136,8 @@ static void look_up(struct gate *g, struct gate_item *item, struct gate_rules *r
 	item->by = suppressions_find(&rules->suppressions, item->finding);
 	item->status = item->by ? GATE_SUPPRESSED : GATE_NEW;
 	item->known = item->by ? NULL : row_of(g, item->fingerprint);
+	if (!item->by && rules->by_mark && !g->over_mark && !strcmp(finding_verdict(item->finding), "growth"))
+		item->status = GATE_WITHIN;
 }
 
 /* Of a row that got worse the difference counts, once. */
@@ -199,7 +202,7 @@ static void judge_items(struct gate *g, struct gate_rules *rules)
 	for (size_t i = 0; i < g->n; i++) {
 		struct gate_item *item = &g->items[i];
 
-		if (item->known)
+		if (item->known && item->status != GATE_WITHIN)
 			item->status = is_worse(g, item) ? GATE_WORSE : GATE_KNOWN;
 		item->over_bytes = counted_bytes(g, item);
 		g->over_bytes += item->over_bytes;
@@ -213,6 +216,8 @@ void gate_judge(struct gate *g, struct gate_rules *rules, const struct report *r
 
 	*g = (struct gate){ .rules = rules, .n = list->n_found, .list = list, .whole = are_whole(r) };
 	gate_find_root(g);
+	if (rules->by_mark && gate_weigh_marks(&g->marks, r))
+		g->over_mark = g->marks.bytes > (double)rules->mark_budget_bytes;
 	g->items = mem_zero(g->n + 1, sizeof *g->items);
 	for (size_t i = 0; i < g->n; i++) {
 		g->items[i].finding = &list->at[i];
@@ -226,6 +231,7 @@ void gate_judge(struct gate *g, struct gate_rules *rules, const struct report *r
 	}
 	n_over = g->by_status[GATE_NEW] + g->by_status[GATE_WORSE];
 	g->fails = !rules->accepts && n_over && (g->over_bytes > rules->budget_bytes || !rules->budget_bytes);
+	g->fails |= !rules->accepts && g->over_mark;
 }
 
 void gate_free(struct gate *g)
@@ -288,14 +294,15 @@ char *gate_title(const struct gate_item *item, char *buf, size_t cap)
 	return buf;
 }
 
-char *gate_reason(const struct gate *g, char *buf, size_t cap)
+static char *findings_reason(const struct gate *g, char *buf, size_t cap)
 {
 	size_t new = g->by_status[GATE_NEW], worse = g->by_status[GATE_WORSE];
 	int used;
 
 	if (!new && !worse) {
 		snprintf(buf, cap, "%s",
-			 g->n ? "every finding is known, suppressed or not asked for" : "no leak was found");
+			 g->n ? "every finding is known, suppressed, within the budget or not asked for"
+			      : "no leak was found");
 		return buf;
 	}
 	used = snprintf(buf, cap, "%s", new ? format_plural(new, "new finding", "new findings").text : "");
@@ -310,4 +317,10 @@ char *gate_reason(const struct gate *g, char *buf, size_t cap)
 	else
 		snprintf(buf + used, cap - (size_t)used, ": %s", format_bytes(g->over_bytes).text);
 	return buf;
+}
+
+char *gate_reason(const struct gate *g, char *buf, size_t cap)
+{
+	return g->over_mark ? gate_marks_text(&g->marks, g->rules->mark_budget_bytes, buf, cap)
+			    : findings_reason(g, buf, cap);
 }

@@ -16,7 +16,8 @@ enum gate_status {
 	GATE_WORSE, /* known, but it holds more than the baseline and the tolerance allow: fails */
 	GATE_KNOWN, /* in the baseline, and not worse */
 	GATE_SUPPRESSED,
-	GATE_OTHER, /* of a verdict that is not asked for */
+	GATE_OTHER,  /* of a verdict that is not asked for */
+	GATE_WITHIN, /* growth, and the budget per mark, which is kept, allows for it */
 	GATE_STATUSES,
 };
 
@@ -29,10 +30,26 @@ struct gate_item {
 	const struct suppression *by; /* NULL: not suppressed */
 };
 
+enum { GATE_LINES = 5 };
+
+/* What each mark of the program leaves behind. */
+struct gate_marks {
+	const struct report_trace *trace; /* the worst process; NULL: none has marks */
+	double bytes;                     /* per mark, after the warm-up, of the whole process */
+	uint64_t marks;                   /* over which that goes */
+	struct gate_line {
+		double bytes;
+		const struct growth_group *group;
+	} lines[GATE_LINES]; /* that grew most */
+	size_t n_lines;
+};
+
 struct gate_rules {
 	const char *verdicts; /* "growth,cycle-garbage"; NULL: all */
 	uint64_t budget_bytes;
-	uint64_t tolerance; /* percent by which a known finding may exceed its baseline */
+	bool by_mark;               /* growth is judged by ... */
+	uint64_t mark_budget_bytes; /* ... what each mark may leave behind */
+	uint64_t tolerance;         /* percent by which a known finding may exceed its baseline */
 	struct suppressions suppressions;
 	struct baseline baseline;
 	bool has_baseline;
@@ -40,6 +57,8 @@ struct gate_rules {
 };
 
 struct gate {
+	struct gate_marks marks; /* with rules.by_mark */
+	bool over_mark;          /* the budget per mark is exceeded */
 	const struct gate_rules *rules;
 	struct gate_item *items; /* one for each finding, in the list's order */
 	size_t n;
@@ -88,6 +107,14 @@ bool gate_where(const struct gate *g, const struct finding *f, const struct plac
 /* The line to annotate: the finding's, or when that is none of the repository's, the next outwards that is one; else
  * the finding's. False: nothing on the stack has a file. */
 bool gate_line(const struct gate *g, const struct finding *f, struct gate_where *ret);
+
+/* gate_marks.c: false: no trace has enough marks. */
+bool gate_weigh_marks(struct gate_marks *m, const struct report *r);
+const struct place *gate_line_place(const struct gate_marks *m, const struct gate_line *line);
+/* "1,073 bytes per mark 'request', the budget is 1,000". Written into buf, which is returned. */
+char *gate_marks_text(const struct gate_marks *m, uint64_t budget, char *buf, size_t cap);
+void gate_marks_print(struct report *r, const struct gate_marks *m);
+json_t *gate_marks_json(const struct gate_marks *m, uint64_t budget);
 
 /* gate_text.c */
 void gate_print(struct report *r, const struct gate *g);

@@ -8,6 +8,7 @@ static const char *const titles[GATE_STATUSES] = {
 	[GATE_KNOWN] = "Known (in the baseline, and not worse)",
 	[GATE_SUPPRESSED] = "Suppressed",
 	[GATE_OTHER] = "With a verdict that was not asked for",
+	[GATE_WITHIN] = "Within the budget per mark",
 };
 
 /* "fails: 1 new finding: 13.6 MiB." */
@@ -80,6 +81,8 @@ void gate_print(struct report *r, const struct gate *g)
 	for (size_t i = 0; i < r->n_traces; i++)
 		report_heading(r, r->traces[i]);
 	print_judgement(r, g);
+	if (g->over_mark)
+		gate_marks_print(r, &g->marks);
 	for (int status = 0; status < GATE_STATUSES; status++)
 		print_status(r, g, (enum gate_status)status);
 	print_unused(r, g);
@@ -138,5 +141,7 @@ void gate_json(struct report *r, const struct gate *g, const struct finding_list
 	json_put(r->json, "findings", findings);
 	json_put(r->json, "undecided", undecided);
 	json_put(r->json, "unused_suppressions", unused);
+	json_put(r->json, "per_mark",
+		 g->rules->by_mark ? gate_marks_json(&g->marks, g->rules->mark_budget_bytes) : json_null());
 	json_put(r->json, "summary", summary_json(r, g, list));
 }

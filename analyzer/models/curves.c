@@ -4,7 +4,8 @@
  * a stack that worked only at start-up costs two steps, however long the run.
  *
  * How much work there will be is not known before. So slices start small, and when there are too many, each two become
- * one, and from then on they are twice as large.
+ * one, and from then on they are twice as large. Marks end slices, too, without regard to work; of them, too, every
+ * second one is dropped when there are too many (models/marks.h).
  *
  * The end, too, is known only afterwards: when the program ends, or else when the interpreter starts to go down, the
  * slice is closed and what is alive is noted; should an interpreter start again, both are forgotten. Slices after the
@@ -63,8 +64,10 @@ static void push_step(struct curves *c, struct curve *curve, uint32_t slice)
 	curve->slice = slice;
 }
 
-/* Of two steps of a curve that fall into one slice now, the later one holds. */
-static void halve_steps(struct curves *c)
+/* ---- fewer slices ---- */
+
+/* Of several steps of a curve that fall into one slice now, the last one holds. */
+static void merge_steps(struct curves *c, const uint32_t *new_of)
 {
 	uint32_t *seen = mem_alloc((c->curves.n + 1) * sizeof *seen);
 	size_t to = c->steps.n;
@@ -73,7 +76,7 @@ static void halve_steps(struct curves *c)
 	for (size_t i = c->steps.n; i-- > 0;) {
 		struct curve_step step = c->steps.at[i];
 
-		step.slice /= 2;
+		step.slice = new_of[step.slice];
 		if (seen[step.curve] == step.slice)
 			continue;
 		seen[step.curve] = step.slice;
@@ -84,29 +87,101 @@ static void halve_steps(struct curves *c)
 	free(seen);
 }
 
-/* What was late by the small slices of before need not be by larger ones: it is counted anew. */
-static void halve_slices(struct curves *c)
+/* Each slice becomes a part of the next one that is kept; the last one is. */
+static void merge_slices(struct curves *c, const bool *keep)
 {
-	for (size_t i = 0; i < c->slices.n; i += 2)
-		c->slices.at[i / 2] =
-			(struct slice){ c->slices.at[i + 1].end_ns, c->slices.at[i].work + c->slices.at[i + 1].work };
-	c->slices.n /= 2;
-	c->slice_work *= 2;
-	c->end_slice /= 2;
-	for (size_t i = 0; i < c->curves.n; i++) {
-		c->curves.at[i].slice /= 2;
-		c->curves.at[i].late_deaths = 0;
+	uint32_t *new_of = mem_alloc((c->slices.n + 1) * sizeof *new_of);
+	uint32_t to = 0;
+	uint64_t work = 0;
+
+	for (size_t i = 0; i < c->slices.n; i++) {
+		new_of[i] = to;
+		work += c->slices.at[i].work;
+		if (!keep[i])
+			continue;
+		c->slices.at[to] = c->slices.at[i];
+		c->slices.at[to++].work = work;
+		work = 0;
 	}
-	halve_steps(c);
+	c->slices.n = to;
+	merge_steps(c, new_of);
+	for (size_t i = 0; i < c->curves.n; i++)
+		c->curves.at[i].slice = new_of[c->curves.at[i].slice];
+	for (size_t i = 0; i < c->marks.borders.n; i++)
+		c->marks.borders.at[i].slice = new_of[c->marks.borders.at[i].slice];
+	free(new_of);
+}
+
+/* Of the ends of slices by work each second one stays. What was late by the small slices of before need not be by
+ * larger ones: it is counted anew. */
+static void thin_work(struct curves *c)
+{
+	size_t n = 0, kept = 0;
+
+	for (size_t i = 0; i < c->slices.n; i++)
+		if (c->slices.at[i].by_work && n++ % 2 == 0)
+			c->slices.at[i].by_work = false;
+	for (size_t i = 1; i < c->work_ends.n; i += 2)
+		c->work_ends.at[kept++] = c->work_ends.at[i];
+	c->work_ends.n = kept;
+	c->slice_work *= 2;
+	for (size_t i = 0; i < c->curves.n; i++)
+		c->curves.at[i].late_deaths = 0;
+}
+
+/* When there are too many. */
+static void make_room(struct curves *c)
+{
+	bool work = c->work_ends.n >= CURVES_SLICES && c->work_ends.n % 2 == 0;
+	bool marks = c->marks.borders.n >= CURVES_BORDERS;
+	bool *keep;
+
+	if (c->ended || (!work && !marks))
+		return;
+	if (work)
+		thin_work(c);
+	if (marks)
+		marks_thin(&c->marks);
+	keep = mem_zero(c->slices.n + 1, sizeof *keep);
+	for (size_t i = 0; i < c->slices.n; i++)
+		keep[i] = c->slices.at[i].by_work || i + 1 == c->slices.n;
+	for (size_t i = 0; i < c->marks.borders.n; i++)
+		keep[c->marks.borders.at[i].slice] = true;
+	merge_slices(c, keep);
+	free(keep);
 }
 
 static void open_slice(struct curves *c, uint64_t now_ns)
 {
 	if (c->slices.n)
 		c->slices.at[c->slices.n - 1].end_ns = now_ns;
-	if (c->slices.n >= CURVES_SLICES && c->slices.n % 2 == 0 && !c->ended)
-		halve_slices(c);
+	make_room(c);
 	*array_push(&c->slices) = (struct slice){ .end_ns = now_ns };
+	c->touched = false;
+}
+
+/* A slice has had its work. */
+static void end_by_work(struct curves *c, uint64_t now_ns)
+{
+	c->slices.at[c->slices.n - 1].by_work = true;
+	*array_push(&c->work_ends) = now_ns;
+	c->work_in_slice = 0;
+	open_slice(c, now_ns);
+}
+
+/* A slice ends at a mark; if nothing happened since the last one ended, at that one's end. */
+static void end_by_mark(struct curves *c, const struct pt_event *ev, uint64_t now_ns)
+{
+	const char *label = defs_string(&c->trace->defs, ev->addr);
+	struct mark_border *border;
+
+	if (c->ended || !label || !marks_note(&c->marks, label, ev->op == PT_OP_REGION_BEGIN, &border))
+		return;
+	border->slice = (uint32_t)c->slices.n - 1;
+	if (c->touched || c->slices.n == 1)
+		open_slice(c, now_ns);
+	else
+		border->slice--;
 }
 
 static void count_birth(struct curves *c, struct curve *curve, const struct change *change)
@@ -117,24 +192,26 @@ static void count_birth(struct curves *c, struct curve *curve, const struct chan
 		return;
 	curve->births++;
 	c->work += work;
+	c->work_in_slice += work;
 	c->slices.at[c->slices.n - 1].work += work;
 }
 
 /* Whether a block lived through several slices before it was given back (not moved, and not at the end). */
 static bool is_late(const struct curves *c, const struct change *change)
 {
-	size_t n = c->slices.n;
+	size_t n = c->work_ends.n;
 
-	return !c->ended && change->whole && !change->moved && n > CURVES_LATE + 1 &&
-	       change->born_ns < c->slices.at[n - 2 - CURVES_LATE].end_ns;
+	return !c->ended && change->whole && !change->moved && n > CURVES_LATE &&
+	       change->born_ns < c->work_ends.at[n - 1 - CURVES_LATE];
 }
 
 static void apply(struct curves *c, const struct change *change, uint64_t now_ns)
 {
 	struct curve *curve;
 
-	if (!c->ended && c->slices.at[c->slices.n - 1].work >= c->slice_work)
-		open_slice(c, now_ns);
+	if (!c->ended && c->work_in_slice >= c->slice_work)
+		end_by_work(c, now_ns);
+	c->touched = true;
 	curve = curve_of(c, change->node, change->layer);
 	if (curve->slice != c->slices.n - 1)
 		push_step(c, curve, (uint32_t)c->slices.n - 1);
@@ -200,6 +277,8 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 		set_end(c, now, r);
 	else if (ev->op == PT_OP_PY_INIT)
 		c->ended = c->program_ended = false;
+	else if (ev->op == PT_OP_MARK || (ev->op == PT_OP_REGION_BEGIN && !ev->size))
+		end_by_mark(c, ev, now->ns);
 }
 
 static void on_program_end(void *self, const struct replay_now *now, struct replay *r)
@@ -261,6 +340,8 @@ void curves_finish(struct curves *c)
 	sort_steps(c);
 	if (c->slices.n > c->end_slice + 1)
 		c->slices.n = c->end_slice + 1;
+	while (c->marks.borders.n && c->marks.borders.at[c->marks.borders.n - 1].slice > c->end_slice)
+		c->marks.borders.n--;
 	for (size_t i = 0; i < c->curves.n; i++) {
 		struct curve *curve = &c->curves.at[i];
 
@@ -289,6 +370,8 @@ void curves_free(struct curves *c)
 	free(c->importing);
 	free(c->working);
 	array_free(&c->slices);
+	array_free(&c->work_ends);
+	marks_free(&c->marks);
 	array_free(&c->curves);
 	array_free(&c->steps);
 	*c = (struct curves){ 0 };

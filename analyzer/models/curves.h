@@ -2,19 +2,22 @@
 /*
  * curves: the live bytes of each stack over the run
  *
- * What:  listens to a replay. The run is cut into slices of equal work: of as many blocks made by code of the
- *        program's own (not the interpreter's) that was not importing a module. Each pair of stack and layer has a
- * curve: what was alive at the end of each slice. Only counted layers are looked at. Who:   a model of replay_run()
- * (account_options.more); models/growth.c judges what it kept. Memory: 80 bytes for each curve, 24 for each slice in
- * which a curve changed; CURVES_SLICES bounds the slices. End:   where the program ended (replay/ending.h), else the
- * moment before the interpreter takes itself down (see models/account.h), else the end of the trace.
+ * What:  listens to a replay. The run is cut into slices: of equal work (of as many blocks made by code of the
+ * program's own, not the interpreter's, that was not importing a module), and where the program sets a mark. Each pair
+ * of stack and layer has a curve: what was alive at the end of each slice. Only counted layers are looked at. Who:   a
+ * model of replay_run() (account_options.more); models/growth.c judges what it kept. Memory: 80 bytes for each curve,
+ * 24 for each slice in which a curve changed; CURVES_SLICES and CURVES_BORDERS bound the slices. End:   where the
+ * program ended (replay/ending.h), else the moment before the interpreter takes itself down (see models/account.h),
+ * else the end of the trace.
  */
 #pragma once
+#include "analyzer/models/marks.h"
 #include "analyzer/replay/replay.h"
 
 struct slice {
 	uint64_t end_ns;
 	uint64_t work; /* blocks made in it that count as work */
+	bool by_work;  /* it ended when there had been enough; false: at a mark, or it is the last */
 };
 
 /* What a curve was at the end of a slice, and stayed until the slice of the next step. */
@@ -34,13 +37,15 @@ struct curve {
 	uint8_t layer;
 };
 
-#define CURVES_SLICES 256 /* at most; at least half of it in a long run */
-#define CURVES_LATE   16
+#define CURVES_SLICES  256  /* by work, at most; at least half of it in a long run */
+#define CURVES_BORDERS 1024 /* marks at which a slice ends, at most */
+#define CURVES_LATE    16   /* slices by work */
 
 struct curves {
 	struct trace *trace;
 	struct model model;         /* for account_options.more */
 	ARRAY(struct slice) slices; /* up to the end */
+	struct marks marks;         /* their borders are slices up to the end */
 	ARRAY(struct curve) curves;
 	ARRAY(struct curve_step) steps; /* after curves_finish() by curve, then by slice */
 	bool *importing;                /* by node: a module was being imported */
@@ -48,6 +53,9 @@ struct curves {
 	uint64_t work;                  /* blocks made that count as work, up to the end */
 	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
 	uint64_t slice_work;            /* private: of a slice that is full */
+	uint64_t work_in_slice;         /* private: since the last slice that was */
+	ARRAY(uint64_t) work_ends;      /* private: when slices were full */
+	bool touched;                   /* private: something changed in this slice */
 	uint64_t end_ns;                /* when the end was */
 	uint32_t end_slice;             /* private: slices up to it lie before the end */
 	bool all_is_work;               /* private: no Python in this process */

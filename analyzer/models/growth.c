@@ -11,8 +11,9 @@
  *                   growth even so: a curve that fell deep in between is doubted.
  *   It does not slow down. A cache that fills up with random keys grows less and less; a leak goes on with the work.
  *
- * Windows are of equal work (models/curves.h): an idle night between two requests is no evidence, and a start-up of a
- * million events does not push the ten thousand that matter into the last window.
+ * Windows are of equal work, or of equal numbers of the program's own marks (growth_windows.c): an idle night between
+ * two requests is no evidence, and a start-up of a million events does not push the ten thousand that matter into the
+ * last window.
  *
  * Where most of the work is blocks that stay, the windows are cut by what is to be judged: a cache that fills up with
  * random keys grows by the same in each, and the time after it is full is in none of them. There the clock is asked,
@@ -29,7 +30,8 @@
  * CPython has caches of its own that keep whatever happens to come by (attribute names of 4096 lookups): a little
  * growth of which old blocks are given back for new ones all the time is taken for such a cache.
  *
- * What grew by little in all is withdrawn (growth_weigh): small caches fill up during any run.
+ * What grew by little in all is withdrawn (growth_weigh): small caches fill up during any run. What each mark brought
+ * the same amount of may be few blocks: nothing fills up like that.
  *
  * Whatever is not clear is "undecided", with the doubt; it is never a finding.
  */
@@ -41,9 +43,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOWS_MIN      11                  /* fewer show no trend: 8 are left after the warm-up */
-#define WORK_MIN         2000                /* blocks of work: less is over before a trend can show */
-#define WARM_SHARE       4                   /* the first quarter of the windows is warm-up */
+#define LAST_SHARE       4                   /* the last quarter of the windows after the warm-up ... */
+#define LAST_MIN         2                   /* ... and at least so many are the last ones */
 #define IDLE_NS          UINT64_C(500000000) /* a rest at the end that is worth a doubt: at least this ... */
 #define IDLE_TIMES       2                   /* ... and so many times as long as it grew */
 #define OWN_WORK_PERCENT 50    /* of all work by blocks that stay: windows of work say little, the clock is asked */
@@ -155,19 +156,6 @@ static bool stays(const struct curves *c)
 	return blocks * 100 >= c->work * OWN_WORK_PERCENT;
 }
 
-/* Slices are of equal work already, but for the last. */
-static void cut_windows(struct growth *g, const struct curves *c)
-{
-	uint32_t n = (uint32_t)c->slices.n;
-
-	if (n < WINDOWS_MIN || c->work < WORK_MIN)
-		return;
-	g->n_windows = n < GROWTH_WINDOWS_MAX ? n : GROWTH_WINDOWS_MAX;
-	g->n_warm = g->n_windows / WARM_SHARE;
-	for (uint32_t w = 0; w <= g->n_windows; w++)
-		g->borders[w] = w ? (uint32_t)((uint64_t)n * w / g->n_windows - 1) : 0;
-}
-
 /* ---- the verdict on one curve ---- */
 
 /* The least that is still to come. */
@@ -191,10 +179,40 @@ static int64_t deepest_fall(const uint64_t *curve, uint32_t from, uint32_t to)
 	return (int64_t)fall;
 }
 
+/* The last windows, in which growth must go on, are those beyond this one. */
+static uint32_t last_windows(uint32_t warm, uint32_t n)
+{
+	uint32_t last = (n - warm) / LAST_SHARE;
+
+	return n - (last > LAST_MIN ? last : LAST_MIN);
+}
+
+/* Whether each window grew by the same, and each mark can have its equal part of it. */
+static bool is_even(const uint64_t *curve, uint32_t warm, uint32_t n, uint64_t marks)
+{
+	for (uint32_t w = warm; w < n; w++)
+		if (curve[w + 1] <= curve[w] || curve[w + 1] - curve[w] != curve[warm + 1] - curve[warm])
+			return false;
+	return marks && (curve[warm + 1] - curve[warm]) % marks == 0;
+}
+
+/* What a mark brings, in which all windows agree. */
+static void measure_marks(const struct growth *g, struct growth_group *group)
+{
+	struct growth_evidence *e = &group->evidence;
+	uint32_t warm = g->n_warm;
+
+	if (!g->window_marks || !is_even(group->curve_bytes, warm, g->n_windows, g->window_marks) ||
+	    !is_even(group->curve_blocks, warm, g->n_windows, g->window_marks))
+		return;
+	e->even_bytes = (group->curve_bytes[warm + 1] - group->curve_bytes[warm]) / g->window_marks;
+	e->even_blocks = (group->curve_blocks[warm + 1] - group->curve_blocks[warm]) / g->window_marks;
+}
+
 static void measure(const struct growth *g, struct growth_group *group)
 {
 	struct growth_evidence *e = &group->evidence;
-	uint32_t n = g->n_windows, warm = g->n_warm, half = warm + (n - warm) / 2, last = n - (n - warm) / WARM_SHARE;
+	uint32_t n = g->n_windows, warm = g->n_warm, half = warm + (n - warm) / 2, last = last_windows(warm, n);
 	int64_t level[GROWTH_WINDOWS_MAX + 1];
 
 	*e = (struct growth_evidence){ .windows = n - warm, .late_deaths = e->late_deaths };
@@ -213,6 +231,7 @@ static void measure(const struct growth *g, struct growth_group *group)
 	e->last_half_bytes = level[n] - level[half];
 	e->warm_ns = g->curves->slices.at[g->borders[warm]].end_ns;
 	e->end_ns = g->curves->slices.at[g->borders[n]].end_ns;
+	measure_marks(g, group);
 }
 
 static bool is_noise(const struct growth_group *group)
@@ -492,7 +511,7 @@ static void sort_groups(struct growth *g)
 
 /* ---- public ---- */
 
-void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives)
+void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives, uint64_t warmup)
 {
 	const struct defs *d = &c->trace->defs;
 
@@ -504,11 +523,23 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 		g->live_bytes += c->curves.at[i].bytes;
 		g->live_blocks += c->curves.at[i].blocks;
 	}
-	cut_windows(g, c);
-	g->own_work = stays(c);
+	growth_cut_windows(g, warmup);
+	g->own_work = !g->marks && stays(c);
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);
 	sort_groups(g);
+}
+
+void growth_total(const struct growth *g, uint64_t *ret_warm, uint64_t *ret_last)
+{
+	const struct curves *c = g->curves;
+	const uint32_t at[] = { g->borders[g->n_warm], g->borders[g->n_windows] };
+	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
+
+	for (size_t i = 0; g->n_windows && i < c->curves.n; i++)
+		curves_sum(c, &c->curves.at[i], at, 2, bytes, blocks);
+	*ret_warm = bytes[0];
+	*ret_last = bytes[1];
 }
 
 bool growth_is_steady(const struct growth_evidence *e) { return doubt_of(e) == GROWTH_NO_DOUBT; }
@@ -525,7 +556,7 @@ void growth_weigh(const struct growth *g, struct growth_group *group)
 {
 	const struct growth_evidence *e = &group->evidence;
 	int64_t share = (int64_t)g->live_bytes / (e->grown_blocks < SOME_BLOCKS ? SOME_SHARE : LITTLE_SHARE);
-	bool many = e->grown_blocks >= LITTLE_BLOCKS || e->grown_bytes >= LARGE_BYTES;
+	bool many = e->grown_blocks >= LITTLE_BLOCKS || e->grown_bytes >= LARGE_BYTES || e->even_bytes;
 
 	if (group->verdict != GROWTH_FOUND || (many && e->grown_bytes >= LITTLE_BYTES && e->grown_bytes >= share))
 		return;

@@ -35,8 +35,8 @@ enum growth_doubt {
 
 #define GROWTH_WINDOWS_MAX 16
 
-/* The numbers that a verdict rests on. Windows are of equal work; those of the warm-up (the first quarter) are left
- * out of the counts. */
+/* The numbers that a verdict rests on. Windows are of equal work, or of equally many marks; those of the warm-up (the
+ * first quarter) are left out of the counts. */
 struct growth_evidence {
 	uint32_t windows, growing,
 		growing_last;              /* all after the warm-up, those in which it grew, and of the last quarter */
@@ -46,6 +46,7 @@ struct growth_evidence {
 	int64_t first_half_bytes, last_half_bytes; /* of it, in the first and in the last half of the windows */
 	int64_t fall_bytes;                        /* the deepest fall of the curve after the warm-up */
 	uint64_t late_deaths;                      /* blocks given back long after they were made, in all the run */
+	uint64_t even_bytes, even_blocks; /* what each mark brought, exactly, in each window; 0: not that even */
 };
 
 /* Blocks alive at the end that belong together: by their stack, by the functions of their stack, or by their innermost
@@ -77,6 +78,8 @@ struct growth {
 	uint32_t n_windows; /* warm-up included; 0: the run is too short to judge */
 	uint32_t n_warm;    /* windows of the warm-up */
 	uint32_t borders[GROWTH_WINDOWS_MAX + 1]; /* slices */
+	const struct mark_family *marks;          /* by which windows are cut; NULL: by work */
+	uint64_t warm_marks, window_marks;        /* of the warm-up; of each window after it */
 };
 
 /* Names for frames of machine code, which only symbols have. Python frames count always; a native frame when it is
@@ -87,8 +90,15 @@ struct growth_natives {
 	void *self;
 };
 
-/* `natives` may be NULL: native frames do not count. */
-void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives);
+/* `natives` may be NULL: native frames do not count. `warmup`: marks, or where there are none windows, that are not
+ * judged; 0: a quarter of them. */
+void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives, uint64_t warmup);
+
+/* What was alive at the end of the warm-up and of the last window, all together, in bytes. 0 windows: both are 0. */
+void growth_total(const struct growth *g, uint64_t *ret_warm, uint64_t *ret_last);
+
+/* Private: growth_windows.c. */
+void growth_cut_windows(struct growth *g, uint64_t warmup);
 void growth_free(struct growth *g);
 
 /* Withdraws the verdict on what was found when all that belongs together has grown by little. */

@@ -58,6 +58,11 @@ static const struct option_row scope_rows[] = {
 	  "only what was made from a mark of this label (libpytrace.mark) to the next mark" },
 	{ 0 },
 };
+static const struct option_row warmup_rows[] = {
+	{ 0, "warmup", OPTION_NUMBER, offsetof(struct options_common, warmup), "N",
+	  "growth counts after so many marks, or, without marks, of 16 windows of work (a quarter)" },
+	{ 0 },
+};
 static const struct option_row help_rows[] = {
 	{ 'h', "help", OPTION_FLAG, 0, NULL, "print this text" },
 	{ 0 },
@@ -66,9 +71,9 @@ static const struct {
 	unsigned group;
 	const struct option_row *rows;
 } groups[] = {
-	{ OPTIONS_SCOPE, scope_rows },       { OPTIONS_FULL, full_rows }, { OPTIONS_INTERNALS, internals_rows },
-	{ OPTIONS_SYMBOLS, symbols_rows },   { OPTIONS_JSON, json_rows }, { OPTIONS_OUTPUT, output_rows },
-	{ OPTIONS_COMPLETE, complete_rows },
+	{ OPTIONS_SCOPE, scope_rows },       { OPTIONS_FULL, full_rows },     { OPTIONS_INTERNALS, internals_rows },
+	{ OPTIONS_SYMBOLS, symbols_rows },   { OPTIONS_JSON, json_rows },     { OPTIONS_OUTPUT, output_rows },
+	{ OPTIONS_COMPLETE, complete_rows }, { OPTIONS_WARMUP, warmup_rows },
 };
 #define N_GROUPS (sizeof groups / sizeof *groups)
 

@@ -51,6 +51,7 @@ enum {
 	OPTIONS_SYMBOLS = 1 << 6,   /* --sysroot, --debug-path: for names of native frames */
 	OPTIONS_INTERNALS = 1 << 7, /* --internals: frames of the interpreter */
 	OPTIONS_SCOPE = 1 << 8,     /* --region, --mark: only what was made within */
+	OPTIONS_WARMUP = 1 << 9,    /* --warmup: of growth */
 	OPTIONS_STACKS = OPTIONS_SYMBOLS | OPTIONS_INTERNALS, /* commands that show stacks */
 	OPTIONS_REPORT = OPTIONS_OUTPUT | OPTIONS_JSON | OPTIONS_COMPLETE | OPTIONS_TRACES,
 };
@@ -65,6 +66,7 @@ struct options_common {
 	const char *sysroot;       /* NULL: / */
 	const char *debug_path;    /* "DIR:DIR"; NULL: none but the system's */
 	const char *region, *mark; /* labels; NULL: all */
+	uint64_t warmup;           /* marks or windows; 0: a quarter of them */
 	char **operands;           /* borrowed from argv, which options_parse() may reorder */
 	int n_operands;
 };

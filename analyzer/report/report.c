@@ -57,7 +57,7 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 	t->has |= needs;
 	if (needs & REPORT_GROWTH) {
 		curves_finish(&t->curves);
-		growth_judge(&t->growth, &t->curves, &natives);
+		growth_judge(&t->growth, &t->curves, &natives, common->warmup);
 	}
 	if (needs & REPORT_REMAINS)
 		remains_finish(t->remains);

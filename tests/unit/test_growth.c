@@ -103,7 +103,7 @@ static void finish(struct program *p)
 	more[0] = &p->c.model;
 	account_run(&p->a, &p->t, &options);
 	curves_finish(&p->c);
-	growth_judge(&p->g, &p->c, NULL);
+	growth_judge(&p->g, &p->c, NULL, 0);
 }
 
 static void done(struct program *p)
