@@ -248,6 +248,8 @@ static void take(struct surplus *s, const struct heap *h, const struct join *j, 
 	take_objects(&t);
 	if (t.last)
 		take_blocks(&t, r);
+	if (s->unreached)
+		unreached_look(s->unreached, h, now, r);
 	free(t.surplus);
 	free(t.types);
 }

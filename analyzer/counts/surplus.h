@@ -18,6 +18,7 @@
  */
 #pragma once
 #include "analyzer/models/cycles.h"
+#include "analyzer/models/unreached.h"
 
 #define SURPLUS_SNAPSHOTS 8 /* at most */
 
@@ -51,6 +52,7 @@ struct surplus {
 	struct model model;
 	struct trace *trace;
 	const struct cycles *cycles; /* has the heap of its `now` */
+	struct unreached *unreached; /* is shown each snapshot that is looked at; NULL: nobody is. Set after init */
 	struct strings strings;
 	ARRAY(struct surplus_group) groups; /* most references at the last snapshot first */
 	unsigned n;                         /* snapshots looked at */

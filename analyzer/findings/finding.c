@@ -24,7 +24,8 @@ static uint64_t weight(const struct finding *f)
 {
 	if (f->lost.kind == LOST_SHARED)
 		return f->lost.references;
-	return f->sum.verdict == GROWTH_FOUND && !f->cycle ? (uint64_t)f->sum.evidence.grown_bytes : f->sum.bytes;
+	return f->sum.verdict == GROWTH_FOUND && !finding_is_own(f) ? (uint64_t)f->sum.evidence.grown_bytes
+								    : f->sum.bytes;
 }
 
 static int compare(const void *left, const void *right)
@@ -92,7 +93,7 @@ static bool same_function(const struct finding *leader, const struct finding *f)
 /* Whether they have the same verdict, as far as they have one. */
 static bool same_kind(const struct finding *a, const struct finding *b)
 {
-	return a->sum.verdict == b->sum.verdict && a->lost.kind == b->lost.kind;
+	return a->sum.verdict == b->sum.verdict && a->lost.kind == b->lost.kind && a->native.is == b->native.is;
 }
 
 static bool is_same(const struct finding *leader, const struct finding *f)
@@ -355,13 +356,15 @@ static void find_holder(struct finding *f)
 /* Fills what holds for one process. */
 static void settle(struct finding *f, size_t place)
 {
-	if (f->sum.verdict != GROWTH_HELD && !f->cycle && !f->lost.kind && (f->n_groups > 1 || f->sum.n_stacks > 1))
+	if (f->sum.verdict != GROWTH_HELD && !finding_is_own(f) && !f->lost.kind &&
+	    (f->n_groups > 1 || f->sum.n_stacks > 1))
 		look_at_worst_line(f);
 	f->all = (struct amount){ f->sum.bytes, f->sum.blocks };
 	f->all_rate = finding_rate(f);
 	f->pids = mem_alloc(sizeof *f->pids);
 	f->pids[f->n_pids++] = f->trace->trace.front.pid;
-	if (f->sum.verdict != GROWTH_HELD && !f->cycle && !f->lost.kind && f->trace->remains && place < HOLDERS_MAX)
+	if (f->sum.verdict != GROWTH_HELD && !finding_is_own(f) && !f->lost.kind && f->trace->remains &&
+	    place < HOLDERS_MAX)
 		find_holder(f);
 }
 
@@ -374,6 +377,11 @@ static void free_parts(struct finding *f)
 		holder_free(&f->holder);
 }
 
+static struct amount sum_of(struct amount a, struct amount b)
+{
+	return (struct amount){ a.bytes + b.bytes, a.blocks + b.blocks };
+}
+
 /* Takes in the same finding of another process. */
 static void add_twin(struct finding *f, struct finding *twin)
 {
@@ -382,6 +390,8 @@ static void add_twin(struct finding *f, struct finding *twin)
 	f->all_rate += twin->all_rate;
 	f->pids = mem_resize(f->pids, f->n_pids + 1, sizeof *f->pids);
 	f->pids[f->n_pids++] = twin->pids[0];
+	f->native.direct = sum_of(f->native.direct, twin->native.direct);
+	f->native.indirect = sum_of(f->native.indirect, twin->native.indirect);
 	f->cycles += twin->cycles;
 	f->cycle_objects += twin->cycle_objects;
 	f->lost.objects += twin->lost.objects;
@@ -468,6 +478,8 @@ static void list_trace(struct finding_list *l, struct report_trace *t, struct fi
 	struct amount *claimed;
 
 	if (t->remains)
+		finding_native(t, others, n_others);
+	if (t->remains)
 		finding_cycles(t, others, n_others);
 	lost = finding_lost_judge(t);
 	if (lost)
@@ -513,6 +525,7 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	*l = (struct finding_list){ 0 };
 	for (size_t i = 0; i < r->n_traces; i++) {
 		n += r->traces[i]->growth.groups.n;
+		n_others += finding_native_most(r->traces[i]);
 		n_others += r->traces[i]->remains ? r->traces[i]->remains->list.at.n : 0;
 		n_others += r->traces[i]->remains ? r->traces[i]->remains->surplus.groups.n : 0;
 	}

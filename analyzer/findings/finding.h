@@ -38,6 +38,16 @@ struct finding_lost {
 	struct surplus_point at[SURPLUS_SNAPSHOTS];
 };
 
+/* What of a finding is native blocks to which no pointer leads. */
+struct finding_native {
+	bool is;
+	struct amount direct, indirect; /* indirect: only other lost ones lead to it */
+	uint64_t given_back;            /* looked lost at some snapshot, and was given back after all */
+	uint64_t threads;               /* of the program then */
+	unsigned n;
+	struct amount at[UNREACHED_SNAPSHOTS]; /* direct ones, by snapshot */
+};
+
 struct finding {
 	struct report_trace *trace; /* of several processes with this finding, the one where it is worst */
 	struct growth_group
@@ -58,6 +68,7 @@ struct finding {
 	size_t n_own_parts;
 
 	struct finding_lost lost;
+	struct finding_native native;
 
 	/* of growth */
 	bool has_holder;
@@ -99,6 +110,15 @@ void finding_add_part(struct finding_part **parts, size_t *n, const struct place
  * t->remains->claimed. finding_cycles.c. */
 void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n);
 
+/* Makes the findings on native blocks that nobody can reach: at most finding_native_most() of them, pushed to
+ * ret[0..*n). Before finding_cycles(). finding_native.c. */
+void finding_native(struct report_trace *t, struct finding *ret, size_t *n);
+size_t finding_native_most(const struct report_trace *t);
+/* For finding_show.c. */
+char *finding_native_why(const struct finding *f, char *buf, size_t cap);
+void finding_native_print(const struct output *o, const struct finding *f);
+json_t *finding_native_json(const struct finding *f);
+
 /* Judges the groups of growth of one trace: by group, to be freed; NULL when there is no snapshot. finding_lost.c. */
 struct finding_lost *finding_lost_judge(struct report_trace *t);
 /* Makes the findings on objects whose surplus grows while they are few: at most one for each group of the surplus
@@ -122,7 +142,8 @@ json_t *finding_lost_json(const struct finding *f);
 /* How much it is, for people: "2.5 MiB", "10,000 references". Written into buf, which is returned. */
 char *finding_amount(const struct finding *f, char *buf, size_t cap);
 
-/* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable", "undecided", "held". */
+/* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable",
+ * "native-unreachable", "undecided", "held". */
 const char *finding_verdict(const struct finding *f);
 
 /* One sentence on what the verdict rests on. Written into buf, which is returned. */
@@ -139,6 +160,9 @@ size_t finding_stem(const char *fingerprint);
 
 /* Bytes by which it grows in a second, over the windows after the warm-up; 0 when it does not. */
 double finding_rate(const struct finding *f);
+
+/* Whether it is of blocks of its own, not of groups of growth. */
+static inline bool finding_is_own(const struct finding *f) { return f->cycle || f->native.is; }
 
 const struct place *finding_place(const struct finding *f);
 

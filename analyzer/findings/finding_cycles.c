@@ -6,6 +6,7 @@
  * here, curve by curve, so that every byte is in one finding: what is not claimed stays where it was.
  */
 #include "analyzer/base/mem.h"
+#include "analyzer/findings/claims.h"
 #include "analyzer/findings/finding.h"
 
 #include <stdlib.h>
@@ -26,35 +27,10 @@ struct row_sum {
 struct making {
 	struct report_trace *t;
 	struct remains *r;
-	struct map curve_of;  /* node and layer to a curve */
+	struct claims claims;
 	uint32_t *curves;     /* by block: its curve; MAP_NONE: it is not alive at the end */
 	struct row_sum *rows; /* by row shown */
 };
-
-static uint64_t curve_key(node_id node, unsigned layer) { return (uint64_t)node << 8 | layer; }
-
-static void list_curves(struct making *m)
-{
-	const struct curves *c = &m->t->curves;
-
-	for (uint32_t i = 0; i < c->curves.n; i++)
-		*map_at(&m->curve_of, curve_key(c->curves.at[i].node, c->curves.at[i].layer)) = i;
-}
-
-/* Takes a block out of the curve of its stack, if that still has as much. */
-static uint32_t claim(struct making *m, const struct cycle_block *b)
-{
-	uint32_t at = map_find(&m->curve_of, curve_key(b->maker, b->layer));
-	struct amount *claimed = at == MAP_NONE ? NULL : &m->r->claimed[at];
-
-	if (!claimed || m->t->growth.group_of[at] == MAP_NONE ||
-	    claimed->bytes + b->bytes > m->t->curves.curves.at[at].bytes ||
-	    claimed->blocks + 1 > m->t->curves.curves.at[at].blocks)
-		return MAP_NONE;
-	claimed->bytes += b->bytes;
-	claimed->blocks++;
-	return at;
-}
 
 static struct row_sum *row_of(struct making *m, size_t block)
 {
@@ -65,10 +41,10 @@ static void claim_all(struct making *m)
 {
 	const struct cycles *c = &m->r->cycles;
 
-	m->r->claimed = mem_zero(m->t->curves.curves.n + 1, sizeof *m->r->claimed);
 	for (size_t i = 0; i < c->blocks.n; i++) {
 		struct row_sum *row = row_of(m, i);
-		uint32_t curve = claim(m, &c->blocks.at[i]);
+		const struct cycle_block *b = &c->blocks.at[i];
+		uint32_t curve = claims_take(&m->claims, b->maker, b->layer, b->bytes);
 		const struct growth *g = &m->t->growth;
 
 		m->curves[i] = curve;
@@ -96,8 +72,7 @@ static void judge_all(struct making *m)
 	for (size_t i = 0; i < c->blocks.n; i++) {
 		if (m->curves[i] == MAP_NONE || row_of(m, i)->reason != REMAINS_NONE)
 			continue;
-		m->r->claimed[m->curves[i]].bytes -= c->blocks.at[i].bytes;
-		m->r->claimed[m->curves[i]].blocks--;
+		claims_return(&m->claims, m->curves[i], c->blocks.at[i].bytes);
 		m->curves[i] = MAP_NONE;
 	}
 }
@@ -141,29 +116,6 @@ static void add_row(struct making *m, size_t row, struct finding *ret, size_t fr
 	f->cycle_objects += shown->objects;
 }
 
-static void add_block(struct making *m, struct finding *f, const struct cycle_block *b, uint32_t at)
-{
-	const struct growth *g = &m->t->growth;
-	const struct curve *curve = &m->t->curves.curves.at[at];
-	const struct growth_group *group = &g->groups.at[g->group_of[at]];
-	const struct amount one = { b->bytes, 1 };
-	node_id node = b->node == NODE_UNKNOWN ? f->sum.node : b->node;
-
-	f->sum.bytes += b->bytes;
-	f->sum.blocks++;
-	f->sum.n_stacks = 1;
-	f->sum.layers |= (uint16_t)(1 << curve->layer);
-	f->sum.first_ns = curve->first_ns < f->sum.first_ns ? curve->first_ns : f->sum.first_ns;
-	f->sum.last_ns = curve->last_ns > f->sum.last_ns ? curve->last_ns : f->sum.last_ns;
-	finding_add_part(&f->own_parts, &f->n_own_parts, place_find(&m->t->places, place_blame(&m->t->places, node)),
-			 node, &one);
-	if (group->verdict != GROWTH_FOUND || group->evidence.grown_bytes <= f->sum.evidence.grown_bytes)
-		return;
-	f->sum.evidence = group->evidence; /* that it grows is known, too */
-	memcpy(f->sum.curve_bytes, group->curve_bytes, sizeof f->sum.curve_bytes);
-	memcpy(f->sum.curve_blocks, group->curve_blocks, sizeof f->sum.curve_blocks);
-}
-
 void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n)
 {
 	struct remains *r = t->remains;
@@ -174,7 +126,7 @@ void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n)
 		return;
 	m.curves = mem_alloc((r->cycles.blocks.n + 1) * sizeof *m.curves);
 	m.rows = mem_zero(r->list.at.n + 1, sizeof *m.rows);
-	list_curves(&m);
+	claims_init(&m.claims, t);
 	claim_all(&m);
 	judge_all(&m);
 	for (size_t i = 0; i < r->list.at.n; i++) {
@@ -183,9 +135,10 @@ void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n)
 	}
 	for (size_t i = 0; i < r->cycles.blocks.n; i++) {
 		if (m.curves[i] != MAP_NONE)
-			add_block(&m, &ret[row_of(&m, i)->finding], &r->cycles.blocks.at[i], m.curves[i]);
+			claims_add(t, &ret[row_of(&m, i)->finding], m.curves[i], r->cycles.blocks.at[i].node,
+				   r->cycles.blocks.at[i].bytes);
 	}
-	map_free(&m.curve_of);
+	claims_free(&m.claims);
 	free(m.curves);
 	free(m.rows);
 }

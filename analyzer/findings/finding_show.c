@@ -50,6 +50,8 @@ const char *finding_verdict(const struct finding *f)
 		return f->reason == REMAINS_UNCOLLECTABLE ? "cycle-uncollectable" : "cycle-garbage";
 	if (f->lost.kind && f->sum.verdict == GROWTH_FOUND)
 		return "reference-leak";
+	if (f->native.is && f->sum.verdict == GROWTH_FOUND)
+		return "native-unreachable";
 	return verdict_names[f->sum.verdict];
 }
 
@@ -157,6 +159,8 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 
 	if (f->cycle)
 		return cycle_reason(f, buf, cap);
+	if (f->native.is)
+		return finding_native_why(f, buf, cap);
 	if (f->lost.kind)
 		return finding_lost_why(f, buf, cap);
 	put_grown(grown, sizeof grown, e);
@@ -190,6 +194,8 @@ static const char *decides(const struct finding *f, char *buf, size_t cap)
 {
 	char watch[600];
 
+	if (f->native.is)
+		return "trace a run with several times the work: a leak grows with it";
 	if (!f->lost.kind)
 		return doubts[f->sum.doubt].decides;
 	if (f->trace->remains->surplus.n < 4)
@@ -269,7 +275,7 @@ bool finding_type(const struct finding *f, char *buf, size_t cap)
 			return true;
 		}
 	}
-	snprintf(buf, cap, "%s", f->cycle ? "" : type);
+	snprintf(buf, cap, "%s", finding_is_own(f) ? "" : type);
 	return *buf;
 }
 
@@ -323,7 +329,7 @@ static json_t *growth_json(const struct finding *f)
 	json_t *o;
 
 	if (f->sum.verdict == GROWTH_HELD || f->sum.doubt == GROWTH_TOO_SHORT ||
-	    ((f->cycle || f->lost.kind) && f->all_rate <= 0))
+	    ((finding_is_own(f) || f->lost.kind) && f->all_rate <= 0))
 		return json_null();
 	o = json_object();
 	json_put(o, "bytes_per_s", json_number(f->all_rate));
@@ -387,6 +393,8 @@ json_t *finding_json(const struct finding *f)
 		json_put(o, "parts", parts_json(f));
 	if (f->sum.verdict == GROWTH_UNDECIDED)
 		json_put(o, "decided_by", json_text(decides(f, why, sizeof why)));
+	if (f->native.is)
+		json_put(o, "unreachable", finding_native_json(f));
 	if (f->lost.kind) {
 		json_put(o, "surplus", finding_lost_json(f));
 		json_put(o, "watch", *finding_watch(f, watch, sizeof watch) ? json_text(watch) : json_null());
@@ -491,7 +499,7 @@ static void print_curve(const struct output *o, const struct finding *f)
 {
 	const struct growth *g = &f->trace->growth;
 
-	if (!g->n_windows || ((f->cycle || f->lost.kind) && !f->sum.evidence.windows))
+	if (!g->n_windows || ((finding_is_own(f) || f->lost.kind) && !f->sum.evidence.windows))
 		return;
 	fputs("   Alive over the run: ", o->file);
 	for (uint32_t i = 0; i < CURVE_POINTS; i++)
@@ -593,6 +601,8 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 	print_holder(r, f);
 	if (f->cycle)
 		cycle_print(f->cycle, &f->trace->remains->cycles, f->trace, r, 3);
+	if (f->native.is)
+		finding_native_print(&r->out, f);
 	print_curve(&r->out, f);
 	if (f->lost.kind != LOST_SHARED)
 		print_times(&r->out, f);

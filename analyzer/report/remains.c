@@ -15,6 +15,8 @@ struct remains *remains_new(struct report_trace *t)
 	cycles_init(&r->cycles, &t->trace, 0, false);
 	r->cycles.keep = true;
 	surplus_init(&r->surplus, &t->trace, &r->cycles);
+	unreached_init(&r->unreached);
+	r->surplus.unreached = &r->unreached;
 	return r;
 }
 
@@ -31,6 +33,7 @@ void remains_free(struct remains *r)
 	view_free(&r->view);
 	cycle_list_free(&r->list);
 	surplus_free(&r->surplus);
+	unreached_free(&r->unreached);
 	cycles_free(&r->cycles);
 	free(r->claimed);
 	free(r);

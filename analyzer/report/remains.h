@@ -28,6 +28,7 @@ struct remains {
 	struct cycles cycles; /* of now alone */
 	struct cycle_list list;
 	struct surplus surplus;
+	struct unreached unreached;
 	struct view view;
 	struct amount *claimed; /* by curve: what of it is part of a finding on garbage; NULL: nothing is */
 };

@@ -46,6 +46,7 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		t->remains = remains_new(t);
 		more[options.n_more++] = &t->remains->cycles.model;
 		more[options.n_more++] = &t->remains->surplus.model;
+		more[options.n_more++] = &t->remains->unreached.model;
 	}
 	if (needs & REPORT_TYPES) {
 		types_init(&t->types, &t->trace, true, needs & REPORT_REMAINS ? &t->remains->cycles : NULL);
