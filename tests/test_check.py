@@ -100,7 +100,7 @@ def look_at_sarif(path, line):
     assert doc['version'] == '2.1.0' and len(doc['runs']) == 1
     run = doc['runs'][0]
     rules = [r['id'] for r in run['tool']['driver']['rules']]
-    assert len(rules) == len(set(rules)) == 6, rules
+    assert len(rules) == len(set(rules)) == 7, rules
     result, = run['results']
     assert result['ruleId'] in rules and result['level'] == 'error' and result['message']['text'], result
     where = result['locations'][0]['physicalLocation']
@@ -196,3 +196,31 @@ def test_what_cannot_be_used_is_named_in_one_line(tmp):
     os.truncate(trace + '.cut', os.path.getsize(trace) // 2)
     done = harness.run([harness.PYTRACE, 'check', '--require-complete', trace + '.cut'])
     assert done.returncode == 4, (done.returncode, done.err)
+
+
+MARKS = '''
+import libpytrace
+kept = []
+def handle(number):
+    kept.append('request %d' % number * 20)
+for number in range(3000):
+    handle(number)
+    libpytrace.mark('request')
+'''
+
+
+def test_budget_per_mark_is_in_all_reports(tmp):
+    """Beyond it a test fails, a rule of its own stands on the line that grew most, and the annotation; within it none does."""
+    folder = project(tmp, 'marks', service=MARKS)
+    trace = traced(folder)
+    files = ['--junit', 'junit.xml', '--sarif', 'leaks.sarif', '--github', '--warmup', '50']
+    for budget, status in (('10K', 0), ('100', 1)):
+        done = check(folder, trace, '--budget-per-mark', budget, *files, status=status)
+        suite = xml.etree.ElementTree.parse(os.path.join(folder, 'junit.xml')).getroot().find('testsuite')
+        assert (suite.get('tests'), suite.get('failures')) == ('2', str(2 * status)), suite.attrib
+        case = [c for c in suite.iter('testcase') if c.get('name') == 'budget per mark'][0]
+        assert (case.find('failure') is None) == (not status), case
+        results = read(os.path.join(folder, 'leaks.sarif'))['runs'][0]['results']
+        assert [r['ruleId'] for r in results if r['level'] == 'error'] == ['budget-per-mark', 'growth'][:2 * status], results
+        lines = re.findall(r'^::error file=(\S+?),line=(\d+)', done.out, re.M)
+        assert lines == [('service.py', str(line_of(folder, 'service.py', 'kept.append')))] * 2 * status, done.out

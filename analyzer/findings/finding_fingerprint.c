@@ -127,7 +127,7 @@ static uint64_t type_hash(const struct finding *f)
 char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
 {
 	const struct defs *d = &f->trace->trace.defs;
-	struct print p = { .stem = type_hash(f), .detail = type_hash(f) };
+	struct print p = { .stem = type_hash(f), .detail = type_hash(f) ^ 1 };
 
 	for (node_id at = f->sum.node > NODE_UNKNOWN ? f->sum.node : f->blame; at > NODE_UNKNOWN && p.n < FUNCTIONS_MAX;
 	     at = defs_frame(d, at)->parent)

@@ -103,7 +103,7 @@ struct gate_where {
  * integration says (GITHUB_WORKSPACE, CI_PROJECT_DIR), else the current one. */
 void gate_find_root(struct gate *g);
 /* False: the frame has no file with lines. */
-bool gate_where(const struct gate *g, const struct finding *f, const struct place *p, struct gate_where *ret);
+bool gate_where(const struct gate *g, const struct place_table *places, const struct place *p, struct gate_where *ret);
 /* The line to annotate: the finding's, or when that is none of the repository's, the next outwards that is one; else
  * the finding's. False: nothing on the stack has a file. */
 bool gate_line(const struct gate *g, const struct finding *f, struct gate_where *ret);
@@ -113,6 +113,8 @@ bool gate_weigh_marks(struct gate_marks *m, const struct report *r);
 const struct place *gate_line_place(const struct gate_marks *m, const struct gate_line *line);
 /* "1,073 bytes per mark 'request', the budget is 1,000". Written into buf, which is returned. */
 char *gate_marks_text(const struct gate_marks *m, uint64_t budget, char *buf, size_t cap);
+/* The line that grew most, for annotations; likewise false. */
+bool gate_marks_where(const struct gate *g, struct gate_where *ret);
 void gate_marks_print(struct report *r, const struct gate_marks *m);
 json_t *gate_marks_json(const struct gate_marks *m, uint64_t budget);
 

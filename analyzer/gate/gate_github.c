@@ -21,19 +21,37 @@ static void put_escaped(const char *text, const char *special, FILE *f)
 	}
 }
 
+static void put_line(const struct gate_where *where, FILE *f)
+{
+	fputs("file=", f);
+	put_escaped(where->path, "%\r\n:,", f);
+	fprintf(f, ",line=%d,", where->place->at.line);
+	if (where->place->at.column >= 0)
+		fprintf(f, "col=%d,", where->place->at.column + 1);
+}
+
+/* At the line that grew most. */
+static void put_marks(const struct gate *g, FILE *f)
+{
+	struct gate_where where;
+	char text[600];
+
+	fputs("::error ", f);
+	if (gate_marks_where(g, &where))
+		put_line(&where, f);
+	fputs("title=budget per mark::", f);
+	put_escaped(gate_marks_text(&g->marks, g->rules->mark_budget_bytes, text, sizeof text), "%\r\n", f);
+	fputc('\n', f);
+}
+
 static void put_item(const struct gate *g, const struct gate_item *item, FILE *f)
 {
 	struct gate_where where;
 	char text[4096];
 
 	fputs("::error ", f);
-	if (gate_line(g, item->finding, &where)) {
-		fputs("file=", f);
-		put_escaped(where.path, "%\r\n:,", f);
-		fprintf(f, ",line=%d,", where.place->at.line);
-		if (where.place->at.column >= 0)
-			fprintf(f, "col=%d,", where.place->at.column + 1);
-	}
+	if (gate_line(g, item->finding, &where))
+		put_line(&where, f);
 	fputs("title=", f);
 	put_escaped(gate_title(item, text, sizeof text), "%\r\n:,", f);
 	fputs("::", f);
@@ -43,6 +61,8 @@ static void put_item(const struct gate *g, const struct gate_item *item, FILE *f
 
 void gate_github(const struct gate *g, FILE *f)
 {
+	if (g->fails && g->over_mark)
+		put_marks(g, f);
 	for (size_t i = 0; g->fails && i < g->n; i++) {
 		if (gate_counts(g->items[i].status))
 			put_item(g, &g->items[i], f);

@@ -95,6 +95,26 @@ static void put_item(const struct gate *g, const struct gate_item *item, FILE *f
 	fputs("  </testcase>\n", f);
 }
 
+/* The budget per mark is a test of its own. */
+static void put_marks(const struct gate *g, FILE *f)
+{
+	struct gate_where where;
+	char text[600];
+	bool fails = g->fails && g->over_mark;
+
+	fputs("  <testcase classname=\"pytrace\" name=\"budget per mark\" time=\"0\"", f);
+	if (fails) {
+		fputs(">\n   <failure type=\"budget-per-mark\" message=\"", f);
+		put_xml(f, gate_marks_text(&g->marks, g->rules->mark_budget_bytes, text, sizeof text));
+		fputs("\">", f);
+		if (gate_marks_where(g, &where)) {
+			put_xml(f, where.path);
+			fprintf(f, ":%d\n", where.place->at.line);
+		}
+	}
+	fputs(fails ? "</failure>\n  </testcase>\n" : "/>\n", f);
+}
+
 /* The attributes of the suite but for its numbers: when and where the program ran. */
 static void put_head(const struct report *r, FILE *f)
 {
@@ -114,7 +134,8 @@ static void put_head(const struct report *r, FILE *f)
 
 bool gate_junit(const struct gate *g, const struct report *r, FILE *f)
 {
-	size_t failures = g->fails ? g->by_status[GATE_NEW] + g->by_status[GATE_WORSE] : 0;
+	size_t failed = g->fails ? g->by_status[GATE_NEW] + g->by_status[GATE_WORSE] : 0,
+	       tests = g->n + g->rules->by_mark;
 	double seconds = 0;
 
 	for (size_t i = 0; i < r->n_traces; i++)
@@ -122,8 +143,10 @@ bool gate_junit(const struct gate *g, const struct report *r, FILE *f)
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", f);
 	put_head(r, f);
 	fprintf(f, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\">\n  <properties/>\n",
-		g->n ? g->n : 1, failures, g->n - failures, seconds);
-	if (!g->n)
+		tests ? tests : 1, failed + (g->fails && g->over_mark), g->n - failed, seconds);
+	if (g->rules->by_mark)
+		put_marks(g, f);
+	if (!tests)
 		fputs("  <testcase classname=\"pytrace\" name=\"no leak was found\" time=\"0\"/>\n", f);
 	for (size_t i = 0; i < g->n; i++)
 		put_item(g, &g->items[i], f);

@@ -89,6 +89,13 @@ char *gate_marks_text(const struct gate_marks *m, uint64_t budget, char *buf, si
 	return buf;
 }
 
+bool gate_marks_where(const struct gate *g, struct gate_where *ret)
+{
+	const struct gate_marks *m = &g->marks;
+
+	return m->n_lines && gate_where(g, &m->trace->places, gate_line_place(m, &m->lines[0]), ret);
+}
+
 void gate_marks_print(struct report *r, const struct gate_marks *m)
 {
 	char bytes[80], where[4096], function[2048], safe[8000];

@@ -2,8 +2,8 @@
 /*
  * gate_sarif: the findings for code scanning, as SARIF 2.1.0 (OASIS standard, 2020)
  *
- * A rule for each verdict, a result for each finding: its line, its stack, its fingerprint, how it stands to the
- * baseline, who suppresses it. Paths in the repository are relative to SRCROOT.
+ * A rule for each verdict and one for the budget per mark, a result for each finding: its line, its stack, its
+ * fingerprint, how it stands to the baseline, who suppresses it. Paths in the repository are relative to SRCROOT.
  */
 #include "analyzer/gate/gate.h"
 
@@ -20,6 +20,7 @@ static const struct {
 	{ "reference-leak", "More references are counted than exist: C code did not give one back." },
 	{ "native-unreachable", "Native memory that no pointer leads to." },
 	{ "fragmentation", "Little is alive, yet the memory cannot go back: blocks pin arenas." },
+	{ "budget-per-mark", "Each mark of the program leaves more behind than its budget allows." },
 };
 
 static json_t *message(const char *text)
@@ -92,7 +93,8 @@ static json_t *location(const struct gate_where *where)
 static json_t *frame_json(const struct gate *g, const struct finding *f, const struct place *p)
 {
 	struct gate_where where;
-	json_t *frame = json_object(), *at = gate_where(g, f, p, &where) ? location(&where) : json_object();
+	json_t *frame = json_object(),
+	       *at = gate_where(g, &f->trace->places, p, &where) ? location(&where) : json_object();
 
 	json_put(at, "message", message(p->function));
 	json_put(frame, "location", at);
@@ -155,10 +157,27 @@ static json_t *result_json(const struct gate *g, const struct gate_item *item)
 	return o;
 }
 
+static json_t *marks_json(const struct gate *g)
+{
+	json_t *o = json_object(), *locations = json_array();
+	struct gate_where where;
+	char text[600];
+
+	json_put(o, "ruleId", json_text("budget-per-mark"));
+	json_put(o, "level", json_text(g->fails ? "error" : "note"));
+	json_put(o, "message", message(gate_marks_text(&g->marks, g->rules->mark_budget_bytes, text, sizeof text)));
+	if (gate_marks_where(g, &where))
+		json_add(locations, location(&where));
+	json_put(o, "locations", locations);
+	return o;
+}
+
 bool gate_sarif(const struct gate *g, FILE *f)
 {
 	json_t *document = json_object(), *runs = json_array(), *run = json_object(), *results = json_array();
 
+	if (g->over_mark)
+		json_add(results, marks_json(g));
 	for (size_t i = 0; i < g->n; i++) {
 		if (g->items[i].status != GATE_OTHER)
 			json_add(results, result_json(g, &g->items[i]));

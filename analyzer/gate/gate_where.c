@@ -72,9 +72,8 @@ static const char *known_end(const struct gate *g, const struct place_table *pla
 	return places->cwd_len > 1 && inside(path, places->cwd) == at && exists(g->root, at) ? at : NULL;
 }
 
-bool gate_where(const struct gate *g, const struct finding *f, const struct place *p, struct gate_where *ret)
+bool gate_where(const struct gate *g, const struct place_table *places, const struct place *p, struct gate_where *ret)
 {
-	const struct place_table *places = &f->trace->places;
 	const char *relative;
 	char real[4096];
 
@@ -100,8 +99,8 @@ bool gate_line(const struct gate *g, const struct finding *f, struct gate_where 
 	for (; at > NODE_UNKNOWN; at = place_caller(&f->trace->places, at)) {
 		const struct place *p = place_find(&f->trace->places, at);
 
-		if (p->origin == ORIGIN_USER && gate_where(g, f, p, ret) && ret->inside)
+		if (p->origin == ORIGIN_USER && gate_where(g, &f->trace->places, p, ret) && ret->inside)
 			return true;
 	}
-	return gate_where(g, f, finding_place(f), ret);
+	return gate_where(g, &f->trace->places, finding_place(f), ret);
 }

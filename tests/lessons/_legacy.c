@@ -4,8 +4,7 @@
 #include <Python.h>
 
 struct legacy {
-	PyObject_HEAD
-	PyObject *other;
+	PyObject_HEAD PyObject *other;
 };
 
 static int legacy_traverse(PyObject *self, visitproc visit, void *arg)
@@ -47,10 +46,11 @@ static PyObject *hold(PyObject *self, PyObject *other)
 
 static PyMethodDef methods[] = { { "hold", hold, METH_O, NULL }, { NULL, NULL, 0, NULL } };
 static PyType_Slot slots[] = {
-	{ Py_tp_traverse, legacy_traverse }, { Py_tp_clear, legacy_clear },   { Py_tp_del, legacy_del },
-	{ Py_tp_dealloc, legacy_dealloc },   { Py_tp_methods, methods }, { 0, NULL },
+	{ Py_tp_traverse, legacy_traverse }, { Py_tp_clear, legacy_clear }, { Py_tp_del, legacy_del },
+	{ Py_tp_dealloc, legacy_dealloc },   { Py_tp_methods, methods },    { 0, NULL },
 };
-static PyType_Spec spec = { "_legacy.Legacy", sizeof(struct legacy), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots };
+static PyType_Spec spec = { "_legacy.Legacy", sizeof(struct legacy), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+			    slots };
 static struct PyModuleDef definition = { PyModuleDef_HEAD_INIT, "_legacy", NULL, -1, NULL, NULL, NULL, NULL, NULL };
 
 PyMODINIT_FUNC PyInit__legacy(void)
