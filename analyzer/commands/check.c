@@ -160,7 +160,7 @@ static int run(int argc, char **argv)
 		return code;
 	code = read_rules(&rules, &own);
 	if (!code)
-		code = report_open(&r, REPORT_GROWTH | REPORT_REMAINS | REPORT_TYPES);
+		code = report_open(&r, REPORT_GROWTH | REPORT_REMAINS | REPORT_FRAGMENTS | REPORT_TYPES);
 	if (code == REPORT_GO) {
 		code = judge(&r, &rules, &own);
 		end = report_end(&r);

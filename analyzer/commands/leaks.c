@@ -173,7 +173,8 @@ static int run(int argc, char **argv)
 	int code = report_parse(&r, &command_leaks, &own, argc, argv);
 
 	if (code == REPORT_GO)
-		code = report_open(&r, REPORT_GROWTH | REPORT_REMAINS | (r.common.json ? REPORT_TYPES : 0));
+		code = report_open(&r, REPORT_GROWTH | REPORT_REMAINS | REPORT_FRAGMENTS |
+					       (r.common.json ? REPORT_TYPES : 0));
 	if (code != REPORT_GO)
 		return code;
 	finding_list_init(&list, &r);

@@ -55,8 +55,8 @@ static void print_verdict(const struct launch_traces *list)
 
 	for (size_t i = 0; i < list->n; i++) {
 		struct fault fault = { 0 };
-		struct report_trace *t =
-			report_load(list->at[i].name, REPORT_GROWTH | REPORT_REMAINS, &r.common, NULL, &fault);
+		struct report_trace *t = report_load(
+			list->at[i].name, REPORT_GROWTH | REPORT_REMAINS | REPORT_FRAGMENTS, &r.common, NULL, &fault);
 
 		if (!t) {
 			fault_print(&fault, stderr);

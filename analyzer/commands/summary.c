@@ -460,8 +460,8 @@ static int run(int argc, char **argv)
 {
 	struct finding_list list;
 	struct report r;
-	int code =
-		report_begin(&r, &command_summary, NULL, REPORT_GROWTH | REPORT_REMAINS | REPORT_MOMENTS, argc, argv);
+	int code = report_begin(&r, &command_summary, NULL,
+				REPORT_GROWTH | REPORT_REMAINS | REPORT_FRAGMENTS | REPORT_MOMENTS, argc, argv);
 
 	if (code != REPORT_GO)
 		return code;

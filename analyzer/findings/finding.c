@@ -449,7 +449,7 @@ static bool are_alike(const struct finding *a, const struct finding *b)
 static bool are_twins(const struct finding *a, const struct finding *b)
 {
 	return same_kind(a, b) && a->trace != b->trace && a->reason == b->reason && !a->cycle == !b->cycle &&
-	       fingerprint_of(a) == fingerprint_of(b) && are_alike(a, b);
+	       !a->pin == !b->pin && fingerprint_of(a) == fingerprint_of(b) && are_alike(a, b);
 }
 
 static void join_twins(struct finding_list *l)
@@ -484,6 +484,7 @@ static void list_trace(struct finding_list *l, struct report_trace *t, struct fi
 	lost = finding_lost_judge(t);
 	if (lost)
 		finding_lost_shared(t, lost, others, n_others);
+	finding_fragments(t, others, n_others);
 	claimed = claimed_by_group(t);
 	for (uint32_t j = 0; j < t->growth.groups.n; j++) {
 		if (claimed[j].bytes < t->growth.groups.at[j].bytes || !claimed[j].bytes)
@@ -528,6 +529,7 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 		n_others += finding_native_most(r->traces[i]);
 		n_others += r->traces[i]->remains ? r->traces[i]->remains->list.at.n : 0;
 		n_others += r->traces[i]->remains ? r->traces[i]->remains->surplus.groups.n : 0;
+		n_others += r->traces[i]->fragments.pins.n;
 	}
 	l->at = mem_zero(n + n_others + 1, sizeof *l->at);
 	others = mem_zero(n_others + 1, sizeof *others);

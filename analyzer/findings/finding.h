@@ -70,6 +70,8 @@ struct finding {
 	struct finding_lost lost;
 	struct finding_native native;
 
+	const struct fragments_pin *pin; /* what keeps free memory from going back; NULL: the verdict is another */
+
 	/* of growth */
 	bool has_holder;
 	struct holder holder;
@@ -139,11 +141,20 @@ char *finding_rule(const struct finding *f, char *buf, size_t cap);
 char *finding_lost_why(const struct finding *f, char *buf, size_t cap);
 json_t *finding_lost_json(const struct finding *f);
 
+/* Makes the findings on free memory that does not go back: at most as many as t->fragments has pins, pushed to
+ * ret[0..*n). Growth must have been judged. finding_fragments.c. */
+void finding_fragments(struct report_trace *t, struct finding *ret, size_t *n);
+/* One sentence, for finding_why(). Written into buf, which is returned. */
+char *finding_fragments_why(const struct finding *f, char *buf, size_t cap);
+const char *finding_fragments_decides(void);
+/* Its evidence. */
+json_t *finding_fragments_json(const struct finding *f);
+
 /* How much it is, for people: "2.5 MiB", "10,000 references". Written into buf, which is returned. */
 char *finding_amount(const struct finding *f, char *buf, size_t cap);
 
 /* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable",
- * "native-unreachable", "undecided", "held". */
+ * "native-unreachable", "fragmentation", "undecided", "held". */
 const char *finding_verdict(const struct finding *f);
 
 /* One sentence on what the verdict rests on. Written into buf, which is returned. */
@@ -162,7 +173,7 @@ size_t finding_stem(const char *fingerprint);
 double finding_rate(const struct finding *f);
 
 /* Whether it is of blocks of its own, not of groups of growth. */
-static inline bool finding_is_own(const struct finding *f) { return f->cycle || f->native.is; }
+static inline bool finding_is_own(const struct finding *f) { return f->cycle || f->native.is || f->pin; }
 
 const struct place *finding_place(const struct finding *f);
 

@@ -48,6 +48,8 @@ const char *finding_verdict(const struct finding *f)
 {
 	if (f->cycle)
 		return f->reason == REMAINS_UNCOLLECTABLE ? "cycle-uncollectable" : "cycle-garbage";
+	if (f->pin && f->sum.verdict == GROWTH_FOUND)
+		return "fragmentation";
 	if (f->lost.kind && f->sum.verdict == GROWTH_FOUND)
 		return "reference-leak";
 	if (f->native.is && f->sum.verdict == GROWTH_FOUND)
@@ -161,6 +163,8 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 		return cycle_reason(f, buf, cap);
 	if (f->native.is)
 		return finding_native_why(f, buf, cap);
+	if (f->pin)
+		return finding_fragments_why(f, buf, cap);
 	if (f->lost.kind)
 		return finding_lost_why(f, buf, cap);
 	put_grown(grown, sizeof grown, e);
@@ -196,6 +200,8 @@ static const char *decides(const struct finding *f, char *buf, size_t cap)
 
 	if (f->native.is)
 		return "trace a run with several times the work: a leak grows with it";
+	if (f->pin)
+		return finding_fragments_decides();
 	if (!f->lost.kind)
 		return doubts[f->sum.doubt].decides;
 	if (f->trace->remains->surplus.n < 4)
@@ -228,8 +234,12 @@ static json_t *evidence_json(const struct finding *f)
 {
 	const struct growth_evidence *e = &f->sum.evidence;
 	const struct growth *g = &f->trace->growth;
-	json_t *o = json_object(), *curve = json_array();
+	json_t *o, *curve;
 
+	if (f->pin)
+		return finding_fragments_json(f);
+	o = json_object();
+	curve = json_array();
 	json_put(o, "windows", json_integer(e->windows));
 	json_put(o, "growing_windows", json_integer(e->growing));
 	json_put(o, "growing_last_windows", json_integer(e->growing_last));
@@ -424,6 +434,8 @@ static void print_head(struct report *r, const struct finding *f, size_t number)
 	if (f->lost.kind == LOST_SHARED)
 		fprintf(o->file, " on %s of type %s", format_plural(f->lost.objects, "object", "objects").text,
 			strings_text(&f->trace->remains->surplus.strings, f->lost.type));
+	else if (f->pin)
+		fprintf(o->file, " kept by %s", format_plural(f->all.blocks, "block", "blocks").text);
 	else
 		fprintf(o->file, " in %s", format_plural(f->all.blocks, "block", "blocks").text);
 	if (f->all_rate > 0)
@@ -604,7 +616,7 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 	if (f->native.is)
 		finding_native_print(&r->out, f);
 	print_curve(&r->out, f);
-	if (f->lost.kind != LOST_SHARED)
+	if (f->lost.kind != LOST_SHARED && !f->pin)
 		print_times(&r->out, f);
 	print_parts(r, f);
 	fputs("   Stack of the largest part:\n", r->out.file);

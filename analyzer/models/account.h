@@ -96,7 +96,7 @@ struct account_options {
 	struct model *const *more; /* further listeners to the same replay */
 	size_t n_more;             /* at most ACCOUNT_MAX_MORE */
 };
-enum { ACCOUNT_MAX_MORE = 10 };
+enum { ACCOUNT_MAX_MORE = 14 };
 
 /* Replays `t` into *a, which needs no initialisation. account_free() it. The trace must outlive it. */
 void account_run(struct account *a, struct trace *t, const struct account_options *options);

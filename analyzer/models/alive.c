@@ -76,7 +76,7 @@ static void note(void *self, const struct live_block *b)
 	if (b->mapping || b->layer == PT_LAYER_ARENA)
 		*array_push(&a->ranges) = (struct alive_range){ b->addr, b->addr + bytes, b->node, b->layer };
 	else
-		*array_push(&a->blocks) = (struct alive_block){ b->addr, bytes, b->node, b->layer };
+		*array_push(&a->blocks) = (struct alive_block){ b->addr, bytes, b->node, b->layer, b->inherited };
 }
 
 static int by_addr(const void *left, const void *right)
@@ -97,6 +97,9 @@ static int by_start(const void *left, const void *right)
 static void look(struct alive *a, uint64_t ns, struct replay *r)
 {
 	a->blocks.n = a->ranges.n = 0;
+	a->seen = !a->is_wanted || a->is_wanted(a->wanted_self);
+	if (!a->seen)
+		return;
 	replay_each_live(r, note, a);
 	if (a->blocks.n)
 		qsort(a->blocks.at, a->blocks.n, sizeof *a->blocks.at, by_addr);
@@ -104,7 +107,6 @@ static void look(struct alive *a, uint64_t ns, struct replay *r)
 		qsort(a->ranges.at, a->ranges.n, sizeof *a->ranges.at, by_start);
 	a->rss_bytes = a->rss_now;
 	a->ns = ns;
-	a->seen = true;
 }
 
 static void on_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
@@ -152,6 +154,7 @@ void alive_free(struct alive *a)
 			mem_unmap(a->pools[i], pools_in_gib(a) * sizeof **a->pools);
 	if (a->pools)
 		mem_unmap(a->pools, GIBS * sizeof *a->pools);
+	a->pools = NULL;
 	array_free(&a->blocks);
 	array_free(&a->ranges);
 }

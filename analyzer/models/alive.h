@@ -13,8 +13,9 @@
 
 struct alive_block {
 	uint64_t addr, bytes;
-	node_id node;  /* stack that made it */
-	uint8_t layer; /* enum pt_layer: malloc, raw, mem, object */
+	node_id node;   /* stack that made it */
+	uint8_t layer;  /* enum pt_layer: malloc, raw, mem, object */
+	bool inherited; /* made by the process that forked this one */
 };
 
 /* A mapping, an arena, or a heap of an allocator. */
@@ -35,7 +36,9 @@ struct alive {
 	uint64_t rss_bytes;               /* the last one known at the moment; 0: none */
 	uint64_t pages_of;                /* set by the caller: a snapshot whose pages are shown; 0: none */
 	uint64_t pages_rss_bytes;         /* the last one known when it was taken */
-	unsigned pool_bits;               /* pools are of 1 << pool_bits bytes; 0: no arena was seen */
+	bool (*is_wanted)(void *self);    /* set by the caller: asked at the moment; NULL: it is */
+	void *wanted_self;
+	unsigned pool_bits; /* pools are of 1 << pool_bits bytes; 0: no arena was seen */
 	/* private */
 	uint16_t **pools; /* by gigabyte of address space: for each pool the bytes last asked for in it */
 	uint64_t moving;  /* the block that a realloc took away just now */

@@ -4,6 +4,7 @@
 #include "analyzer/report/remains.h"
 #include "analyzer/report/symbolise.h"
 #include "analyzer/out/progress.h"
+#include "formats/block.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,6 +17,34 @@
 /* ---- opening ---- */
 
 static void on_progress(void *self, uint64_t done, uint64_t total) { progress_update(self, done, total); }
+
+struct lines {
+	struct place_table *places;
+	struct map by_key;
+};
+
+/* By the line that people look at first. */
+static uint32_t line_of(void *self, node_id node)
+{
+	struct lines *l = self;
+	const struct place *p = place_find(l->places, place_blame(l->places, node));
+	uint64_t key =
+		pt_xxh3(p->file, strlen(p->file)) + (uint64_t)(uint32_t)p->at.line + (p->module ? p->address : 0);
+	uint32_t *at = map_at(&l->by_key, map_mix(key) ^ pt_xxh3(p->function, strlen(p->function)));
+
+	if (*at == MAP_NONE)
+		*at = (uint32_t)l->by_key.n - 1;
+	return *at;
+}
+
+static void find_fragments(struct report_trace *t)
+{
+	struct lines lines = { .places = &t->places };
+	const struct fragments_options options = { line_of, &lines };
+
+	fragments_finish(&t->fragments, &options);
+	map_free(&lines.by_key);
+}
 
 static void replay(struct report_trace *t, unsigned needs, const struct options_common *common, struct model **more,
 		   size_t n_more)
@@ -42,6 +71,11 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		moments_init(&t->moments, &t->trace);
 		more[options.n_more++] = &t->moments.collections.model;
 	}
+	if (needs & REPORT_FRAGMENTS) {
+		fragments_init(&t->fragments, &t->trace);
+		more[options.n_more++] = t->fragments.models[0];
+		more[options.n_more++] = t->fragments.models[1];
+	}
 	if (needs & REPORT_REMAINS) {
 		t->remains = remains_new(t);
 		more[options.n_more++] = &t->remains->cycles.model;
@@ -60,6 +94,8 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		curves_finish(&t->curves);
 		growth_judge(&t->growth, &t->curves, &natives, common->warmup);
 	}
+	if (needs & REPORT_FRAGMENTS)
+		find_fragments(t);
 	if (needs & REPORT_REMAINS)
 		remains_finish(t->remains);
 }
@@ -97,6 +133,8 @@ void report_unload(struct report_trace *t)
 		types_free(&t->types);
 	if (t->has & REPORT_MOMENTS)
 		moments_free(&t->moments);
+	if (t->has & REPORT_FRAGMENTS)
+		fragments_free(&t->fragments);
 	if (t->has)
 		account_free(&t->account);
 	place_table_free(&t->places);

@@ -13,6 +13,7 @@
 #include "analyzer/report/moments.h"
 #include "analyzer/report/place.h"
 #include "analyzer/models/account.h"
+#include "analyzer/models/fragments.h"
 #include "analyzer/models/growth.h"
 #include "analyzer/models/types.h"
 #include "analyzer/out/format.h"
@@ -22,14 +23,15 @@
 
 /* What a report needs of its traces, beyond their headers and definitions. */
 enum {
-	REPORT_ACCOUNT = 1 << 0, /* .account */
-	REPORT_GROWTH = 1 << 1,  /* .account and .growth */
-	REPORT_THREADS = 1 << 2, /* rows of .account are split by thread */
-	REPORT_TASKS = 1 << 3,   /* rows of .account are split by task */
-	REPORT_RAW = 1 << 4,     /* definitions of stacks as they stand in the file */
-	REPORT_TYPES = 1 << 5,   /* .account and .types; loads the last snapshot */
-	REPORT_MOMENTS = 1 << 7, /* .account and .moments */
-	REPORT_REMAINS = 1 << 6, /* .account and .remains; loads the last snapshot that is of no collection */
+	REPORT_ACCOUNT = 1 << 0,   /* .account */
+	REPORT_GROWTH = 1 << 1,    /* .account and .growth */
+	REPORT_THREADS = 1 << 2,   /* rows of .account are split by thread */
+	REPORT_TASKS = 1 << 3,     /* rows of .account are split by task */
+	REPORT_RAW = 1 << 4,       /* definitions of stacks as they stand in the file */
+	REPORT_TYPES = 1 << 5,     /* .account and .types; loads the last snapshot */
+	REPORT_MOMENTS = 1 << 7,   /* .account and .moments */
+	REPORT_FRAGMENTS = 1 << 8, /* .account and .fragments, by lines to blame */
+	REPORT_REMAINS = 1 << 6,   /* .account and .remains; loads the last snapshot that is of no collection */
 };
 
 struct remains;
@@ -41,6 +43,7 @@ struct report_trace {
 	struct growth growth;
 	struct types types;
 	struct moments moments;
+	struct fragments fragments;
 	struct remains *remains; /* NULL: not asked for */
 	struct symbols *symbols; /* of its native frames */
 	struct place_table places;

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * finding_fragments: resident memory that stays though little is alive, because a few blocks are spread over it
+ *
+ * Theory. models/fragments.h finds what blocks keep from going back. It is a finding when that is much, by itself and
+ * of what is resident, when the blocks take little of it, and when most of the allocator's memory is free. And it must
+ * stay: memory that the program filled a moment ago, or fills now and then (each request takes it again), is used, not
+ * lost. So the last time when the blocks could not have done with less is looked for (models/usage.h), and a good part
+ * of the run must lie behind it. A run that ends just after its one peak shows that only when the case is as plain as
+ * can be; else it is undecided. What grows has its own finding, and that its blocks pin memory is part of it.
+ *
+ * It claims no blocks: they are alive, and what is counted here is free.
+ */
+#include "analyzer/findings/finding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAST          (UINT64_C(24) << 20) /* bytes that are kept beyond the blocks */
+#define SPARSE         3                    /* so many times what is alive in it */
+#define PLAIN          4                    /* ... and of all that is alive, where the peak was just now */
+#define SHARE_PERCENT  15                   /* of the resident memory, without the tracer's */
+#define QUIET_PERCENT  25                   /* of the run must lie behind the last use */
+#define ONE_PEAK       3                    /* crossings: rise and fall */
+#define GROWTH_MATTERS 10 /* growth of a tenth of it, from the same line, is what there is to be mended */
+#define TRIM_WORTH     2  /* more than one half would go back by malloc_trim() */
+
+static uint64_t less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+static uint64_t excess(const struct fragments_pin *pin) { return less(pin->pinned_bytes, pin->held_bytes); }
+
+static const struct fragments_layer *layer_of(const struct fragments *f, const struct fragments_pin *pin)
+{
+	return &f->layers[pin->kind];
+}
+
+/* Whether it is much, kept by little, in memory that is mostly free. */
+static bool is_much(const struct fragments *f, const struct fragments_pin *pin)
+{
+	const struct fragments_layer *layer = layer_of(f, pin);
+	uint64_t kept = excess(pin), rss = less(f->rss_bytes, f->tracer_bytes);
+
+	return kept >= LEAST && kept >= pin->held_bytes * SPARSE && kept * 100 >= rss * SHARE_PERCENT &&
+	       layer->resident_bytes >= layer->live_bytes * 2;
+}
+
+/* What is mapped need not be resident: the kernel's sum must bear it out. */
+static bool is_resident(const struct fragments *f, const struct fragments_pin *pin)
+{
+	return f->exact || f->rss_bytes >= layer_of(f, pin)->resident_bytes;
+}
+
+static bool is_users(const struct report_trace *t, node_id node)
+{
+	struct place_table *places = (struct place_table *)&t->places;
+
+	return place_find(places, place_blame(places, node))->origin == ORIGIN_USER;
+}
+
+/* When so much was last in use; 0: never. */
+static uint64_t last_use(const struct fragments *f, const struct fragments_pin *pin)
+{
+	return usage_last_above(&f->usage, pin->kind, f->usage.rows[pin->kind].end + excess(pin) / 2);
+}
+
+static enum growth_verdict judge(const struct report_trace *t, const struct fragments_pin *pin)
+{
+	const struct fragments *f = &t->fragments;
+	uint64_t last = last_use(f, pin), end = f->usage.end_ns, live = 0;
+
+	if (!is_much(f, pin) || !is_resident(f, pin))
+		return GROWTH_HELD;
+	if ((end - last) * 100 >= end * QUIET_PERCENT)
+		return GROWTH_FOUND;
+	if (usage_crossings(&f->usage, pin->kind, f->usage.rows[pin->kind].end + excess(pin) / 2) > ONE_PEAK)
+		return GROWTH_HELD;
+	for (int k = 0; k < USAGE_KINDS; k++)
+		live += f->usage.rows[k].end;
+	return excess(pin) >= live * PLAIN && pin->n_parts == 1 && is_users(t, pin->parts[0].node) ? GROWTH_FOUND
+												   : GROWTH_UNDECIDED;
+}
+
+static bool same_line(struct report_trace *t, node_id a, node_id b)
+{
+	const struct place *x = place_find(&t->places, place_blame(&t->places, a));
+	const struct place *y = place_find(&t->places, place_blame(&t->places, b));
+
+	return x->at.line == y->at.line && !strcmp(x->file, y->file) && !strcmp(x->function, y->function);
+}
+
+/* Whether its blocks are what grows, and that is what there is to be mended. */
+static bool is_growth(struct report_trace *t, const struct fragments_pin *pin)
+{
+	for (size_t i = 0; i < t->growth.groups.n; i++) {
+		const struct growth_group *g = &t->growth.groups.at[i];
+
+		if (g->verdict == GROWTH_FOUND && same_line(t, g->node, pin->parts[0].node) &&
+		    g->bytes * GROWTH_MATTERS >= excess(pin))
+			return true;
+	}
+	return false;
+}
+
+static uint16_t layers_of(const struct fragments_pin *pin)
+{
+	static const uint16_t layers[USAGE_KINDS] = {
+		[USAGE_ARENA] = 1 << PT_LAYER_ARENA,
+		[USAGE_MIMALLOC] = 1 << PT_LAYER_OBJECT,
+		[USAGE_HEAP] = 1 << PT_LAYER_MALLOC,
+	};
+
+	return layers[pin->kind];
+}
+
+static void make(struct report_trace *t, const struct fragments_pin *pin, enum growth_verdict verdict,
+		 struct finding *ret)
+{
+	*ret = (struct finding){
+		.trace = t,
+		.sum = { .verdict = verdict,
+			 .node = pin->parts[0].node,
+			 .n_stacks = 1,
+			 .bytes = excess(pin),
+			 .blocks = pin->blocks,
+			 .first_ns = t->fragments.usage.rows[pin->kind].peak_ns,
+			 .last_ns = last_use(&t->fragments, pin),
+			 .layers = layers_of(pin) },
+		.blame = place_blame(&t->places, pin->parts[0].node),
+		.pin = pin,
+	};
+	for (unsigned i = 0; i < pin->n_parts; i++) {
+		const struct fragments_part *part = &pin->parts[i];
+		const struct amount live = { part->bytes, part->blocks };
+
+		finding_add_part(&ret->own_parts, &ret->n_own_parts,
+				 place_find(&t->places, place_blame(&t->places, part->node)), part->node, &live);
+	}
+}
+
+void finding_fragments(struct report_trace *t, struct finding *ret, size_t *n)
+{
+	if (!(t->has & REPORT_FRAGMENTS))
+		return;
+	for (size_t i = 0; i < t->fragments.pins.n; i++) {
+		const struct fragments_pin *pin = &t->fragments.pins.at[i];
+		enum growth_verdict verdict = judge(t, pin);
+
+		if (verdict != GROWTH_HELD && !is_growth(t, pin))
+			make(t, pin, verdict, &ret[(*n)++]);
+	}
+}
+
+/* ---- for people ---- */
+
+static char *units_text(const struct fragments_pin *pin, char *buf, size_t cap)
+{
+	static const char *const what[USAGE_KINDS] = { [USAGE_ARENA] = "of arenas",
+						       [USAGE_MIMALLOC] = "of Python's mimalloc",
+						       [USAGE_HEAP] = "of malloc's heaps" };
+
+	snprintf(buf, cap, "%s %s", format_bytes(excess(pin)).text, what[pin->kind]);
+	return buf;
+}
+
+static size_t put_time(const struct finding *f, char *buf, size_t cap)
+{
+	uint64_t last = f->sum.last_ns;
+
+	if (!last)
+		return (size_t)snprintf(buf, cap, ", and never was so much in use at once");
+	return (size_t)snprintf(buf, cap, ", unused since %s of %s", format_seconds((double)last / 1e9).text,
+				format_seconds((double)f->trace->fragments.usage.end_ns / 1e9).text);
+}
+
+char *finding_fragments_why(const struct finding *f, char *buf, size_t cap)
+{
+	const struct fragments *all = &f->trace->fragments;
+	uint64_t live = 0;
+	char units[80];
+	size_t used;
+
+	for (int k = 0; k < USAGE_KINDS; k++)
+		live += all->usage.rows[k].end;
+	used = (size_t)snprintf(buf, cap, "RSS is %s, of which %s are alive; %s of %s made %s keep %s from going back",
+				format_bytes(all->rss_bytes).text, format_bytes(live).text,
+				format_plural(f->pin->blocks, "block", "blocks").text, format_bytes(f->pin->bytes).text,
+				f->pin->n_parts > 1 ? "on these lines" : "here",
+				units_text(f->pin, units, sizeof units));
+	if (used < cap)
+		used += put_time(f, buf + used, cap - used);
+	if (f->sum.verdict == GROWTH_UNDECIDED && used < cap)
+		used += (size_t)snprintf(buf + used, cap - used, ": the run ends too soon to show that it stays");
+	else if (f->pin->trim_bytes * TRIM_WORTH >= excess(f->pin) && used < cap)
+		used += (size_t)snprintf(buf + used, cap - used, "; malloc_trim(0) would give back %s of it at once",
+					 format_bytes(f->pin->trim_bytes).text);
+	return buf;
+}
+
+const char *finding_fragments_decides(void) { return "trace a run that goes on working for some time after its peak"; }
+
+json_t *finding_fragments_json(const struct finding *f)
+{
+	static const char *const names[USAGE_KINDS] = {
+		[USAGE_ARENA] = "arena", [USAGE_MIMALLOC] = "mimalloc", [USAGE_HEAP] = "heap"
+	};
+	const struct fragments *all = &f->trace->fragments;
+	const struct fragments_pin *pin = f->pin;
+	const struct fragments_layer *layer = layer_of(all, pin);
+	json_t *o = json_object();
+
+	json_put(o, "kind", json_text(names[pin->kind]));
+	json_put(o, "rss_bytes", json_bytes(all->rss_bytes));
+	json_put(o, "exact", json_boolean(all->exact));
+	json_put(o, "mapped_bytes", json_bytes(layer->mapped_bytes));
+	json_put(o, "resident_bytes", json_bytes(layer->resident_bytes));
+	json_put(o, "live_bytes", json_bytes(layer->live_bytes));
+	json_put(o, "free_bytes", json_bytes(less(layer->resident_bytes, layer->live_bytes)));
+	json_put(o, "retained_bytes", json_bytes(layer->retained_bytes));
+	json_put(o, "pinned_bytes", json_bytes(pin->pinned_bytes));
+	json_put(o, "held_bytes", json_bytes(pin->held_bytes));
+	json_put(o, "trim_bytes", json_bytes(pin->trim_bytes));
+	json_put(o, "units", json_bytes(pin->units));
+	json_put(o, "share", json_number(all->rss_bytes ? (double)excess(pin) / (double)all->rss_bytes : 0));
+	json_put(o, "peak_bytes", json_bytes(all->usage.rows[pin->kind].peak));
+	json_put(o, "peak_s", json_seconds(all->usage.rows[pin->kind].peak_ns));
+	json_put(o, "last_used_s", f->sum.last_ns ? json_seconds(f->sum.last_ns) : json_null());
+	json_put(o, "end_s", json_seconds(all->usage.end_ns));
+	return o;
+}
