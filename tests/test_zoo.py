@@ -2,6 +2,8 @@
 """The zoo: every leak is found, with its verdict, on its line, once; no healthy program is accused.
 
 Each program runs on one interpreter here, another one each; on all with --full, and by scripts/zoo, which prints the table."""
+import copy
+import os
 import re
 
 import harness
@@ -90,3 +92,21 @@ def test_the_zoo_is_whole():
     assert kinds['healthy'] >= 30 and sum(kinds.values()) - kinds['healthy'] >= 40, kinds
     assert min(kinds.values()) >= 5 and len(kinds) == 7, kinds
     assert not set(KNOWN) - set(kinds) - {'%s/%s' % (p.kind, p.name) for p in zoo.programs()}, KNOWN
+
+
+# ---- where the interpreter lies ----
+
+@harness.cases('queue_without_consumer')
+@harness.spread(1)
+def test_the_library_is_the_library_wherever_it_lies(python, tmp, case):
+    """Below a folder that is called like an interpreter, too."""
+    folder = os.path.join(tmp, 'python-projects')
+    os.symlink(python.prefix, folder)
+    executable = os.path.join(folder, os.path.relpath(os.path.realpath(python.path), os.path.realpath(python.prefix)))
+    done = harness.run([executable, '-c', 'import queue; print(queue.__file__)'])
+    if done.returncode or not done.out.startswith(folder):
+        raise harness.Skip('this interpreter finds its library where it is installed')
+    python = copy.copy(python)
+    python.path = executable
+    status, said = zoo.run(python, zoo.Program('leaking', case), tmp)
+    assert status == 'right', '%s: %s' % (status, said)

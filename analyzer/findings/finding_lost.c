@@ -114,9 +114,18 @@ static void vote(uint32_t *what, int64_t *votes, uint32_t by)
 	*votes += *what == by ? 1 : -1;
 }
 
+/* A weak reference to a lost object is held by a registry, and goes with it all the same: each class has one at its
+ * bases. So it says nothing. */
+static bool is_weak(const struct judging *j, object_id o)
+{
+	const char *type = heap_type_name(&j->v->heap, o);
+
+	return !strcmp(type, "weakref") || !strcmp(type, "weakref.ReferenceType");
+}
+
 static bool is_late(const struct judging *j, uint32_t group, object_id o)
 {
-	return j->v->join.born_ns[o] >= growth_group(j, group)->evidence.warm_ns;
+	return !is_weak(j, o) && j->v->join.born_ns[o] >= growth_group(j, group)->evidence.warm_ns;
 }
 
 static void count_objects(struct judging *j)

@@ -75,17 +75,29 @@ void place_table_free(struct place_table *t)
 
 /* ---- who wrote it ---- */
 
-/* What follows "/python3.11/" when that stands in the standard library's path. NULL when it does not. */
+/* Whether the folder that ends at `end` is called "lib", "lib64" or so. */
+static bool is_lib(const char *file, const char *end)
+{
+	const char *start = end;
+
+	while (start > file && start[-1] != '/')
+		start--;
+	return start > file && !strncmp(start, "lib", 3) && end - start <= 5;
+}
+
+/* What follows "/lib/python3.11/" when that stands in the standard library's path, whatever other folders are called.
+ * NULL when it does not. */
 static const char *after_stdlib(const char *file)
 {
-	const char *at = strstr(file, "/python");
-	const char *rest;
+	const size_t len = strlen("/python");
 
-	if (!at)
-		return NULL;
-	rest = at + strlen("/python");
-	rest += strspn(rest, "0123456789.t");
-	return at[7] != '/' && *rest == '/' ? rest + 1 : NULL;
+	for (const char *at = strstr(file, "/python"); at; at = strstr(at + 1, "/python")) {
+		const char *rest = at + len + strspn(at + len, "0123456789.t");
+
+		if (rest > at + len && *rest == '/' && is_lib(file, at))
+			return rest + 1;
+	}
+	return NULL;
 }
 
 static const char *after_packages(const char *file)
