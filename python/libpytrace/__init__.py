@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program may ask of pytrace, which does not trace it: these functions do nothing.
 
-Where libpytrace.so is preloaded, the built-in module of this name is imported in its place.
+Where libpytrace.so is preloaded, the built-in module of this name is imported in its place; also when a finder in front
+of that for built-in modules found this file (pytest's, which rewrites the assertions of a plugin's distribution, does).
 """
+import sys as _sys
+
 __version__ = '0.1.0'
+
+if 'libpytrace' in _sys.builtin_module_names and __name__ == 'libpytrace':
+    import importlib.machinery as _machinery
+    import importlib.util as _util
+    _spec = _machinery.BuiltinImporter.find_spec('libpytrace')
+    _sys.modules[__name__] = _util.module_from_spec(_spec)
+    _spec.loader.exec_module(_sys.modules[__name__])
 
 
 def _label(function, label, optional=False):
