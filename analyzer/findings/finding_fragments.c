@@ -16,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST          (UINT64_C(24) << 20) /* bytes that are kept beyond the blocks */
+#define LEAST          (UINT64_C(10) << 20) /* bytes that are kept beyond the blocks, where they are ... */
+#define LEAST_PERCENT  33                   /* ... of the resident memory, without the tracer's */
+#define MUCH           (UINT64_C(24) << 20) /* or so much, where it is ... */
+#define MUCH_PERCENT   15                   /* ... of it */
 #define SPARSE         3                    /* so many times what is alive in it */
 #define PLAIN          4                    /* ... and of all that is alive, where the peak was just now */
-#define SHARE_PERCENT  15                   /* of the resident memory, without the tracer's */
 #define QUIET_PERCENT  25                   /* of the run must lie behind the last use */
 #define ONE_PEAK       3                    /* crossings: rise and fall */
 #define GROWTH_MATTERS 10 /* growth of a tenth of it, from the same line, is what there is to be mended */
@@ -40,8 +42,9 @@ static bool is_much(const struct fragments *f, const struct fragments_pin *pin)
 	const struct fragments_layer *layer = layer_of(f, pin);
 	uint64_t kept = excess(pin), rss = less(f->rss_bytes, f->tracer_bytes);
 
-	return kept >= LEAST && kept >= pin->held_bytes * SPARSE && kept * 100 >= rss * SHARE_PERCENT &&
-	       layer->resident_bytes >= layer->live_bytes * 2;
+	if (kept < LEAST || kept * 100 < rss * (kept < MUCH ? LEAST_PERCENT : MUCH_PERCENT))
+		return false;
+	return kept >= pin->held_bytes * SPARSE && layer->resident_bytes >= layer->live_bytes * 2;
 }
 
 /* What is mapped need not be resident: the kernel's sum must bear it out. */
@@ -88,17 +91,32 @@ static bool same_line(struct report_trace *t, node_id a, node_id b)
 	return x->at.line == y->at.line && !strcmp(x->file, y->file) && !strcmp(x->function, y->function);
 }
 
-/* Whether its blocks are what grows, and that is what there is to be mended. */
+/* Whether its blocks are what grows, and that is what there is to be mended. If it is not, they have no finding beside
+ * this one. */
 static bool is_growth(struct report_trace *t, const struct fragments_pin *pin)
 {
+	uint64_t bytes = 0;
+
 	for (size_t i = 0; i < t->growth.groups.n; i++) {
 		const struct growth_group *g = &t->growth.groups.at[i];
 
-		if (g->verdict == GROWTH_FOUND && same_line(t, g->node, pin->parts[0].node) &&
-		    g->bytes * GROWTH_MATTERS >= excess(pin))
-			return true;
+		if (g->verdict == GROWTH_FOUND && same_line(t, g->node, pin->parts[0].node))
+			bytes += g->bytes;
 	}
-	return false;
+	return bytes * GROWTH_MATTERS >= excess(pin);
+}
+
+static void withdraw_growth(struct report_trace *t, const struct fragments_pin *pin)
+{
+	for (size_t i = 0; i < t->growth.groups.n; i++) {
+		struct growth_group *g = &t->growth.groups.at[i];
+
+		for (unsigned k = 0; k < pin->n_parts && g->verdict != GROWTH_HELD; k++)
+			if (g->bytes * GROWTH_MATTERS < excess(pin) && same_line(t, g->node, pin->parts[k].node)) {
+				g->verdict = GROWTH_HELD;
+				g->doubt = GROWTH_NO_DOUBT;
+			}
+	}
 }
 
 static uint16_t layers_of(const struct fragments_pin *pin)
@@ -145,8 +163,10 @@ void finding_fragments(struct report_trace *t, struct finding *ret, size_t *n)
 		const struct fragments_pin *pin = &t->fragments.pins.at[i];
 		enum growth_verdict verdict = judge(t, pin);
 
-		if (verdict != GROWTH_HELD && !is_growth(t, pin))
-			make(t, pin, verdict, &ret[(*n)++]);
+		if (verdict == GROWTH_HELD || is_growth(t, pin))
+			continue;
+		make(t, pin, verdict, &ret[(*n)++]);
+		withdraw_growth(t, pin);
 	}
 }
 

@@ -16,6 +16,7 @@
 			      */
 
 enum {
+	LOOSE = 4,    /* so many times what is alive in it makes a pin that others may join */
 	SPARSE = 2,   /* a unit is kept by little when that much fits into it so often */
 	NEARLY = 90,  /* percent of the units of a pin that its parts should explain ... */
 	AT_LEAST = 50 /* ... and must */
@@ -381,8 +382,28 @@ static void take(struct work *w, struct fragments_pin *pin)
 	}
 }
 
+/* Of one allocator they are one, for one memory does not go back: the lines that keep most are its parts. */
+static void add_pin(struct fragments *f, const struct fragments_pin *pin, size_t first)
+{
+	struct fragments_pin *sum = f->pins.n > first ? &f->pins.at[first] : NULL;
+
+	if (!sum || pin->pinned_bytes < pin->held_bytes * LOOSE) {
+		*array_push(&f->pins) = *pin;
+		return;
+	}
+	for (unsigned i = 0; i < pin->n_parts && sum->n_parts < FRAGMENTS_PARTS; i++)
+		sum->parts[sum->n_parts++] = pin->parts[i];
+	sum->units += pin->units;
+	sum->pinned_bytes += pin->pinned_bytes;
+	sum->trim_bytes += pin->trim_bytes;
+	sum->held_bytes += pin->held_bytes;
+	sum->blocks += pin->blocks;
+	sum->bytes += pin->bytes;
+}
+
 static void take_pins(struct work *w, enum usage_kind kind)
 {
+	size_t first = w->f->pins.n;
 	uint32_t leader;
 
 	while ((leader = worst_site(w, kind)) != MAP_NONE) {
@@ -396,7 +417,7 @@ static void take_pins(struct work *w, enum usage_kind kind)
 			pin.parts[i].site = w->ranked.at[i];
 		take(w, &pin);
 		if (n && pin.pinned_bytes >= LEAST)
-			*array_push(&w->f->pins) = pin;
+			add_pin(w->f, &pin, first);
 	}
 }
 

@@ -9,7 +9,7 @@
  *        alive, the allocator keeps for itself: nobody's blocks are to blame for it.
  * Pins:  sites are taken in the order of what they keep. Other sites with blocks in the same units are taken with it
  *        until most of these units would go back without all their blocks: parts of one pin. What takes more than a few
- *        sites is no pin.
+ *        sites is no pin. Those of one allocator are one, the sites its parts.
  * Exact: with the pages of a snapshot at the end; else what is mapped counts as resident, heaps and mimalloc are left
  * out. Cost:  a copy of what is alive at the end, where much could be free at all (usage.h); else next to nothing.
  */
@@ -32,7 +32,7 @@ struct fragments_pin {
 	uint64_t trim_bytes;   /* ... of this, free pages of heaps: malloc_trim() gives them back as it is */
 	uint64_t held_bytes;   /* of the blocks, as far as they lie in these units */
 	uint64_t blocks, bytes;
-	struct fragments_part parts[FRAGMENTS_PARTS]; /* the one that keeps most first */
+	struct fragments_part parts[FRAGMENTS_PARTS]; /* the one that keeps most first; further ones may be left out */
 	unsigned n_parts;
 };
 

@@ -10,13 +10,19 @@ static int n_messages, n_senders;
 
 void receive(const char *sender)
 {
-	messages[n_messages++] = calloc(1, 9000);
-	if (n_messages % 16 == 0)
-		senders[n_senders++] = strdup(sender); /* leak */
+	messages[n_messages] = malloc(9000);
+	memset(messages[n_messages++], 1, 9000);
+	if (n_messages % 16 == 0) /* with all that is known of him */
+		senders[n_senders++] = strcpy(malloc(700), sender); /* leak */
 }
 
 void deliver(void)
 {
 	while (n_messages > 0)
 		free(messages[--n_messages]);
+}
+
+const char *sender(int number)
+{
+	return senders[number];
 }

@@ -1,6 +1,7 @@
 """Many objects are made, one of a hundred is kept: their arenas cannot go back.
 
 verdict: fragmentation
+bytes: at least 24000000
 """
 import time
 
@@ -13,10 +14,8 @@ class Event:
         self.text = "event %d of the journal, as it was read" % number  # leak
 
 
-kept = []
-for batch in range(10):
-    events = [Event(i) for i in range(30000)]  # leak
-    kept.extend(events[::100])
-    del events
+events = [Event(i) for i in range(250000)]  # leak
+kept = events[::100]
+del events
+for second in range(20):
     time.sleep(0.1)
-time.sleep(1)

@@ -1,6 +1,7 @@
 """Threads work with much memory at a time, each in an arena of malloc of its own, and leave one result each at its end.
 
 verdict: fragmentation
+needs: gil
 """
 import threading
 import time
@@ -9,8 +10,8 @@ results = []
 
 
 def work(number):
-    blocks = [bytearray(2000 + i % 500) for i in range(4000)]
-    results.append(bytearray(1500))  # leak
+    blocks = [bytearray(4000 + i % 500) for i in range(2000)]
+    results.append(bytearray(50000))  # leak
     time.sleep(0.5)
     del blocks
 
@@ -20,4 +21,4 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-time.sleep(1.5)
+time.sleep(2)
