@@ -202,11 +202,18 @@ enum pt_unwatch {
 	PT_UNWATCH_IMMORTAL, /* its count means nothing */
 	PT_UNWATCH_LOST,     /* the kernel took the means away: a closed descriptor, another debugger */
 	PT_UNWATCH_OTHER,    /* what was made there is not of a type that is watched */
-	PT_UNWATCH_END,      /* the trace ends, or the interpreter does; it lives on */
+	PT_UNWATCH_END,      /* the trace, the interpreter or (PAUSE) recording ends; it lives on */
 };
 static inline uint32_t pt_watch_number(uint64_t a) { return (uint32_t)a; }
 static inline uint32_t pt_watch_detail(uint64_t a) { return (uint32_t)(a >> 32) & 0xffff; }
 static inline uint64_t pt_watch_a(uint32_t number, uint32_t detail) { return number | (uint64_t)detail << 32; }
+
+/* Who stopped and started recording (PAUSE and RESUME): PYTRACE_START, the program, its signal, the process that forked
+ * this one while it was stopped. */
+enum pt_pause { PT_PAUSE_OPTION = 1, PT_PAUSE_CALL, PT_PAUSE_SIGNAL, PT_PAUSE_FORK };
+/* The stack of a MOVE_END or of what is mapped in layer moved, when it was made while nothing new was recorded: that of
+ * the block which moved; and a block that was not known stays unknown. No stack has this id. */
+#define PT_STACK_KEPT UINT32_C(0x7fffffff)
 
 /* The number `a` of GC_BEGIN: generation (4 bits), trigger (4 bits), candidates (40 bits; all ones: not counted). */
 enum pt_gc_trigger { PT_GC_THRESHOLD, PT_GC_EXPLICIT, PT_GC_SHUTDOWN };

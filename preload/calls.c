@@ -2,6 +2,7 @@
 #include "preload/calls.h"
 #include "preload/emit.h"
 #include "preload/labels.h"
+#include "preload/pause.h"
 #include "preload/sink.h"
 #include "preload/snapshot/snapshot.h"
 #include "preload/thread.h"
@@ -11,7 +12,7 @@
 /* The calling thread's struct, for work of the tracer's own; NULL while nothing is recorded. */
 static struct thread *begin(void)
 {
-	struct thread *t = thread_enter();
+	struct thread *t = thread_enter_idle();
 
 	if (t)
 		thread_depth(t, DEPTH_OWN);
@@ -73,9 +74,28 @@ static bool watch(const void *object)
 
 	if (!t)
 		return false;
-	watched = is_watched(object) || watch_object(t, object);
+	watched = is_watched(object) || (!tracer_is_paused() && watch_object(t, object));
 	thread_leave(t);
 	return watched;
+}
+
+bool calls_record(struct thread *t, bool on, enum pt_pause why)
+{
+	if (!on && !tracer_is_paused())
+		watch_pause(t);
+	return pause_set(t, !on, why);
+}
+
+static bool record(bool on)
+{
+	struct thread *t = begin();
+	bool changed;
+
+	if (!t)
+		return false;
+	changed = calls_record(t, on, PT_PAUSE_CALL);
+	thread_leave(t);
+	return changed;
 }
 
 /* Rings are part of the file, so what lies in them can be read already. What is packed can be read by more. */
@@ -136,7 +156,8 @@ static void stats(struct module_stats *stats)
 
 	*stats = (struct module_stats){
 		.mode = tracer_is_off() && !bytes ? "off" : "full",
-		.recording = t,
+		.recording = t && !tracer_is_paused(),
+		.stopped = t && tracer_is_paused(),
 		.file = bytes ? sink_path() : "",
 		.file_bytes = bytes,
 		.lost = sink_lost_events(),
@@ -153,6 +174,7 @@ const struct module_calls calls = {
 	.region = region,
 	.snapshot = snapshot,
 	.watch = watch,
+	.record = record,
 	.flush = flush,
 	.stats = stats,
 };

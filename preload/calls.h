@@ -7,6 +7,13 @@
  * nothing.
  */
 #pragma once
+#include "formats/event.h"
 #include "preload/py/module/module.h"
+
+struct thread;
+
+/* Starts recording or stops it, with what is watched. Whether that changed anything. At DEPTH_OWN, also in a signal
+ * handler. */
+bool calls_record(struct thread *t, bool on, enum pt_pause why);
 
 extern const struct module_calls calls __attribute__((visibility("hidden")));

@@ -44,6 +44,13 @@ static void take_run(struct thread *t, uint64_t now)
 	emit_pair_slot(t, PT_OP_RUN, t->run, t->last_ns);
 }
 
+void emit_look(struct thread *t)
+{
+	read_clock(t);
+	if (likely(!t->quiet))
+		upward.tick(t);
+}
+
 bool emit_slow(struct thread *t)
 {
 	uint64_t now;
@@ -51,9 +58,7 @@ bool emit_slow(struct thread *t)
 	if (t->head + RING_SPARE > t->n_slots && !ring_pack(t))
 		return false;
 	if (t->head >= t->look_at) {
-		read_clock(t);
-		if (likely(!t->quiet))
-			upward.tick(t);
+		emit_look(t);
 		if (t->head + RING_SPARE > t->n_slots && !ring_pack(t))
 			return false;
 	}

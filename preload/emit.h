@@ -12,6 +12,8 @@
 /* Makes room, reads the clock when it is time, takes a new run when another thread had one in between. False when
  * nothing more can be recorded. */
 bool emit_slow(struct thread *t);
+/* Looks at the clock and does what hangs on it, without an event. */
+void emit_look(struct thread *t);
 /* SIZE64 for a size that does not fit the slot. Needs emit_room before. */
 void emit_size64(struct thread *t, uint64_t size);
 /* A PAIR event. */

@@ -25,6 +25,7 @@
 #include "preload/native/native.h"
 #include "preload/options.h"
 #include "preload/os.h"
+#include "preload/pause.h"
 #include "preload/program.h"
 #include "preload/py/gc/collector.h"
 #include "preload/sink.h"
@@ -54,6 +55,8 @@ static bool fini_seen;
 
 /* ---- the interpreter's life ---- */
 
+static void toggle(struct thread *t) { calls_record(t, tracer_is_paused(), PT_PAUSE_SIGNAL); }
+
 static void tick(struct thread *t)
 {
 	comm_tick(t);
@@ -66,6 +69,8 @@ static void tick(struct thread *t)
 		facts_define_python(t);
 		emit_pair(t, PT_OP_PY_INIT, py_info()->hexversion, 0);
 	}
+	if (init_seen)
+		signals_toggle_on();
 	collector_tick(t, init_seen);
 	lives_tick(t);
 	watch_tick(t);
@@ -101,7 +106,7 @@ void lifecycle_fini_changed(struct thread *t, enum lifecycle_place place)
 
 void lifecycle_look_closely(void)
 {
-	struct thread *t = thread_enter();
+	struct thread *t = thread_enter_idle();
 
 	if (!t)
 		return;
@@ -152,7 +157,7 @@ static void say_no_output(int error)
 }
 
 /* Makes the file and attaches the calling thread, with all that a reader must know first. */
-static bool open_trace(const struct sink_parent *parent)
+static bool open_trace(const struct sink_parent *parent, enum pt_pause why)
 {
 	struct thread *t;
 	int error;
@@ -162,7 +167,7 @@ static bool open_trace(const struct sink_parent *parent)
 		return false;
 	}
 	has_barrier = os_barrier_register();
-	atomic_store(&tracer.state, TRACER_ON);
+	atomic_store(&tracer.state, pause_nothing_recorded() ? TRACER_IDLE : TRACER_ON);
 	t = thread_attached();
 	if (!t)
 		return false;
@@ -170,6 +175,7 @@ static bool open_trace(const struct sink_parent *parent)
 	comm_start();
 	facts_define(t, &program);
 	facts_define_python(t);
+	pause_tell(t, why);
 	thread_leave(t);
 	return true;
 }
@@ -201,6 +207,11 @@ static bool decide(int argc, char **argv)
 	options_are_good = options_read(&options, environ, error, sizeof error);
 	if (!is_to_be_traced(has_python))
 		return false;
+	if (options_are_good && options.start.signal && options.start.signal == options.snapshot.signal) {
+		snprintf(error, sizeof error,
+			 "PYTRACE_START and PYTRACE_SNAPSHOT ask for the same signal; not tracing");
+		options_are_good = false;
+	}
 	if (!options_are_good)
 		options_say(error);
 	if (options.help)
@@ -224,7 +235,7 @@ static void start_backend(void)
 		options_say(line);
 		return;
 	}
-	t = thread_enter();
+	t = thread_enter_idle();
 	if (!t)
 		return;
 	thread_depth(t, DEPTH_OWN);
@@ -240,7 +251,12 @@ static bool begin(int argc, char **argv)
 	if (!decide(argc, argv))
 		return false;
 	os_advise(&tracer, sizeof tracer, 18 /* MADV_WIPEONFORK */);
-	upward = (struct upward){ .adopt = adopt_child, .tick = tick, .dies = comm_look, .ends = end_by_signal };
+	upward = (struct upward){
+		.adopt = adopt_child, .tick = tick, .dies = comm_look, .ends = end_by_signal, .toggle = toggle
+	};
+	signals_toggle_start((int)options.start.signal);
+	if (!options.start.on)
+		pause_from_start();
 	snapshot_start(&options.snapshot);
 	thread_start();
 	if (options.native) {
@@ -248,7 +264,7 @@ static bool begin(int argc, char **argv)
 		py_want_entries();
 	}
 	hook_check_start((unsigned)options.log);
-	if (!open_trace(&no_parent))
+	if (!open_trace(&no_parent, PT_PAUSE_OPTION))
 		return false;
 	foreign_add(cxx_hooks, cxx_hooks_n);
 	foreign_add(mallocx_hooks, mallocx_hooks_n);
@@ -285,7 +301,7 @@ __attribute__((constructor(101))) static void construct(int argc, char **argv, c
 /* Registered first, so this runs last before the fork, and the child's part first after it. */
 static void fork_prepare(void)
 {
-	struct thread *t = thread_enter();
+	struct thread *t = thread_enter_idle();
 
 	if (!t)
 		return;
@@ -298,14 +314,14 @@ static void fork_prepare(void)
 /* For kernels that do not wipe the page. The first event does the rest; but our handlers may be gone before it. */
 static void fork_in_child(void)
 {
-	if (atomic_load(&tracer.state) == TRACER_ON)
+	if (tracer_is_alive())
 		atomic_store(&tracer.state, TRACER_UNKNOWN);
 	pages_open();
 }
 
 void lifecycle_forked(int child_pid)
 {
-	struct thread *t = thread_enter();
+	struct thread *t = thread_enter_idle();
 
 	if (!t)
 		return;
@@ -336,6 +352,7 @@ static void forget_parent(void)
 	collector_after_fork();
 	lives_after_fork();
 	watch_after_fork();
+	pause_after_fork();
 	native_after_fork();
 	atomic_store(&order.run, 1);
 	atomic_store(&order.now_ns, 0);
@@ -362,7 +379,7 @@ static void adopt(void)
 	fill_parent(&parent);
 	forget_parent();
 	if (options.follow & OPTIONS_FOLLOW_FORK)
-		on = open_trace(&parent) && resume_watching();
+		on = open_trace(&parent, PT_PAUSE_FORK) && resume_watching();
 	if (!on)
 		atomic_store(&tracer.state, TRACER_OFF);
 }
@@ -378,15 +395,15 @@ static bool adopt_child(void)
 		adopt();
 	lock_drop(&adopting);
 	errno = saved;
-	return tracer_is_on();
+	return tracer_is_alive();
 }
 
 /* The child of a vfork passes here in its parent's memory; the child of a fork may not have been adopted yet. */
-static bool is_ours(void) { return started && tracer_is_on() && os_pid() == sink_owner_pid(); }
+static bool is_ours(void) { return started && tracer_is_alive() && os_pid() == sink_owner_pid(); }
 
 void lifecycle_before_farewell(void)
 {
-	struct thread *t = thread_enter();
+	struct thread *t = thread_enter_idle();
 
 	if (!t)
 		return;
@@ -398,7 +415,7 @@ void lifecycle_before_farewell(void)
 /* The copy would be a stranger's child. */
 static void snapshot_before_exec(void)
 {
-	struct thread *t = thread_enter();
+	struct thread *t = thread_enter_idle();
 
 	if (!t)
 		return;
@@ -546,7 +563,7 @@ void lifecycle_end(enum pt_ended how, int status)
 
 	if (!started || os_pid() != sink_owner_pid() || atomic_load(&tracer.state) == TRACER_UNKNOWN)
 		return;
-	t = tracer_is_on() ? thread_enter() : NULL;
+	t = tracer_is_alive() ? thread_enter_idle() : NULL;
 	if (t) {
 		thread_depth(t, DEPTH_OWN);
 		hook_check_end();

@@ -164,7 +164,7 @@ static bool read_growth(const char *text, size_t len, struct options_snapshot *s
 }
 
 /* Those that a program can do without: not the ones that say that it is broken, or can't be caught. */
-static bool read_signal(const char *text, size_t len, struct options_snapshot *s)
+static bool read_signal_number(const char *text, size_t len, uint64_t *ret)
 {
 	static const struct word names[] = {
 		{ "HUP", SIGHUP },     { "INT", SIGINT },   { "QUIT", SIGQUIT },     { "USR1", SIGUSR1 },
@@ -176,15 +176,20 @@ static bool read_signal(const char *text, size_t len, struct options_snapshot *s
 	static const struct unit plain[] = { { "", 1 }, { 0 } };
 	enum { LAST_OF_LIBC = 33, LAST = 64 }; /* 32 and 33 are libc's own */
 
-	s->signal = read_amount(text, len, plain);
-	for (const struct word *w = names; w->name && s->signal; w++)
-		if (w->value == s->signal)
+	*ret = read_amount(text, len, plain);
+	for (const struct word *w = names; w->name && *ret; w++)
+		if (w->value == *ret)
 			return true;
-	if (s->signal)
-		return s->signal > LAST_OF_LIBC && s->signal <= LAST;
+	if (*ret)
+		return *ret > LAST_OF_LIBC && *ret <= LAST;
 	if (len > 3 && !memcmp(text, "SIG", 3))
 		text += 3, len -= 3;
-	return read_word(text, len, names, &s->signal);
+	return read_word(text, len, names, ret);
+}
+
+static bool read_signal(const char *text, size_t len, struct options_snapshot *s)
+{
+	return read_signal_number(text, len, &s->signal);
 }
 
 static bool read_moment(const char *text, size_t len, struct options_snapshot *s)
@@ -219,6 +224,29 @@ static bool read_SNAPSHOT(const char *text, void *field)
 
 		if (!read_moment(text, len, s))
 			return false;
+		if (!text[len])
+			return true;
+		text += len + 1;
+	}
+}
+
+/* Each at most once. */
+static bool read_START(const char *text, void *field)
+{
+	static const struct word words[] = { { "0", 1 }, { "1", 3 }, { 0 } }; /* bit 0: said; bit 1: what */
+	static const char prefix[] = "signal=";
+	struct options_start *s = field;
+	uint64_t on = 0;
+
+	*s = (struct options_start){ 0 };
+	for (;;) {
+		size_t len = strcspn(text, ","), n = sizeof prefix - 1;
+		bool is_signal = len > n && !memcmp(text, prefix, n);
+
+		if (is_signal ? s->signal || !read_signal_number(text + n, len - n, &s->signal)
+			      : on || !read_word(text, len, words, &on))
+			return false;
+		s->on = on >> 1;
 		if (!text[len])
 			return true;
 		text += len + 1;

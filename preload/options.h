@@ -14,6 +14,11 @@ enum options_backend { OPTIONS_BACKEND_LIBC, OPTIONS_BACKEND_JEMALLOC };
 enum { OPTIONS_SNAPSHOT_EXIT = 1, OPTIONS_SNAPSHOT_GC = 2, OPTIONS_SNAPSHOT_CALL = 4 };
 enum { OPTIONS_LOG_CHECK = 1, OPTIONS_LOG_UNWIND = 2 };
 
+struct options_start {
+	uint64_t on;     /* record from the start */
+	uint64_t signal; /* that starts and stops recording; 0: none */
+};
+
 /* 0: not asked for. */
 struct options_snapshot {
 	uint64_t when; /* OPTIONS_SNAPSHOT_… */
@@ -25,6 +30,7 @@ struct options_snapshot {
 struct options {
 	const char *output, *programs, *watch;
 	uint64_t mode; /* enum options_mode */
+	struct options_start start;
 	uint64_t native;
 	uint64_t lives;
 	struct options_snapshot snapshot;

@@ -19,9 +19,12 @@
 struct tracer tracer;
 struct upward upward;
 _Atomic(uint8_t) objects_wanted;
+_Atomic(uint32_t) tracer_paused;
 struct order order = { .run = 1 }; /* a thread starts with run 0, so its first event takes one */
 
 __thread struct thread *thread_self;
+enum { LOOK_EACH = 1024 };
+static __thread uint32_t passed_by __attribute__((tls_model("initial-exec"))); /* hooks, while idle */
 static __thread bool attaching __attribute__((tls_model("initial-exec")));
 
 static struct lock lock;
@@ -48,7 +51,7 @@ static void thread_dies(void *arg)
 		pthread_setspecific(key, t);
 		return;
 	}
-	if (!thread_enter())
+	if (!thread_enter_idle())
 		return;
 	thread_depth(t, DEPTH_OWN);
 	if (upward.dies)
@@ -123,7 +126,7 @@ struct thread *thread_attached(void)
 {
 	bool was_attaching = attaching; /* in the child of a fork the hooks are closed already */
 
-	if (!thread_self && tracer_is_on()) {
+	if (!thread_self && tracer_is_alive()) {
 		attaching = true;
 		attach();
 		attaching = was_attaching;
@@ -131,7 +134,21 @@ struct thread *thread_attached(void)
 	return thread_self;
 }
 
-struct thread *thread_enter_slow(void)
+/* Hooks are closed; now and then one looks at what has to be known when recording starts. */
+static __attribute__((noinline, cold)) struct thread *pass_by(void)
+{
+	struct thread *t = attaching ? NULL : thread_enter_idle();
+
+	if (!t)
+		return NULL;
+	thread_depth(t, DEPTH_OWN);
+	t->clock_ns = os_mono_ns() - sink_start_ns();
+	upward.tick(t);
+	thread_leave(t);
+	return NULL;
+}
+
+static __attribute__((noinline)) struct thread *enter_slow(void)
 {
 	struct thread *t = thread_self;
 	uint32_t state = atomic_load(&tracer.state);
@@ -148,10 +165,31 @@ struct thread *thread_enter_slow(void)
 		t = thread_self;
 	}
 	if (t && atomic_load(&t->depth)) {
-		if (atomic_load(&t->depth) == DEPTH_OWN)
+		if (atomic_load(&t->depth) == DEPTH_OWN && !tracer_is_paused())
 			sink_lost(PT_LOST_BUSY, 1);
 		return NULL;
 	}
+	t = thread_attached();
+	if (t)
+		thread_depth(t, DEPTH_REAL);
+	return t;
+}
+
+struct thread *thread_enter_slow(void)
+{
+	if (atomic_load_explicit(&tracer.state, memory_order_relaxed) != TRACER_IDLE)
+		return enter_slow();
+	return likely(++passed_by % LOOK_EACH) ? NULL : pass_by();
+}
+
+struct thread *thread_enter_idle(void)
+{
+	struct thread *t = thread_self;
+
+	if (atomic_load(&tracer.state) != TRACER_IDLE)
+		return thread_enter();
+	if (attaching || (t && atomic_load(&t->depth)))
+		return NULL;
 	t = thread_attached();
 	if (t)
 		thread_depth(t, DEPTH_REAL);

@@ -34,6 +34,8 @@ struct thread {
 	struct ring *ring;
 	/* cold */
 	uint32_t clock_interval;
+	uint32_t passes; /* hooks that may still pass without a look at the clock, while recording is stopped (pause.c)
+			  */
 	uint32_t number; /* dense, from 1 */
 	uint32_t tid;
 	uint32_t rounds;         /* of thread-specific-data destructors seen */
@@ -59,6 +61,8 @@ struct thread {
 extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 struct thread *thread_enter_slow(void);
+/* thread_enter() for what has to be done also while nothing has been recorded yet, TRACER_IDLE. */
+struct thread *thread_enter_idle(void);
 
 /* Opens a hook: NULL when the event is not to be recorded (nested, not tracing, no memory). Depth is stored before the
  * state is read: who turns the tracer off and then waits for a memory barrier on all threads (lifecycle.c) knows that

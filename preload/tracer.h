@@ -21,7 +21,9 @@
 enum tracer_state {
 	TRACER_UNKNOWN = 0, /* before the constructor, or in the child of a fork that has not looked yet */
 	TRACER_ON = 1,
-	TRACER_OFF = 2, /* for good: a pass-through */
+	TRACER_OFF = 2,  /* for good: a pass-through */
+	TRACER_IDLE = 3, /* nothing has been recorded yet (PYTRACE_START=0): the same for hooks, but for what has to be
+			    known when it starts */
 };
 
 struct tracer {
@@ -42,6 +44,21 @@ static inline bool tracer_is_off(void)
 }
 static inline bool tracer_is_on(void) { return atomic_load_explicit(&tracer.state, memory_order_relaxed) == TRACER_ON; }
 
+/* Whether there is a trace that this process writes to. */
+static inline bool tracer_is_alive(void)
+{
+	uint32_t state = atomic_load_explicit(&tracer.state, memory_order_relaxed);
+
+	return state == TRACER_ON || state == TRACER_IDLE;
+}
+
+/* Not 0: nothing new is recorded for now (pause.h). */
+extern _Atomic(uint32_t) tracer_paused;
+static inline bool tracer_is_paused(void)
+{
+	return unlikely(atomic_load_explicit(&tracer_paused, memory_order_relaxed));
+}
+
 /* Who wants to be told of each block of the OBJ domain, besides the trace: hooks/lives.h, preload/watch. 0 in most
  * programs, and tested in one go. */
 enum { OBJECTS_LIVES = 1, OBJECTS_WATCH = 2, OBJECTS_PAGES = 4 };
@@ -61,6 +78,8 @@ struct upward {
 	void (*dies)(struct thread *t);
 	/* A signal is about to end the process. Depth DEPTH_OUTSIDE, or REAL in a handler. */
 	void (*ends)(int signal);
+	/* Recording is to stop, or to go on. Depth DEPTH_OWN. */
+	void (*toggle)(struct thread *t);
 };
 extern struct upward upward;
 

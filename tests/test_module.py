@@ -49,7 +49,7 @@ def test_module_and_package_look_and_behave_the_same(python, tmp):
     assert built_in == package, {k: (v, package.get(k)) for k, v in built_in.items() if v != package.get(k)}
     assert set(built_in['wrong']) == {'TypeError'} and all(built_in['docs'].values()), built_in
     assert built_in['signatures'] == {'mark': '(label)', 'snapshot': '(label=None)', 'watch': '(object)', 'flush': '()',
-                                      'stats': '()', 'region': '(label)'}, built_in['signatures']
+                                      'start': '()', 'stats': '()', 'stop': '()', 'region': '(label)'}, built_in['signatures']
     assert built_in['cycles'] == 0 or python.free_threaded, built_in['cycles']
     version = subprocess.run([harness.PYTRACE, '--version'], stdout=subprocess.PIPE).stdout.decode().split()[-1]
     assert built_in['version'] == version, (built_in['version'], version)

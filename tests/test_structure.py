@@ -42,7 +42,7 @@ EVENTS = {'RUN': (128, 'PAIR'), 'TIME': (129, 'PAIR'), 'SIZE64': (130, 'PAIR'), 
           'SWITCH': (140, 'PAIR'), 'FIGURE': (141, 'PAIR'), 'MODULE': (199, 'BYTES'), 'NATIVE': (200, 'WORDS'), 'JOIN': (201, 'WORDS'), 'TASK': (202, 'BYTES'),
           'SNAPSHOT': (142, 'PAIR'), 'GC_BEGIN': (143, 'PAIR'), 'GC_END': (144, 'PAIR'), 'GC_SET': (145, 'PAIR'), 'REUSE': (146, 'PAIR'),
           'RETIRE': (147, 'PAIR'), 'WATCH': (148, 'PAIR'), 'COUNT': (149, 'PAIR'), 'UNWATCH': (150, 'PAIR'),
-          'REGION_BEGIN': (151, 'PAIR'), 'REGION_END': (152, 'PAIR'),
+          'REGION_BEGIN': (151, 'PAIR'), 'REGION_END': (152, 'PAIR'), 'PAUSE': (153, 'PAIR'), 'RESUME': (154, 'PAIR'),
           'TYPE': (203, 'BYTES')}
 
 

@@ -217,6 +217,7 @@ static json_t *events_json(const struct report_trace *t)
 	json_put(o, "allocations", json_bytes(c->allocations));
 	json_put(o, "frees", json_bytes(c->frees));
 	json_put(o, "unknown_frees", json_bytes(c->unknown_frees));
+	json_put(o, "stopped_frees", json_bytes(c->stopped_frees));
 	json_put(o, "lost_frees", json_bytes(c->lost_frees));
 	json_put(o, "unmatched_moves", json_bytes(c->unmatched_moves));
 	json_put(o, "unknown_events", json_bytes(c->unknown_events));
@@ -367,6 +368,7 @@ static void put_trace(json_t *o, const struct report_trace *t)
 	json_put(o, "python", python_json(tr));
 	json_put(o, "started", json_text(started_text(tr, started, sizeof started)));
 	json_put(o, "duration_s", json_seconds(tr->end_ns));
+	json_put(o, "recorded", recorded_json(&t->spans));
 	json_put(o, "ended", json_text(trace_ended(tr)));
 	json_put(o, "exit_status", status_json(tr));
 	json_put(o, "complete", json_boolean(trace_is_complete(tr)));
@@ -440,10 +442,14 @@ static void print_python(struct report *r, const struct trace *t)
 
 static void print_times(struct report *r, const struct report_trace *t)
 {
-	char line[200], started[64], ended[120];
+	char line[300], started[64], ended[120], recorded[120];
 
-	snprintf(line, sizeof line, "%s, recorded for %s", started_text(&t->trace, started, sizeof started),
-		 format_seconds(trace_duration_s(&t->trace)).text);
+	if (!t->spans.is_whole)
+		snprintf(line, sizeof line, "%s, recorded %s", started_text(&t->trace, started, sizeof started),
+			 recorded_text(&t->spans, recorded, sizeof recorded));
+	else
+		snprintf(line, sizeof line, "%s, recorded for %s", started_text(&t->trace, started, sizeof started),
+			 format_seconds(trace_duration_s(&t->trace)).text);
 	print_fact(r, "started", line);
 	print_fact(r, "ended", report_ended(t, ended, sizeof ended));
 }
@@ -659,6 +665,8 @@ static void print_trace(struct report *r, const struct report_trace *t)
 	print_marks(r, &t->account);
 	print_regions(r, &t->account);
 	print_fact(r, "complete", trace_is_complete(&t->trace) ? "yes" : "no");
+	if (!t->spans.is_whole && !t->spans.at.n)
+		print_sentence(recorded_note(&t->spans, line, sizeof line), &p);
 	report_missing(t, print_sentence, &p);
 }
 

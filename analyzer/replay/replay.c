@@ -57,7 +57,9 @@ struct replay {
 	struct replay_counts counts;
 	struct scope scope;
 	struct ending ending;
-	bool stop; /* a model has seen enough */
+	bool stop;               /* a model has seen enough */
+	bool paused, was_paused; /* recording is stopped; it was, at any time */
+	uint64_t paused_number;  /* allocations when it was stopped last */
 	struct model *const *models;
 	size_t n_models;
 	size_t n_changes;
@@ -141,7 +143,7 @@ static inline void tell_freed(struct replay *r, const struct live_entry *e, bool
 	c = tell(r, e, BLOCK_DIED, moved);
 	c->type = type;
 	c->freed_by = by;
-	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS;
+	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS && e->number > r->paused_number;
 }
 
 static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
@@ -169,7 +171,8 @@ static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kin
 		.kind = (uint8_t)kind,
 		.layer = m->layer,
 		.whole = whole,
-		.temporary = kind == BLOCK_DIED && r->counts.allocations - m->number <= TEMPORARY_OTHERS,
+		.temporary = kind == BLOCK_DIED && r->counts.allocations - m->number <= TEMPORARY_OTHERS &&
+			     m->number > r->paused_number,
 	};
 }
 
@@ -190,6 +193,12 @@ static void drop_lost(struct replay *r, struct live *l, uint32_t *place)
 	r->counts.lost_frees++;
 	live_remove(l, place);
 	tell_died(r, &old, true);
+}
+
+/* Moved while recording was stopped: it stays what it was. */
+static inline bool is_kept(const struct pt_event *ev, const struct in_flight *old)
+{
+	return __builtin_expect(ev->stack == PT_STACK_KEPT, 0) && old && old->moving_known;
 }
 
 static inline void on_made(struct replay *r, const struct pt_event *ev, const struct in_flight *old)
@@ -213,7 +222,22 @@ static inline void on_made(struct replay *r, const struct pt_event *ev, const st
 		.node = defs_node(&r->t->defs, ev->stack),
 		.maker = r->maker,
 	};
+	if (is_kept(ev, old)) {
+		e->node = old->moved.node;
+		e->maker = old->moved.maker;
+	}
 	tell_born(r, e, old != NULL);
+}
+
+/* Once recording has been stopped there are blocks that nobody was told of: that is no error. */
+static void free_unknown(struct replay *r, uint8_t layer)
+{
+	if (!r->was_paused) {
+		r->counts.unknown_frees++;
+		return;
+	}
+	r->counts.stopped_frees++;
+	r->counts.stopped_layer_frees[layer] += !r->paused;
 }
 
 static inline void on_free(struct replay *r, const struct pt_event *ev)
@@ -224,7 +248,7 @@ static inline void on_free(struct replay *r, const struct pt_event *ev)
 
 	r->counts.frees++;
 	if (!place || !*place) {
-		r->counts.unknown_frees++;
+		free_unknown(r, pt_op_layer(ev->op));
 		return;
 	}
 	tell_freed(r, live_at(l, *place), false, typed ? typedefs_find(&r->t->defs.types, ev->size) : TYPEDEF_UNKNOWN,
@@ -256,7 +280,7 @@ static void on_move_begin(struct replay *r, const struct pt_event *ev, struct in
 		f->moved = *live_at(l, *place);
 		live_remove(l, place);
 	} else {
-		r->counts.unknown_frees++;
+		free_unknown(r, pt_op_layer(ev->op));
 	}
 }
 
@@ -266,7 +290,8 @@ static void on_move_end(struct replay *r, const struct pt_event *ev, struct in_f
 		r->counts.unmatched_moves++;
 	if (f->moving_known)
 		tell_died(r, &f->moved, true);
-	on_made(r, ev, f);
+	if (ev->stack != PT_STACK_KEPT || f->moving_known)
+		on_made(r, ev, f);
 	f->moving = f->moving_known = false;
 }
 
@@ -325,7 +350,7 @@ static void on_map(struct replay *r, const struct pt_event *ev, const struct in_
 		tell_cut(r, &m->cuts.at[i], BLOCK_DIED, m->cuts.at[i].last);
 		ranges_forget(m, &m->cuts.at[i]);
 	}
-	if (start >= end)
+	if (start >= end || (ev->stack == PT_STACK_KEPT && !f->cuts.n))
 		return;
 	r->counts.allocations++;
 	e = (struct live_entry){
@@ -338,6 +363,12 @@ static void on_map(struct replay *r, const struct pt_event *ev, const struct in_
 		.node = defs_node(&r->t->defs, ev->stack),
 		.maker = r->maker,
 	};
+	if (ev->stack == PT_STACK_KEPT) {
+		const struct mapping *old = &m->mappings.at[f->cuts.at[0].range.mapping];
+
+		e.node = old->node;
+		e.maker = old->maker;
+	}
 	ranges_add(
 		m, start, end,
 		&(struct mapping){
@@ -368,11 +399,20 @@ static void on_unmap_fail(struct replay *r, struct in_flight *f)
 
 /* ---- everything else ---- */
 
+static void on_pause(struct replay *r, bool paused)
+{
+	r->paused = paused;
+	r->was_paused = true;
+	r->paused_number = r->counts.allocations;
+}
+
 static void on_pair(struct replay *r, const struct pt_event *ev)
 {
 	flush(r);
 	if (ev->op == PT_OP_MARK || ev->op == PT_OP_REGION_BEGIN || ev->op == PT_OP_REGION_END)
 		scope_event(&r->scope, ev, &r->t->defs, r->now.thread, r->task_in_thread[r->now.thread]);
+	if (ev->op == PT_OP_PAUSE || ev->op == PT_OP_RESUME)
+		on_pause(r, ev->op == PT_OP_PAUSE);
 	for (size_t i = 0; i < r->n_models; i++)
 		if (r->models[i]->event)
 			r->models[i]->event(r->models[i]->self, ev, &r->now, r);

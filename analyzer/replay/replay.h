@@ -73,8 +73,11 @@ struct model {
 /* What replay found that a report should say. */
 struct replay_counts {
 	uint64_t events, allocations, frees;
-	uint64_t unknown_frees;                     /* of blocks made before the trace started, or lost */
-	uint64_t lost_frees;                        /* an address was handed out again that had never been given back */
+	uint64_t unknown_frees; /* of blocks made before the trace started, or lost */
+	uint64_t lost_frees;    /* an address was handed out again that had never been given back */
+	uint64_t stopped_frees; /* of blocks not known, once recording had been stopped: made in between, or before it
+				   began */
+	uint64_t stopped_layer_frees[PT_LAYERS];    /* of these, while recording, by layer */
 	uint64_t unmatched_moves;                   /* a realloc whose other moment is missing */
 	uint64_t unknown_events;                    /* ops that this version does not know */
 	uint64_t inherited_blocks, inherited_bytes; /* alive when the parent forked */

@@ -63,6 +63,8 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		.n_more = n_more,
 	};
 
+	spans_init(&t->spans, &t->trace);
+	more[options.n_more++] = &t->spans.model;
 	if (needs & REPORT_GROWTH) {
 		curves_init(&t->curves, &t->trace);
 		more[options.n_more++] = &t->curves.model;
@@ -112,6 +114,7 @@ struct report_trace *report_load(const char *file, unsigned needs, const struct 
 		report_unload(t);
 		return NULL;
 	}
+	t->spans.is_whole = true; /* as far as anybody has looked */
 	t->symbols = symbolise_new(&t->trace, common, true);
 	place_table_init(&t->places, &t->trace, t->symbols, common->sysroot);
 	if (listener && listener->listen)
@@ -135,8 +138,10 @@ void report_unload(struct report_trace *t)
 		moments_free(&t->moments);
 	if (t->has & REPORT_FRAGMENTS)
 		fragments_free(&t->fragments);
-	if (t->has)
+	if (t->has) {
 		account_free(&t->account);
+		spans_free(&t->spans);
+	}
 	place_table_free(&t->places);
 	symbols_free(t->symbols);
 	trace_close(&t->trace);
@@ -422,7 +427,7 @@ void report_heading(struct report *r, const struct report_trace *t)
 	const char *implementation = defs_meta(&t->trace.defs, "python.implementation", NULL);
 	const char *version = defs_meta(&t->trace.defs, "python.version", NULL);
 	struct missing_printer printer = { .out = o };
-	char program[PT_PROGRAM_BYTES * 4], python[200], safe[200], ended[200];
+	char program[PT_PROGRAM_BYTES * 4], python[200], safe[200], ended[200], note[300];
 
 	format_printable(program, sizeof program, t->trace.front.program);
 	snprintf(python, sizeof python, "%.90s%s%.*s", implementation ? implementation : "Python", version ? " " : "",
@@ -431,6 +436,8 @@ void report_heading(struct report *r, const struct report_trace *t)
 		output_style(o, STYLE_PLAIN), t->trace.front.pid,
 		version || implementation ? format_printable(safe, sizeof safe, python) : "no Python",
 		format_seconds(trace_duration_s(&t->trace)).text, report_ended(t, ended, sizeof ended));
+	if (*recorded_note(&t->spans, note, sizeof note))
+		print_missing(note, &printer);
 	report_missing(t, print_missing, &printer);
 	if (printer.n > MISSING_SHOWN)
 		fprintf(o->file, "      and %s ('pytrace info' lists them)\n",

@@ -12,6 +12,7 @@
 #include "analyzer/command.h"
 #include "analyzer/report/moments.h"
 #include "analyzer/report/place.h"
+#include "analyzer/report/recorded.h"
 #include "analyzer/models/account.h"
 #include "analyzer/models/fragments.h"
 #include "analyzer/models/growth.h"
@@ -39,6 +40,7 @@ struct remains;
 struct report_trace {
 	struct trace trace;
 	struct account account;
+	struct spans spans; /* with .account */
 	struct curves curves;
 	struct growth growth;
 	struct types types;

@@ -20,6 +20,7 @@
 #include "preload/lifecycle.h"
 #include "preload/native/native.h"
 #include "preload/os.h"
+#include "preload/pause.h"
 
 #define HOOK __attribute__((visibility("default")))
 
@@ -72,7 +73,11 @@ static inline void hook_alloc(struct thread *t, enum pt_layer layer, const void 
 			      bool has_gil)
 {
 	thread_depth(t, DEPTH_OWN);
-	if (p)
+	if (!p)
+		return;
+	if (tracer_is_paused())
+		pause_alloc(t, layer, p, size);
+	else
 		hook_allocated(t, layer, p, size, hook_stack(t, frame, has_gil));
 }
 
@@ -92,7 +97,10 @@ static inline void hook_alloc(struct thread *t, enum pt_layer layer, const void 
 static inline void hook_free(struct thread *t, enum pt_layer layer, const void *p, bool has_gil)
 {
 	thread_depth(t, DEPTH_OWN);
-	emit_memory(t, pt_memory_op(PT_FREE, layer), (uintptr_t)p, 0, hook_python(t, has_gil));
+	if (tracer_is_paused())
+		pause_free(t, layer, p);
+	else
+		emit_memory(t, pt_memory_op(PT_FREE, layer), (uintptr_t)p, 0, hook_python(t, has_gil));
 	thread_depth(t, DEPTH_REAL);
 }
 
@@ -102,10 +110,16 @@ static inline void hook_free_object(struct thread *t, const void *p)
 	uint32_t type;
 
 	thread_depth(t, DEPTH_OWN);
-	type = py_block_type(t, p);
-	if (unlikely(objects_are_wanted()))
-		hook_object_dies(t, p, type);
-	emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_OBJECT), (uintptr_t)p, type, hook_python(t, true));
+	if (tracer_is_paused()) {
+		if (unlikely(objects_are_wanted()))
+			hook_object_dies(t, p, 0);
+		pause_free(t, PT_LAYER_OBJECT, p);
+	} else {
+		type = py_block_type(t, p);
+		if (unlikely(objects_are_wanted()))
+			hook_object_dies(t, p, type);
+		emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_OBJECT), (uintptr_t)p, type, hook_python(t, true));
+	}
 	thread_depth(t, DEPTH_REAL);
 }
 
@@ -120,16 +134,21 @@ static inline void hook_free_object(struct thread *t, const void *p)
 			thread_leave(t_);                           \
 	} while (0)
 
-/* The first half of a realloc, before the real call, for which the thread is left at DEPTH_REAL. Returns the stack. */
+/* The first half of a realloc, before the real call, for which the thread is left at DEPTH_REAL. Returns the stack, or
+ * what pause_move() does. */
 static inline uint32_t hook_move(struct thread *t, enum pt_layer layer, const void *p, const void *frame, bool has_gil)
 {
 	uint32_t stack;
 
 	thread_depth(t, DEPTH_OWN);
-	stack = hook_stack(t, frame, has_gil);
 	if (layer == PT_LAYER_OBJECT && unlikely(objects_are_wanted()))
 		hook_object_moves(t, p);
-	emit_memory(t, pt_memory_op(PT_MOVE_BEGIN, layer), (uintptr_t)p, 0, stack);
+	if (tracer_is_paused()) {
+		stack = pause_move(t, layer, p);
+	} else {
+		stack = hook_stack(t, frame, has_gil);
+		emit_memory(t, pt_memory_op(PT_MOVE_BEGIN, layer), (uintptr_t)p, 0, stack);
+	}
 	thread_depth(t, DEPTH_REAL);
 	return stack;
 }
@@ -139,10 +158,13 @@ static inline void hook_moved(struct thread *t, enum pt_layer layer, const void 
 			      uint32_t stack)
 {
 	thread_depth(t, DEPTH_OWN);
-	if (p)
+	if (unlikely(stack == PAUSE_UNKNOWN_BLOCK))
+		pause_moved(p ? p : old);
+	else if (p)
 		emit_memory(t, pt_memory_op(PT_MOVE_END, layer), (uintptr_t)p, size, stack);
 	else
-		emit_memory(t, pt_memory_op(PT_MOVE_FAIL, layer), (uintptr_t)old, 0, stack);
+		emit_memory(t, pt_memory_op(PT_MOVE_FAIL, layer), (uintptr_t)old, 0,
+			    stack == PT_STACK_KEPT ? 0 : stack);
 }
 
 /* Records a range, as the kernel sees it: whole pages. `frame`: NULL for the Python stack only. Leaves the thread at
@@ -153,8 +175,12 @@ static inline void hook_range(struct thread *t, enum pt_memory_kind kind, enum p
 	uint32_t stack;
 
 	thread_depth(t, DEPTH_OWN);
-	stack = frame ? hook_stack(t, frame, false) : hook_python(t, false);
-	emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, os_whole_pages(bytes), stack);
+	if (tracer_is_paused()) {
+		pause_range(t, kind, layer, p, os_whole_pages(bytes));
+	} else {
+		stack = frame ? hook_stack(t, frame, false) : hook_python(t, false);
+		emit_memory(t, pt_memory_op(kind, layer), (uintptr_t)p, os_whole_pages(bytes), stack);
+	}
 	thread_depth(t, DEPTH_REAL);
 }
 
@@ -169,7 +195,7 @@ static inline struct thread *hook_enter_inner(bool *ret_nested)
 
 	*ret_nested = t && tracer_is_on() && atomic_load_explicit(&t->depth, memory_order_relaxed) == DEPTH_REAL;
 	if (!*ret_nested)
-		t = thread_enter();
+		t = thread_enter_idle();
 	if (t)
 		t->inner = true;
 	return t;

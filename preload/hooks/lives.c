@@ -72,7 +72,7 @@ static void created(struct thread *t, const char *object, uint64_t type, const v
 		note_created(object);
 	if (before <= PY_BEFORE_MAX && t->last_block)
 		t->last_block = NULL;
-	else if (type & PY_TYPE_FREE_LIST && wanted)
+	else if (type & PY_TYPE_FREE_LIST && wanted && !tracer_is_paused())
 		tell(t, PT_OP_REUSE, object, type, hook_stack(t, frame, true));
 }
 
@@ -80,9 +80,10 @@ static void died(struct thread *t, const char *object, uint64_t type)
 {
 	if (hook_checks & OPTIONS_LOG_CHECK)
 		note_destroyed(object, (uint32_t)type);
-	if (!(type & (PY_TYPE_FREE_LIST | PY_TYPE_FINALIZER)) || !wanted)
+	if (!(type & (PY_TYPE_FREE_LIST | PY_TYPE_FINALIZER)) || !wanted ||
+	    (tracer_is_paused() && !pause_knows(object - py_object_before(object))))
 		return;
-	tell(t, PT_OP_RETIRE, object, type, hook_python(t, true));
+	tell(t, PT_OP_RETIRE, object, type, tracer_is_paused() ? 0 : hook_python(t, true));
 	if (type & PY_TYPE_FINALIZER) /* told each time: who dies twice was resurrected */
 		return;
 	t->dead_object = object;

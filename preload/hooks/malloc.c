@@ -100,10 +100,11 @@ static void *record_realloc(struct thread *t, void *p, size_t size, const void *
 	}
 	stack = hook_move(t, PT_LAYER_MALLOC, p, frame, false);
 	q = real.realloc(p, size);
-	if (!q && !size) {
+	if (!q && !size && stack != PAUSE_UNKNOWN_BLOCK) {
 		thread_depth(t, DEPTH_OWN);
-		emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_MALLOC), (uintptr_t)p, 0, stack);
-	} else {
+		emit_memory(t, pt_memory_op(PT_FREE, PT_LAYER_MALLOC), (uintptr_t)p, 0,
+			    stack == PT_STACK_KEPT ? 0 : stack);
+	} else if (q || size) {
 		hook_moved(t, PT_LAYER_MALLOC, p, q, size, stack);
 	}
 	return q;

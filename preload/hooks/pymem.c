@@ -100,7 +100,7 @@ static void *do_serve(const struct py_allocator *below, size_t n, size_t size, b
 	void *p = NULL;
 	bool serves = false;
 
-	if (t) {
+	if (t && !tracer_is_paused()) {
 		thread_depth(t, DEPTH_OWN);
 		stack = hook_stack(t, frame, true);
 		serves = watch_serves(t, n * size, stack, &before);
@@ -110,10 +110,14 @@ static void *do_serve(const struct py_allocator *below, size_t n, size_t size, b
 		p = pages_malloc(below, n * size, zero, before);
 	if (!p)
 		p = zero ? below->calloc(below->ctx, n, size) : below->malloc(below->ctx, n * size);
-	if (t) {
+	if (t && p && tracer_is_paused()) {
+		thread_depth(t, DEPTH_OWN);
+		pause_alloc(t, PT_LAYER_OBJECT, p, n * size);
+	} else if (t) {
 		hook_allocated(t, PT_LAYER_OBJECT, p, n * size, stack);
-		thread_leave(t);
 	}
+	if (t)
+		thread_leave(t);
 	return p;
 }
 
@@ -146,7 +150,7 @@ static inline __attribute__((always_inline)) void *do_realloc(const struct py_al
 		stack = hook_move(t, layer, p, CPU_FRAME(), has_gil);
 		q = give_another(below, p, size);
 		hook_moved(t, layer, p, q, size, stack);
-		if (layer == PT_LAYER_OBJECT && q && unlikely(objects_are_wanted()))
+		if (layer == PT_LAYER_OBJECT && q && unlikely(objects_are_wanted()) && !tracer_is_paused())
 			hook_object_born(t, q, size, stack);
 	} else {
 		q = below->realloc(below->ctx, p, size);

@@ -10,6 +10,7 @@
 #include "preload/snapshot/signals.h"
 #include "preload/allocator/real.h"
 #include "preload/os.h"
+#include "preload/pause.h"
 #include "preload/py/moment.h"
 #include "preload/sink.h"
 #include "preload/snapshot/snapshot.h"
@@ -27,6 +28,7 @@ enum { FATAL = sizeof fatal / sizeof *fatal };
 
 static struct sigaction theirs[FATAL]; /* SIG_DFL, as the program set it */
 static int asked;                      /* number of signal=; 0: none */
+static int toggles;                    /* number of PYTRACE_START=signal=; 0: none */
 static bool wants_end;                 /* PYTRACE_SNAPSHOT says exit */
 static bool ends;                      /* the fatal ones are wanted */
 static bool stand;                     /* handlers stand */
@@ -44,7 +46,7 @@ static int row_of(int number)
 }
 
 /* A child, by fork or vfork, that has not been adopted is not to be touched. */
-static bool is_our_process(void) { return tracer_is_on() && os_pid() == sink_owner_pid(); }
+static bool is_our_process(void) { return tracer_is_alive() && os_pid() == sink_owner_pid(); }
 
 /* ---- the end ---- */
 
@@ -108,7 +110,7 @@ static void take_here(enum pt_snapshot_reason reason, bool in_hook)
 	uint32_t depth = t ? atomic_load(&t->depth) : DEPTH_OUTSIDE;
 
 	if (depth == DEPTH_OUTSIDE)
-		t = thread_enter();
+		t = thread_enter_idle();
 	if (!t)
 		return;
 	thread_depth(t, DEPTH_OWN);
@@ -170,8 +172,11 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 	}
 	if (atomic_compare_exchange_strong(&dying, &none, number)) {
 		dying_since = os_mono_ns();
-		snapshot_want(PT_SNAPSHOT_FATAL);
+		if (!pause_nothing_recorded())
+			snapshot_want(PT_SNAPSHOT_FATAL);
 	}
+	if (pause_nothing_recorded()) /* and nothing to be shown */
+		signals_die();
 	if (is_served(number, PT_SNAPSHOT_FATAL, dying_since))
 		signals_die();
 	errno = saved;
@@ -193,6 +198,28 @@ static void on_asked(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* In a hook, too: an event of ours may come between two of the thread's. */
+static void on_toggle(int number, siginfo_t *info, void *context)
+{
+	struct thread *t = thread_self;
+	uint32_t depth = t ? atomic_load(&t->depth) : DEPTH_OUTSIDE;
+	int saved = errno;
+
+	(void)info;
+	(void)context;
+	if (is_our_process() && depth == DEPTH_OWN) {
+		come_again(number, SOON_NS);
+	} else if (is_our_process()) {
+		t = depth == DEPTH_OUTSIDE ? thread_enter_idle() : t;
+		if (t) {
+			thread_depth(t, DEPTH_OWN);
+			upward.toggle(t);
+			thread_depth(t, depth);
+		}
+	}
+	errno = saved;
+}
+
 /* ---- which handler stands ---- */
 
 static bool is_handler(const struct sigaction *a, void (*f)(int, siginfo_t *, void *))
@@ -205,6 +232,26 @@ static int put(int number, void (*f)(int, siginfo_t *, void *), struct sigaction
 	struct sigaction ours = { .sa_sigaction = f, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
 
 	return real.sigaction(number, &ours, ret_old);
+}
+
+static bool is_free(int number)
+{
+	struct sigaction now;
+
+	return !real.sigaction(number, NULL, &now) && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL;
+}
+
+void signals_toggle_start(int number) { toggles = number; }
+
+void signals_toggle_on(void)
+{
+	static bool done;
+
+	if (done || !toggles || !real.sigaction)
+		return;
+	done = true;
+	if (is_free(toggles))
+		put(toggles, on_toggle, NULL);
 }
 
 void signals_start(const struct options_snapshot *when)
@@ -221,11 +268,11 @@ void signals_on(void)
 		return;
 	on = stand = true;
 	ends = wants_end && os_pid() != 1; /* that one does not die of a signal without a handler */
-	if (asked && !real.sigaction(asked, NULL, &now) && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)
+	if (asked && is_free(asked))
 		put(asked, on_asked, NULL);
 	for (int i = 0; i < FATAL && ends; i++) {
-		if (fatal[i] == asked || real.sigaction(fatal[i], NULL, &now) || now.sa_flags & SA_SIGINFO ||
-		    now.sa_handler != SIG_DFL)
+		if (fatal[i] == asked || fatal[i] == toggles || real.sigaction(fatal[i], NULL, &now) ||
+		    now.sa_flags & SA_SIGINFO || now.sa_handler != SIG_DFL)
 			continue;
 		theirs[i] = now;
 		put(fatal[i], on_fatal, NULL);
@@ -237,7 +284,10 @@ void signals_off(void) { on = false; }
 
 void signals_end(void) { ending = true; }
 
-bool signals_concern(int number) { return stand && (number == asked || (ends && row_of(number) >= 0)); }
+bool signals_concern(int number)
+{
+	return (toggles && number == toggles) || (stand && (number == asked || (ends && row_of(number) >= 0)));
+}
 
 /* What the program is to believe. */
 static void tell(int number, struct sigaction *old)
@@ -246,7 +296,7 @@ static void tell(int number, struct sigaction *old)
 
 	if (is_handler(old, on_fatal))
 		*old = theirs[row_of(number)];
-	else if (is_handler(old, on_asked))
+	else if (is_handler(old, on_asked) || is_handler(old, on_toggle))
 		*old = nothing;
 }
 
@@ -257,7 +307,8 @@ int signals_action(int number, const struct sigaction *action, struct sigaction 
 	struct sigaction old;
 	int row = row_of(number), ret;
 
-	if (action && row >= 0 && number != asked && is_default(action) && on && is_our_process()) {
+	if (action && row >= 0 && number != asked && number != toggles && is_default(action) && on &&
+	    is_our_process()) {
 		theirs[row] = *action;
 		ret = put(number, on_fatal, &old);
 	} else {

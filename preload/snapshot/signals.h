@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * signals: those that ask for a snapshot, and those that end the program
+ * signals: those that ask for a snapshot, start and stop recording, and those that end the program
  *
  * What:  a handler for PYTRACE_SNAPSHOT=signal=; and, with `exit`, one for SIGTERM and its like as long as the program
  *        has none: it takes the last snapshot, ends the trace and then lets the signal do what it would have done.
@@ -14,6 +14,10 @@
 
 /* Once, from the constructor. */
 void signals_start(const struct options_snapshot *when);
+/* The same for the signal of PYTRACE_START (0: none) that starts and stops recording; its handler stands, where the
+ * program has none, from when the interpreter was initialised for the first time. */
+void signals_toggle_start(int number);
+void signals_toggle_on(void);
 /* The interpreter is initialised: our handlers stand where the program has none. */
 void signals_on(void);
 /* It takes itself down: the signals just do what they would do. */

@@ -3,6 +3,7 @@
 #include "preload/snapshot/snapshot.h"
 #include "preload/emit.h"
 #include "preload/os.h"
+#include "preload/pause.h"
 #include "preload/py/heap/heap.h"
 #include "preload/py/moment.h"
 #include "preload/sink.h"
@@ -149,8 +150,10 @@ static bool is_last(enum pt_snapshot_reason reason)
 
 void snapshot_take(struct thread *t, enum pt_snapshot_reason reason, bool in_hook)
 {
-	if (is_last(reason) && __atomic_exchange_n(&snap.last, true, __ATOMIC_ACQ_REL))
+	if (is_last(reason) && (pause_nothing_recorded() || __atomic_exchange_n(&snap.last, true, __ATOMIC_ACQ_REL))) {
+		atomic_fetch_and(&snap.wanted, ~(1U << reason));
 		return;
+	}
 	try_to_take(t, reason, in_hook, !in_hook, is_last(reason));
 }
 
@@ -181,7 +184,7 @@ static int come_by(void *life)
 	struct thread *t;
 	bool fatal;
 
-	if ((uintptr_t)life != snap.life || !(t = thread_enter()))
+	if ((uintptr_t)life != snap.life || !(t = thread_enter_idle()))
 		return 0;
 	thread_depth(t, DEPTH_OWN);
 	snap.asked_ns = 0;
@@ -240,12 +243,13 @@ static void look_for_time(uint64_t now)
 		return;
 	while (snap.due_ns <= now)
 		snap.due_ns += snap.when.every_ns;
-	snapshot_want(PT_SNAPSHOT_TIMER);
+	if (!tracer_is_paused())
+		snapshot_want(PT_SNAPSHOT_TIMER);
 }
 
 static void look_for_growth(void)
 {
-	uint64_t rss = snap.when.growth ? resident_bytes() : 0;
+	uint64_t rss = snap.when.growth && !tracer_is_paused() ? resident_bytes() : 0;
 
 	if (rss > snap.rss + GROWTH_LEAST && rss - snap.rss > snap.rss / 100 * snap.when.growth)
 		snapshot_want(PT_SNAPSHOT_GROWTH);
@@ -328,7 +332,11 @@ uint32_t snapshot_count(void) { return snap.number; }
 
 /* ---- the end ---- */
 
-static bool wants_exit(void) { return snap.on && snap.when.when & OPTIONS_SNAPSHOT_EXIT && snap.active; }
+/* Of a program in which nothing was ever recorded nobody wants to know what was left. */
+static bool wants_exit(void)
+{
+	return snap.on && snap.when.when & OPTIONS_SNAPSHOT_EXIT && snap.active && !pause_nothing_recorded();
+}
 
 bool snapshot_before_fini(struct thread *t, bool whole)
 {

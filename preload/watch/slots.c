@@ -482,6 +482,18 @@ void slots_end(struct thread *t, enum pt_unwatch why)
 	release(t, was_quiet);
 }
 
+void slots_stop(struct thread *t)
+{
+	bool was_quiet = hold(t);
+
+	for (unsigned i = 0; i < slots.n; i++)
+		if (slots.slot[i].state == SLOT_WATCHING) {
+			end(t, &slots.slot[i], PT_UNWATCH_END, 0);
+			choose_free(t, &slots.slot[i]);
+		}
+	release(t, was_quiet);
+}
+
 /* The program, or a debugger, may have taken what means need. */
 void slots_tick(struct thread *t)
 {

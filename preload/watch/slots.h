@@ -56,6 +56,8 @@ struct slot *slots_watch(struct thread *t, const void *object, uint64_t tag);
 void slots_let_go(struct thread *t, struct slot *s, enum pt_unwatch why);
 /* The block is about to be given back. At DEPTH_OWN. */
 void slots_block_dies(struct thread *t, const void *block);
+/* Ends what is watched now; those who wait go on waiting. At DEPTH_OWN. */
+void slots_stop(struct thread *t);
 /* All of them. At DEPTH_OWN. */
 void slots_end(struct thread *t, enum pt_unwatch why);
 

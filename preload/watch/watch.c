@@ -98,7 +98,7 @@ void watch_start(const char *rules)
 		return;
 	choose_start(rules);
 	find_means();
-	t = thread_enter();
+	t = thread_enter_idle();
 	if (!t)
 		return;
 	thread_depth(t, DEPTH_OWN);
@@ -147,6 +147,13 @@ void watch_end(struct thread *t)
 {
 	if (watch.means)
 		slots_end(t, PT_UNWATCH_END);
+}
+
+/* Births are not told while recording is stopped, so nobody else is chosen before it goes on. */
+void watch_pause(struct thread *t)
+{
+	if (watch.means)
+		slots_stop(t);
 }
 
 void watch_after_fork(void)

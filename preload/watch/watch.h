@@ -35,5 +35,7 @@ void watch_tick(struct thread *t);
  * watched is watched there, too. */
 void watch_after_fork(void);
 void watch_resume(struct thread *t);
+/* Recording stops: what is watched now is let go. At DEPTH_OWN. */
+void watch_pause(struct thread *t);
 /* The interpreter takes itself down, or the trace ends: no change is recorded any more. At DEPTH_OWN. */
 void watch_end(struct thread *t);

@@ -37,13 +37,23 @@ def watch(object):
     return False
 
 
+def start():
+    """Record from here on: after stop(), or where PYTRACE_START=0 began without. Here: False."""
+    return False
+
+
+def stop():
+    """Record nothing new from here on, at next to no cost, until start(). Here: False."""
+    return False
+
+
 def flush():
     """Return when what was recorded so far can be read in the file, snapshots included."""
 
 
 def stats():
     """Return what the tracer knows of itself, as a dict."""
-    return {'mode': 'off', 'recording': False, 'file': None, 'file_bytes': 0, 'events': 0, 'lost': 0, 'snapshots': 0,
+    return {'mode': 'off', 'recording': False, 'stopped': False, 'file': None, 'file_bytes': 0, 'events': 0, 'lost': 0, 'snapshots': 0,
             'watched': 0, 'watch_off': 'libpytrace.so is not preloaded'}
 
 

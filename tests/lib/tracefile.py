@@ -25,13 +25,14 @@ ZSTD = 1
 # Section 4.
 SHAPES = {128: 'PAIR', 129: 'PAIR', 130: 'PAIR', 192: 'BYTES', 193: 'BYTES', 194: 'BYTES', 195: 'BYTES', 196: 'BYTES',
           197: 'WORDS', 198: 'BYTES', 199: 'BYTES', 200: 'WORDS', 201: 'WORDS', 202: 'BYTES', 203: 'BYTES'}
-SHAPES.update({op: 'PAIR' for op in range(131, 153)})
+SHAPES.update({op: 'PAIR' for op in range(131, 155)})
 for kind, shape in enumerate('ALLOC FREE FREE ALLOC FREE RANGE RANGE RANGE'.split()):
     SHAPES.update({kind << 4 | layer: shape for layer in range(16)})
 KINDS = 'alloc free move-begin move-end move-fail map unmap unmap-fail'.split()
 LAYERS = 'mmap malloc raw mem object arena file reserve heap 9 10 11 12 13 14 moved'.split()
-NAMES = dict(zip(range(128, 153), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch figure snapshot gc-begin gc-end gc-set reuse retire watch count unwatch region-begin region-end'.split()))
-WATCH, COUNT, UNWATCH, REGION_BEGIN, REGION_END = 148, 149, 150, 151, 152
+NAMES = dict(zip(range(128, 155), 'run time size64 fork forked py-init py-fini lost rss thread end mark switch figure snapshot gc-begin gc-end gc-set reuse retire watch count unwatch region-begin region-end pause resume'.split()))
+WATCH, COUNT, UNWATCH, REGION_BEGIN, REGION_END, PAUSE, RESUME = 148, 149, 150, 151, 152, 153, 154
+KEPT = 0x7fffffff  # the stack of what moved while recording was stopped
 RUN, TIME, SIZE64, PY_INIT, PY_FINI, MARK, SWITCH = 128, 129, 130, 133, 134, 139, 140
 META, SCHEMA, STRING, CODE, CODE_TAIL, FRAME = 192, 193, 194, 195, 196, 197
 THREAD_NAME, MODULE, NATIVE, JOIN, TASK, TYPE = 198, 199, 200, 201, 202, 203
@@ -607,7 +608,7 @@ class TraceFile:
             owner, out = self.runs.setdefault(run, (thread, []))
             if owner != thread:
                 raise Bad('run %d has two threads, %d and %d' % (run, owner, thread))
-            if self.strict and stack and not (stack in self.frames or stack in self.natives or stack in self.joins):
+            if self.strict and stack not in (0, KEPT) and not (stack in self.frames or stack in self.natives or stack in self.joins):
                 raise Bad('stack %d is not defined' % stack)
             out.append((op, a, b, stack, ns))
 
@@ -679,11 +680,14 @@ def replay(trace, inherited=()):
             e[i] += v
 
     def drop(layer, addr):
-        size, stack = live.pop((layer, addr), (None, None))
-        if size is not None:
-            e = entry(layer, stack)
-            e[0] -= size
-            e[1] -= 1
+        was = live.pop((layer, addr), None)
+        if was:
+            subtract(layer, *was)
+
+    def subtract(layer, size, stack):
+        e = entry(layer, stack)
+        e[0] -= size
+        e[1] -= 1
 
     at_end = None
     for i, (thread, op, a, b, stack, _) in enumerate(trace.events()):
@@ -694,16 +698,21 @@ def replay(trace, inherited=()):
         kind, layer = op >> 4, op & 15
         if kind in (0, 3):
             if kind == 3:
-                old = moving.pop((thread, layer), None)
-                if old is not None:
-                    drop(layer, old)
+                _, was = moving.pop((thread, layer), (None, None))
+                if was:
+                    subtract(layer, *was)
+                if stack == KEPT and not was:
+                    continue
+                stack = was[1] if stack == KEPT else stack
             add(layer, a, b, stack)
         elif kind == 1:
             drop(layer, a)
         elif kind == 2:
-            moving[thread, layer] = a
+            moving[thread, layer] = a, live.pop((layer, a), None)  # another thread may have its address before the end
         elif kind == 4:
-            moving.pop((thread, layer), None)
+            _, was = moving.pop((thread, layer), (None, None))
+            if was:
+                live[layer, a] = was
         elif kind in (5, 6, 7):
             maps.append((KINDS[kind], a, b, layer, stack, i < end if end is not None else True, thread))
     if at_end:

@@ -10,7 +10,7 @@ import types
 
 import libpytrace
 
-NAMES = 'flush mark region snapshot stats watch'.split()
+NAMES = 'flush mark region snapshot start stats stop watch'.split()
 said = {'version': libpytrace.__version__, 'names': [n for n in dir(libpytrace) if not n.startswith('_')]}
 
 
@@ -37,7 +37,7 @@ R = libpytrace.region('r')
 said['wrong'] = [refused(*a[:1], *a[1:]) for a in (
     (libpytrace.mark,), (libpytrace.mark, 1), (libpytrace.mark, b'a'), (libpytrace.mark, None), (libpytrace.mark, 'a', 'b'),
     (libpytrace.snapshot, 1), (libpytrace.snapshot, 'a', 'b'), (libpytrace.watch,), (libpytrace.watch, 1, 2),
-    (libpytrace.flush, 1), (libpytrace.stats, 1), (libpytrace.region,), (libpytrace.region, 1), (libpytrace.region, 'a', 'b'),
+    (libpytrace.flush, 1), (libpytrace.stats, 1), (libpytrace.start, 1), (libpytrace.stop, 1), (libpytrace.region,), (libpytrace.region, 1), (libpytrace.region, 'a', 'b'),
     (R,), (R, 1), (R, None))] + [
     refused(libpytrace.mark, lable='a'), refused(libpytrace.mark, 'a', label='a'), refused(libpytrace.snapshot, lable='a'),
     refused(libpytrace.region, lable='a')]

@@ -26,6 +26,8 @@ API void *truth_malloc(size_t n)
 
 API void truth_free(void *p) { free(p); }
 
+API void *truth_resize(void *p, size_t n) { return realloc(p, n); }
+
 /* n blocks of the same size, each freed before the next is made. */
 API void truth_malloc_free(size_t size, int n)
 {

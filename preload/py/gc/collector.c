@@ -156,7 +156,7 @@ static void note_start(struct thread *t, const struct gc_info *info, const void 
 	struct gc_state *s = &collection.state;
 	bool by_python = gc_module_is_collecting();
 
-	if (!watched.at || !gc_state_read(s, watched.at))
+	if (tracer_is_paused() || !watched.at || !gc_state_read(s, watched.at))
 		return;
 	if (told)
 		tell_settings(t, s, false, 0);
@@ -333,7 +333,7 @@ void collector_show(void)
 /* Opens the thread for telling of a setting that Python code has changed. NULL: there is nothing to tell. */
 static struct thread *enter_to_tell(struct gc_state *s)
 {
-	struct thread *t = is_in_place() && told && is_main() ? thread_enter() : NULL;
+	struct thread *t = is_in_place() && told && is_main() ? thread_enter_idle() : NULL;
 
 	if (!t)
 		return NULL;

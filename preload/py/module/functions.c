@@ -61,6 +61,20 @@ static void *watch(void *module, void *const *given, intptr_t n, void *keywords)
 	return api.PyBool_FromLong(module_calls->watch(object));
 }
 
+static void *start(void *module, void *unused)
+{
+	(void)module;
+	(void)unused;
+	return api.PyBool_FromLong(module_calls->record(true));
+}
+
+static void *stop(void *module, void *unused)
+{
+	(void)module;
+	(void)unused;
+	return api.PyBool_FromLong(module_calls->record(false));
+}
+
 static void *flush(void *module, void *unused)
 {
 	(void)module;
@@ -103,7 +117,8 @@ static void *stats(void *module, void *unused)
 	module_calls->stats(&s);
 	dict = api.PyDict_New();
 	if (dict && put(dict, "mode", api.PyUnicode_FromString(s.mode)) &&
-	    put(dict, "recording", api.PyBool_FromLong(s.recording)) && put(dict, "file", path_or_none(s.file)) &&
+	    put(dict, "recording", api.PyBool_FromLong(s.recording)) &&
+	    put(dict, "stopped", api.PyBool_FromLong(s.stopped)) && put(dict, "file", path_or_none(s.file)) &&
 	    put_number(dict, "file_bytes", s.file_bytes) && put_number(dict, "events", s.events) &&
 	    put_number(dict, "lost", s.lost) && put_number(dict, "snapshots", s.snapshots) &&
 	    put_number(dict, "watched", s.watched) && put(dict, "watch_off", text_or_none(s.watch_off)))
@@ -127,6 +142,15 @@ const struct api_method module_methods[] = {
 	  "Record every change of an object's reference count from here on, with its stack.\n\n"
 	  "Returns whether it is watched now. A few objects can be at a time; immortal ones can't.\n"
 	  "stats()['watch_off'] says why none can be." },
+	{ "start", (void *)start, API_NO_ARGUMENTS,
+	  "start($module)\n--\n\n"
+	  "Record from here on: after stop(), or where PYTRACE_START=0 began without.\n\n"
+	  "Returns whether that changed anything. It holds for all threads." },
+	{ "stop", (void *)stop, API_NO_ARGUMENTS,
+	  "stop($module)\n--\n\n"
+	  "Record nothing new from here on, at next to no cost, until start().\n\n"
+	  "What was recorded before stays true: releases of it are still noted. Objects are not watched\n"
+	  "any more. Returns whether that changed anything. It holds for all threads." },
 	{ "flush", (void *)flush, API_NO_ARGUMENTS,
 	  "flush($module)\n--\n\n"
 	  "Return when what was recorded so far can be read in the file, snapshots included." },

@@ -22,7 +22,8 @@ enum module_answer { MODULE_NO, MODULE_YES, MODULE_LATER /* ask again, when othe
 /* What libpytrace.stats() tells. */
 struct module_stats {
 	const char *mode; /* "full", "off" */
-	bool recording;   /* events go into a file */
+	bool recording;   /* what is allocated goes into a file */
+	bool stopped;     /* it would, but for PYTRACE_START or libpytrace.stop() */
 	const char *file; /* its path, absolute; "" : there is none */
 	uint64_t file_bytes, events, lost;
 	uint32_t snapshots, watched;
@@ -36,6 +37,8 @@ struct module_calls {
 	/* `label` (data NULL: none) becomes a mark before it. *ret_number: of the snapshot, when the answer is YES. */
 	enum module_answer (*snapshot)(struct piece label, uint32_t *ret_number);
 	bool (*watch)(const void *object);
+	/* Starts recording, or stops it. Whether that changed anything. */
+	bool (*record)(bool on);
 	/* NO: something is still being written. */
 	enum module_answer (*flush)(void);
 	void (*stats)(struct module_stats *stats);
