@@ -428,7 +428,7 @@ static const struct option_row rows[] = {
 
 static const struct option_example examples[] = {
 	{ "cycles app.71.pytrace", "what is uncollected at the end, and what can never be collected" },
-	{ "run -e PYTRACE_SNAPSHOT=exit,gc -- python app.py", "records what each collection is about to find" },
+	{ "run -- env PYTRACE_SNAPSHOT=exit,gc python app.py", "records what each collection is about to find" },
 	{ "cycles --json app.71.pytrace | jq '.groups[] | [.state, .count, .closing_edge.name]'", "for scripts" },
 	{ 0 },
 };

@@ -175,7 +175,7 @@ static const struct option_row rows[] = {
 };
 
 static const struct option_example examples[] = {
-	{ "run -e PYTRACE_WATCH=type:Session -- python app.py", "record every change of the counts of sessions" },
+	{ "run -- env PYTRACE_WATCH=type:Session python app.py", "record every change of the counts of sessions" },
 	{ "refs app.71.pytrace", "who takes references and does not give them back, and some histories" },
 	{ "refs --object 12 --raw app.71.pytrace", "every change of one count" },
 	{ "refs --type Session app.71.pytrace", "also those that were not watched: their counts at each snapshot" },
