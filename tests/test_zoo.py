@@ -13,7 +13,6 @@ import zoo
 AT_EXIT = 'what atexit functions give back counts as given back in time'
 TWICE = 'what one container holds is told in two findings'
 BOUND = 'a cache has a bound that this run does not reach'
-WAITS = 'free-threaded: dead functions and classes wait for the collector'
 AT_EXIT = 'what one call and the constructor below it make is told twice'
 TWICE = 'what one container holds is told in two findings'
 LATER = 'there is no such verdict yet'
@@ -36,11 +35,6 @@ KNOWN = {
     'leaking/log_handler_per_request': ('3.1[3-9]', 'undecided: it grew in a part of the windows only'),
     'healthy/lru_never_full': ('3', BOUND),
     'healthy/messages_built': ('3', BOUND),
-    'healthy/dataclasses_made': ('3.*t', WAITS),
-    'healthy/memoised_recursion': ('3.*t', WAITS),
-    'healthy/namedtuples_kept': ('3.*t', WAITS),
-    'healthy/ttl_lru': ('3.*t', WAITS),
-    'healthy/web_application': ('3.*t', WAITS),
     'healthy/test_suite_once': ('3.1[2-9]', 'unittest keeps the duration of each test'),
 }
 

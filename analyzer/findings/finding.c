@@ -325,6 +325,8 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 	}
 	if (!f.lost.kind && f.lost.waiting)
 		growth_withdraw(&t->growth, &f.sum, GROWTH_WAITING);
+	if (!f.lost.kind && f.lost.dead)
+		growth_withdraw(&t->growth, &f.sum, GROWTH_GARBAGE);
 	f.sum.bytes -= claimed->bytes;
 	f.sum.blocks -= claimed->blocks;
 	f.blame = place_blame(&t->places, f.sum.node);

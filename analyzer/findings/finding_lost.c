@@ -16,12 +16,15 @@
  */
 #include "analyzer/base/mem.h"
 #include "analyzer/findings/finding.h"
+#include "analyzer/heap/garbage.h"
+#include "analyzer/heap/parts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOSTLY        80   /* percent of a group's objects */
+#define DEAD_MOSTLY   50   /* percent of a group's bytes: weak references to it and their tables are alive */
 #define NOBODY_MOSTLY 90   /* percent of a group's blocks */
 #define NOBODY_SURE   50   /* ... and of those that can be on no free list */
 #define WAITING_MOST  4000 /* blocks on the free lists of two sizes: tuples have 2000 of each */
@@ -34,15 +37,16 @@
 
 /* What of a group of growth lies in the snapshot. */
 struct tally {
-	uint64_t blocks, unknown; /* in the object layer */
-	uint64_t kept;            /* of the unknown ones: may be on a free list */
-	uint64_t late, late_own;  /* objects made after the warm-up, and those of them with surplus */
-	uint64_t own, references; /* objects with surplus; all their surplus */
-	uint32_t type;            /* of most of those: the heap's number */
-	int64_t votes;            /* private: for it */
-	uint64_t step;            /* private: of the sample */
-	uint64_t sampled, below;  /* of these those looked at, and those that a lost object holds */
-	uint32_t leader;          /* the group of most of these */
+	uint64_t blocks, unknown;        /* in the object layer */
+	uint64_t kept;                   /* of the unknown ones: may be on a free list */
+	uint64_t late, late_own;         /* objects made after the warm-up, and those of them with surplus */
+	uint64_t late_bytes, dead_bytes; /* of the late ones, and of those that nothing alive refers to */
+	uint64_t own, references;        /* objects with surplus; all their surplus */
+	uint32_t type;                   /* of most of those: the heap's number */
+	int64_t votes;                   /* private: for it */
+	uint64_t step;                   /* private: of the sample */
+	uint64_t sampled, below;         /* of these those looked at, and those that a lost object holds */
+	uint32_t leader;                 /* the group of most of these */
 	int64_t leader_votes;
 	struct surplus_point at[SURPLUS_SNAPSHOTS];
 };
@@ -52,6 +56,7 @@ struct judging {
 	struct view *v;
 	const struct surplus *s;
 	int32_t *surplus;
+	uint64_t *dead;     /* set of objects that wait for the collector; NULL: it is off */
 	uint32_t *group_of; /* by node: the group of growth of its blocks in the object layer; MAP_NONE */
 	struct map others;  /* node and layer to the group, for the other layers */
 	struct tally *tally;
@@ -128,6 +133,14 @@ static bool is_late(const struct judging *j, uint32_t group, object_id o)
 	return !is_weak(j, o) && j->v->join.born_ns[o] >= growth_group(j, group)->evidence.warm_ns;
 }
 
+/* Adds an object, or its buffer, that was made after the warm-up. */
+static void count_late(const struct judging *j, struct tally *t, object_id o, uint64_t bytes)
+{
+	t->late++;
+	t->late_bytes += bytes;
+	t->dead_bytes += j->dead && bits_has(j->dead, o) ? bytes : 0;
+}
+
 static void count_objects(struct judging *j)
 {
 	const struct heap *h = &j->v->heap;
@@ -140,7 +153,8 @@ static void count_objects(struct judging *j)
 		if (!t)
 			continue;
 		late = is_late(j, group, o);
-		t->late += late;
+		if (late)
+			count_late(j, t, o, h->bytes[o]);
 		t->late_own += late && lost;
 		t->own += lost;
 		if (!lost)
@@ -157,8 +171,8 @@ static void count_buffers(struct judging *j)
 		const struct join_buffer *b = &j->v->join.buffers.at[i];
 		uint32_t group = group_of_buffer(j, b);
 
-		if (group != MAP_NONE)
-			j->tally[group].late += b->born_ns >= growth_group(j, group)->evidence.warm_ns;
+		if (group != MAP_NONE && b->born_ns >= growth_group(j, group)->evidence.warm_ns)
+			count_late(j, &j->tally[group], b->owner, b->bytes);
 	}
 }
 
@@ -206,6 +220,7 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 
 	memcpy(lost.at, t->at, sizeof lost.at);
 	lost.waiting = t->kept && t->kept <= WAITING_MOST && t->kept * 100 >= t->blocks * NOBODY_SURE;
+	lost.dead = t->dead_bytes && t->dead_bytes * 100 >= t->late_bytes * DEAD_MOSTLY && t->late >= t->unknown;
 	lost.found = surplus_trend(j->s, t->at, &lost.grown) == SURPLUS_GROWS;
 	if (has_lost_objects(j, group, lost.found)) {
 		lost.kind = LOST_OBJECTS;
@@ -286,10 +301,29 @@ static void sample_below(struct judging *j)
 	}
 }
 
+/* What waits for the collector, if anything is there to be accused. */
+static uint64_t *find_dead(const struct judging *j)
+{
+	const struct growth *g = &j->t->growth;
+	uint64_t *dead;
+	int32_t *surplus;
+	size_t found = 0;
+
+	for (size_t i = 0; i < g->groups.n; i++)
+		found += g->groups.at[i].verdict == GROWTH_FOUND;
+	if (!found || !remains_collects(j->t->remains))
+		return NULL;
+	surplus = garbage_surplus(&j->v->heap);
+	dead = garbage_dead(&j->v->heap, surplus);
+	free(surplus);
+	return dead;
+}
+
 static void start(struct judging *j, struct report_trace *t)
 {
 	*j = (struct judging){ .t = t, .v = &t->remains->view, .s = &t->remains->surplus };
 	j->surplus = surplus_of(&j->v->heap);
+	j->dead = find_dead(j);
 	j->tally = mem_zero(t->growth.groups.n + 1, sizeof *j->tally);
 	list_groups(j);
 	count_objects(j);
@@ -300,6 +334,7 @@ static void start(struct judging *j, struct report_trace *t)
 static void end(struct judging *j)
 {
 	free(j->surplus);
+	free(j->dead);
 	free(j->group_of);
 	map_free(&j->others);
 	free(j->tally);

@@ -40,6 +40,8 @@ static const struct {
 			     "keeps for "
 			     "the next ones, up to 2,000 of a size",
 			     "trace a run with several times the work: free lists have a bound" },
+	[GROWTH_GARBAGE] = { "nobody refers to it any more: it waits for the garbage collector, which is on",
+			     "trace a run with several times the work: a full collection takes it" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };

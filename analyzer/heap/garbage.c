@@ -55,6 +55,7 @@ int32_t *garbage_surplus(const struct heap *h)
 struct search {
 	const struct heap *h;
 	const int32_t *surplus;
+	unsigned always; /* objects with one of these flags are alive */
 	uint64_t *alive;
 	struct heap_queue queue;
 };
@@ -106,13 +107,14 @@ static void reach_roots(struct search *s)
 	}
 }
 
+enum { ALWAYS = PT_OBJECT_IMMORTAL | PT_OBJECT_STATIC };
+
 static void reach_held(struct search *s, const uint64_t *doubtful)
 {
 	const struct heap *h = s->h;
-	enum { ALWAYS = PT_OBJECT_IMMORTAL | PT_OBJECT_DEFERRED | PT_OBJECT_STATIC };
 
 	for (object_id o = 0; o < h->n; o++)
-		if (h->flags[o] & ALWAYS || (s->surplus[o] > 0 && !(doubtful && bits_has(doubtful, o))))
+		if (h->flags[o] & s->always || (s->surplus[o] > 0 && !(doubtful && bits_has(doubtful, o))))
 			reach(s, o);
 	spread(s);
 }
@@ -246,9 +248,9 @@ static void settle_doubts(struct search *s, struct doubts *d)
 }
 
 /* The set of objects that are alive. */
-static uint64_t *find_alive(const struct heap *h, const int32_t *surplus)
+static uint64_t *find_alive(const struct heap *h, const int32_t *surplus, unsigned always)
 {
-	struct search s = { h, surplus, bits_new(h->n), heap_queue_new(h) };
+	struct search s = { h, surplus, always, bits_new(h->n), heap_queue_new(h) };
 	struct doubts d;
 
 	find_doubts(&d, h, surplus);
@@ -259,6 +261,19 @@ static uint64_t *find_alive(const struct heap *h, const int32_t *surplus)
 	heap_queue_free(&s.queue);
 	return s.alive;
 }
+
+/* The set of the others. */
+static uint64_t *find_others(const struct heap *h, const int32_t *surplus, unsigned always)
+{
+	uint64_t *rest = find_alive(h, surplus, always);
+
+	for (size_t w = 0; w < h->n / 64 + 1; w++)
+		rest[w] = ~rest[w];
+	rest[h->n / 64] &= (UINT64_C(1) << h->n % 64) - 1;
+	return rest;
+}
+
+uint64_t *garbage_dead(const struct heap *h, const int32_t *surplus) { return find_others(h, surplus, ALWAYS); }
 
 /* ---- what the collector knows of the rest ---- */
 
@@ -388,10 +403,7 @@ void garbage_find(struct garbage *g, const struct heap *h, const uint64_t *bytes
 	uint64_t *rest;
 
 	*g = (struct garbage){ .state = mem_zero(h->n, 1), .surplus = garbage_surplus(h) };
-	rest = find_alive(h, g->surplus);
-	for (size_t w = 0; w < h->n / 64 + 1; w++)
-		rest[w] = ~rest[w];
-	rest[h->n / 64] &= (UINT64_C(1) << h->n % 64) - 1;
+	rest = find_others(h, g->surplus, ALWAYS | PT_OBJECT_DEFERRED);
 	heap_part_make(&r.part, h, rest, g->surplus);
 	judge_rest(g, &r);
 	for (object_id o = 0; o < h->n; o++) {

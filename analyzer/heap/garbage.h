@@ -35,3 +35,9 @@ void garbage_free(struct garbage *g);
  * that is not in the snapshot (C code), or a kind of reference that is not walked. 0 for immortal and deferred objects.
  * The caller frees it. */
 int32_t *garbage_surplus(const struct heap *h);
+
+/* The set of objects (bits, heap.h) that nothing alive refers to, when objects with deferred counts (free-threaded:
+ * functions, classes, modules ...) are taken for alive only where something refers to them. All of it waits for the
+ * collector, or is garbage that it can't free. A guess for deferred objects: what C code alone holds is among it. The
+ * caller frees it. `surplus`: of garbage_surplus(). */
+uint64_t *garbage_dead(const struct heap *h, const int32_t *surplus);

@@ -30,6 +30,7 @@ enum growth_doubt {
 	GROWTH_LITTLE,    /* it grew by too little to tell a leak from a small cache that fills up */
 	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
 	GROWTH_WAITING,   /* its blocks may be of dead objects that wait on the interpreter's free lists */
+	GROWTH_GARBAGE,   /* nobody refers to it, and the collector is on: it waits for its collection */
 	GROWTH_DOUBTS,
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SELDOM        20000 /* objects made between collections: ten times what any version has by itself */
 #define FOREIGN_LEAST (UINT64_C(256) << 10) /* bytes of cycles that no line of the user's made */
 
 struct remains *remains_new(struct report_trace *t)
@@ -95,6 +96,15 @@ static bool is_foreign(const struct remains *r, node_id node)
 	return distance(r, node) > 0 || (r->trace->has & REPORT_GROWTH && r->trace->curves.importing[node]);
 }
 
+static bool is_off(const struct cycles *c) { return !c->gc_enabled || (c->thresholds_known && !c->thresholds[0]); }
+
+bool remains_collects(const struct remains *r)
+{
+	const struct cycles *c = &r->cycles;
+
+	return !is_off(c) && !(c->thresholds_known && c->thresholds[0] > SELDOM);
+}
+
 enum remains_reason remains_judge(const struct remains *r, const struct cycle_shown *shown, bool growing)
 {
 	const struct cycle_row *row = shown->row;
@@ -107,7 +117,7 @@ enum remains_reason remains_judge(const struct remains *r, const struct cycle_sh
 		return (row->why & GROUP_FROZEN) && !(row->why & (GROUP_LEGACY | GROUP_IN_GARBAGE | GROUP_UNTRAVERSED))
 			       ? REMAINS_FROZEN
 			       : REMAINS_UNCOLLECTABLE;
-	if (!c->gc_enabled || (c->thresholds_known && !c->thresholds[0]))
+	if (is_off(c))
 		return REMAINS_OFF;
-	return growing ? REMAINS_GROWING : REMAINS_NONE;
+	return growing && !remains_collects(r) ? REMAINS_GROWING : REMAINS_NONE;
 }

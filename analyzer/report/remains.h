@@ -38,6 +38,9 @@ struct remains *remains_new(struct report_trace *t);
 void remains_finish(struct remains *r);
 void remains_free(struct remains *r);
 
+/* Whether the collector is on, and comes often enough that garbage can be left to it. */
+bool remains_collects(const struct remains *r);
+
 /* Of one row of r->list. `growing`: most of its blocks are of stacks that were found to grow. */
 enum remains_reason remains_judge(const struct remains *r, const struct cycle_shown *shown, bool growing);
 
