@@ -47,15 +47,16 @@
 #define LAST_MIN         2                   /* ... and at least so many are the last ones */
 #define IDLE_NS          UINT64_C(500000000) /* a rest at the end that is worth a doubt: at least this ... */
 #define IDLE_TIMES       2                   /* ... and so many times as long as it grew */
-#define OWN_WORK_PERCENT 50    /* of all work by blocks that stay: windows of work say little, the clock is asked */
-#define SLOWING_IN_TIME  45    /* then the last half of the time must bring this much of what the first half brought */
-#define BUILDING_PERCENT 90    /* of all work by one stack: a program that builds one thing */
-#define STEADY_PERCENT   75    /* of the windows in which a group of many blocks must grow */
-#define STEADY_FEW       50    /* the same for a few large blocks, which can't grow in each window */
-#define FEW_BYTES        65536 /* few blocks must be large to count */
-#define SMALL_BYTES      4096  /* less is noise: a handful of interned names, a resized table */
-#define UNDECIDED_BYTES  65536 /* doubtful growth below this is not worth a line ... */
-#define UNDECIDED_SHARE  200   /* ... nor below this part of all that is alive */
+#define OWN_WORK_PERCENT 50 /* of all work by blocks that stay: windows of work say little, the clock is asked */
+#define SLOWING_IN_TIME  45 /* then the last half of the time must bring this much of what the first half brought */
+#define OWN_LEAST_NS     UINT64_C(1000000000) /* what the clock says of less, a busy machine may have done */
+#define BUILDING_PERCENT 90                   /* of all work by one stack: a program that builds one thing */
+#define STEADY_PERCENT   75                   /* of the windows in which a group of many blocks must grow */
+#define STEADY_FEW       50                   /* the same for a few large blocks, which can't grow in each window */
+#define FEW_BYTES        65536                /* few blocks must be large to count */
+#define SMALL_BYTES      4096                 /* less is noise: a handful of interned names, a resized table */
+#define UNDECIDED_BYTES  65536                /* doubtful growth below this is not worth a line ... */
+#define UNDECIDED_SHARE  200                  /* ... nor below this part of all that is alive */
 #define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
 #define LITTLE_BYTES     16384 /* together they must have grown by this ... */
 #define LITTLE_SHARE     1000  /* ... and by this part of all that is alive ... */
@@ -298,7 +299,7 @@ static bool slows_in_time(const struct growth *g, const struct growth_group *gro
 	uint64_t from_ns = group->evidence.warm_ns, to_ns = group->last_ns;
 	double from, middle, to;
 
-	if (!g->own_work || to_ns <= from_ns)
+	if (!g->own_work || to_ns < from_ns + OWN_LEAST_NS)
 		return false;
 	from = bytes_at(g, group, from_ns);
 	middle = bytes_at(g, group, from_ns + (to_ns - from_ns) / 2);
@@ -313,7 +314,9 @@ static bool has_stopped(const struct growth *g, const struct growth_group *group
 	uint64_t grew_ns = group->last_ns > from_ns ? group->last_ns - from_ns : 0;
 	uint64_t rest_ns = end_ns > group->last_ns ? end_ns - group->last_ns : 0;
 
-	return rest_ns > IDLE_NS && (g->own_work ? rest_ns * IDLE_TIMES > grew_ns : rest_ns / IDLE_TIMES > grew_ns);
+	if (g->own_work && rest_ns > OWN_LEAST_NS && rest_ns * IDLE_TIMES > grew_ns)
+		return true;
+	return rest_ns > IDLE_NS && rest_ns / IDLE_TIMES > grew_ns;
 }
 
 static void judge(const struct growth *g, struct growth_group *group)
