@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small service: so many requests, as a test of it would send."""
 import sys
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was asked for. Nobody ever reads it: a leak that the project knows of."""
 log = []
 
