@@ -12,7 +12,7 @@ void receive(const char *sender)
 {
 	messages[n_messages] = malloc(9000);
 	memset(messages[n_messages++], 1, 9000);
-	if (n_messages % 16 == 0) /* with all that is known of him */
+	if (n_messages % 16 == 0)                                   /* with all that is known of him */
 		senders[n_senders++] = strcpy(malloc(700), sender); /* leak */
 }
 
@@ -22,7 +22,4 @@ void deliver(void)
 		free(messages[--n_messages]);
 }
 
-const char *sender(int number)
-{
-	return senders[number];
-}
+const char *sender(int number) { return senders[number]; }
