@@ -65,3 +65,16 @@ def test_a_run_that_ends_just_then(python, tmp):
     again, it does."""
     f = found(python, tmp, 'objects', 'end')
     assert f['blame']['line'] == line_of('objects') and f['fingerprint'].startswith('fragmentation-'), f
+
+
+@harness.spread(2)
+def test_what_the_allocator_keeps_by_itself(python, tmp):
+    """No finding; it is named with what ends it."""
+    file = trace(python, tmp, 'blocks_freed_from_the_top', 'stay')
+    doc = harness.report('leaks', file)
+    assert not doc['findings'] and not doc['undecided'], (doc['findings'], doc['undecided'])
+    kept, = doc['retained']
+    assert kept['kind'] == 'heap' and 24 << 20 < kept['bytes'] < 40 << 20 and 'malloc_trim(0)' in kept['remedy'], kept
+    text = ' '.join(harness.pytrace('leaks', file).out.split())
+    assert 'Free, and kept by the allocator itself: ' in text and 'No leak: malloc_trim(0) gives it back' in text, text
+    assert harness.report('leaks', trace(python, tmp, 'objects_half', 'end'))['retained'] == []

@@ -42,6 +42,7 @@ static void write_json(struct report *r, const struct finding_list *list, uint64
 	json_put(r->json, "findings", lists[GROWTH_FOUND]);
 	json_put(r->json, "undecided", lists[GROWTH_UNDECIDED]);
 	json_put(r->json, "unfreed", lists[GROWTH_HELD]);
+	json_put(r->json, "retained", finding_retained_json(r));
 	json_put(r->json, "summary", summary_json(r, list));
 }
 
@@ -150,6 +151,7 @@ static void print_text(struct report *r, const struct finding_list *list, uint64
 		output_title(&r->out, "Undecided: it grew, but this run does not show that it goes on");
 		print_findings(r, list, list->n_found, list->n_found + list->n_undecided);
 	}
+	finding_print_retained(r);
 	print_held(r, list, top);
 }
 
@@ -228,6 +230,12 @@ const struct command command_leaks = {
 				"A 'reference-leak' grows, too, but nobody in the snapshots of the Python heap has the "
 				"references that keep it alive: they were taken by C code and not given back. It names "
 				"the setting that records, in a second run, who takes them ('pytrace refs').\n\n"
+				"'fragmentation' is memory that stays though little in it is alive: a few blocks, spread "
+				"over arenas and heaps, keep them from going back. It counts what would go back without these "
+				"blocks, and names the line that made them. It must be much, and have been free for a good "
+				"part of the run: what the program fills now and then is used. What the allocator keeps by "
+				"its own rules is named, with what ends it, and is no finding. Pages are known from the snapshot "
+				"that is taken at the end.\n\n"
 				"The fingerprint of a finding is made of its verdict and the innermost functions of the user's "
 				"own code with their files' names, without lines and folders: it stays the same over "
 				"runs, machines and edits elsewhere. Native frames count in it by their symbols, line "

@@ -151,6 +151,11 @@ const char *finding_fragments_decides(void);
 /* Its evidence. */
 json_t *finding_fragments_json(const struct finding *f);
 
+/* What allocators keep free by themselves, where it is much: a sentence for each, or nothing; and [{pid, kind, bytes,
+ * remedy}]. */
+void finding_print_retained(struct report *r);
+json_t *finding_retained_json(const struct report *r);
+
 /* How much it is, for people: "2.5 MiB", "10,000 references". Written into buf, which is returned. */
 char *finding_amount(const struct finding *f, char *buf, size_t cap);
 

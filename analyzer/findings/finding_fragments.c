@@ -9,6 +9,9 @@
  * of the run must lie behind it. A run that ends just after its one peak shows that only when the case is as plain as
  * can be; else it is undecided. What grows has its own finding, and that its blocks pin memory is part of it.
  *
+ * What nobody's blocks keep, but the allocator by its own rules (the top of malloc's heap below its threshold, or below
+ * what a thread's cache of freed blocks holds; slices of mimalloc), is no finding: it is named with what ends it.
+ *
  * It claims no blocks: they are alive, and what is counted here is free.
  */
 #include "analyzer/findings/finding.h"
@@ -170,6 +173,73 @@ void finding_fragments(struct report_trace *t, struct finding *ret, size_t *n)
 	}
 }
 
+/* ---- what allocators keep by themselves ---- */
+
+/* Bytes of it, where it is much and has been free for long; 0 else. */
+static uint64_t retained(const struct fragments *f, enum usage_kind kind)
+{
+	const struct fragments_layer *layer = &f->layers[kind];
+	uint64_t last, end = f->usage.end_ns;
+
+	if (!f->exact || layer->retained_bytes < MUCH || layer->retained_bytes < layer->live_bytes)
+		return 0;
+	last = usage_last_above(&f->usage, kind, f->usage.rows[kind].end + layer->retained_bytes / 2);
+	return (end - last) * 100 >= end * QUIET_PERCENT ? layer->retained_bytes : 0;
+}
+
+static const struct keeper {
+	const char *name, *what, *remedy;
+} keepers[USAGE_KINDS] = {
+	[USAGE_ARENA] = { "arena", "in arenas of Python's in which nothing is alive",
+			  "Python gives them back when it is done with them" },
+	[USAGE_MIMALLOC] = { "mimalloc", "of Python's mimalloc, in slices in which nothing is alive",
+			     "it gives them back when it is asked for memory after a while" },
+	[USAGE_HEAP] = { "heap", "of malloc's heaps, above all that is alive",
+			 "malloc_trim(0) gives it back; MALLOC_TRIM_THRESHOLD_ and MALLOC_ARENA_MAX bound it" },
+};
+
+void finding_print_retained(struct report *r)
+{
+	char text[400];
+
+	for (size_t i = 0; i < r->n_traces; i++) {
+		const struct report_trace *t = r->traces[i];
+
+		for (int k = 0; k < USAGE_KINDS; k++) {
+			uint64_t bytes = retained(&t->fragments, (enum usage_kind)k);
+
+			if (!bytes)
+				continue;
+			snprintf(text, sizeof text, "Free, and kept by the allocator itself%s%s: %s %s. No leak: %s.",
+				 r->n_traces > 1 ? " in pid " : "",
+				 r->n_traces > 1 ? format_count(t->trace.front.pid).text : "", format_bytes(bytes).text,
+				 keepers[k].what, keepers[k].remedy);
+			fputc('\n', r->out.file);
+			format_wrapped(r->out.file, text, 0, 0, r->out.width);
+		}
+	}
+}
+
+json_t *finding_retained_json(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_traces; i++)
+		for (int k = 0; k < USAGE_KINDS; k++) {
+			uint64_t bytes = retained(&r->traces[i]->fragments, (enum usage_kind)k);
+			json_t *o = bytes ? json_object() : NULL;
+
+			if (!o)
+				continue;
+			json_put(o, "pid", json_integer(r->traces[i]->trace.front.pid));
+			json_put(o, "kind", json_text(keepers[k].name));
+			json_put(o, "bytes", json_bytes(bytes));
+			json_put(o, "remedy", json_text(keepers[k].remedy));
+			json_add(list, o);
+		}
+	return list;
+}
+
 /* ---- for people ---- */
 
 static char *units_text(const struct fragments_pin *pin, char *buf, size_t cap)
@@ -220,15 +290,12 @@ const char *finding_fragments_decides(void) { return "trace a run that goes on w
 
 json_t *finding_fragments_json(const struct finding *f)
 {
-	static const char *const names[USAGE_KINDS] = {
-		[USAGE_ARENA] = "arena", [USAGE_MIMALLOC] = "mimalloc", [USAGE_HEAP] = "heap"
-	};
 	const struct fragments *all = &f->trace->fragments;
 	const struct fragments_pin *pin = f->pin;
 	const struct fragments_layer *layer = layer_of(all, pin);
 	json_t *o = json_object();
 
-	json_put(o, "kind", json_text(names[pin->kind]));
+	json_put(o, "kind", json_text(keepers[pin->kind].name));
 	json_put(o, "rss_bytes", json_bytes(all->rss_bytes));
 	json_put(o, "exact", json_boolean(all->exact));
 	json_put(o, "mapped_bytes", json_bytes(layer->mapped_bytes));

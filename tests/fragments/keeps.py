@@ -93,6 +93,11 @@ def blocks_all_freed():
     free([touched(libc.malloc(i % 3400 + 600), 600) for i in range(15000)])
 
 
+def blocks_freed_from_the_top():
+    """A thread's cache of freed blocks keeps a few of them, and so all that is below: nothing is alive there."""
+    free(reversed([touched(libc.malloc(i % 3400 + 600), 600) for i in range(15000)]))
+
+
 def large_blocks():
     many = [libc.malloc(1 << 20) for i in range(60)]
     owned.extend(many[::10])
