@@ -25,20 +25,33 @@ enum {
 	/* heaps of threads' arenas */
 	HEAP_BYTES_MAX = 64 << 20,
 	/* struct malloc_state */
-	ARENA_FASTBINS = 16,
-	ARENA_FASTBINS_N = 10,
-	ARENA_TOP = 96,
-	ARENA_MEMORY = 2184,
-	ARENA_BYTES = 2200,
+	FASTBINS = 10,
+	BINS = 126, /* that are used; each two words */
+	BIN_BYTES = 16,
 	/* lists */
 	LINKS_MAX = 1 << 20,
 	ARENAS_MAX = 4096,
 	CACHES_MAX = 8192,
 };
 
+/* struct malloc_state: where its parts are. */
+static const struct arena_form {
+	unsigned fastbins; /* 0: it has none */
+	unsigned top, memory, bytes;
+} arena_forms[] = {
+	{ .fastbins = 16, .top = 96, .memory = 2184, .bytes = 2200 }, /* 2.27 to 2.42 */
+	{ .fastbins = 0, .top = 8, .memory = 2096, .bytes = 2112 },   /* 2.43 */
+};
+enum { ARENA_FORMS = 2, ARENA_LEAST = 2112 };
+
 struct chunks_found chunks_found;
 uintptr_t chunks_main_arena;
-static uintptr_t arenas[ARENAS_MAX], caches[CACHES_MAX];
+static uintptr_t main_arena_end;
+static struct {
+	uintptr_t start;
+	const struct arena_form *form;
+} arenas[ARENAS_MAX];
+static uintptr_t caches[CACHES_MAX];
 static unsigned n_arenas, n_caches;
 static uintptr_t main_top, main_start;
 
@@ -54,7 +67,7 @@ static const struct cache_form {
 } forms[] = {
 	{ 0x250, 1, 64, true },  /* 2.26 to 2.29 */
 	{ 0x290, 2, 64, true },  /* 2.30 to 2.41 */
-	{ 0x300, 2, 76, false }, /* 2.42 */
+	{ 0x300, 2, 76, false }, /* 2.42, 2.43 */
 };
 enum { SMALL_BINS = 64 };
 
@@ -139,34 +152,53 @@ struct heap_info {
 	uint64_t arena, before, bytes, writable;
 };
 
+static void note_arena(uintptr_t arena, const struct arena_form *form)
+{
+	for (unsigned i = 0; i < n_arenas; i++)
+		if (arenas[i].start == arena)
+			return;
+	if (n_arenas == ARENAS_MAX)
+		return;
+	arenas[n_arenas].start = arena;
+	arenas[n_arenas++].form = form;
+}
+
+/* Of a thread's arena: its top lies behind it, or in a later heap of its own. NULL: it has none that is known. */
+static const struct arena_form *form_of_arena(uintptr_t start, const struct heap_info *h)
+{
+	for (unsigned i = 0; i < ARENA_FORMS; i++) {
+		uintptr_t top = word_at(h->arena + arena_forms[i].top), base = top & ~(uintptr_t)(HEAP_BYTES_MAX - 1);
+
+		if (!(top % ALIGN) &&
+		    (base == start ? top >= h->arena + arena_forms[i].bytes : top && word_at(base) == h->arena))
+			return &arena_forms[i];
+	}
+	return NULL;
+}
+
 /* Where the chunks of a thread's heap start; 0: it is none. Behind an arena, or, in its later heaps, behind the head,
  * which has become longer. */
 static uintptr_t first_of(uintptr_t start, const struct heap_info *h)
 {
-	uintptr_t behind = h->arena - start, first;
+	uintptr_t behind = h->arena - start;
+	const struct arena_form *form;
 
 	if (h->before)
 		return last_chunk(start + 32, start + h->bytes) ? start + 32 : start + 48;
 	if (behind != 32 && behind != 48)
 		return 0;
-	first = h->arena + ARENA_BYTES;
-	return (first + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
+	form = form_of_arena(start, h);
+	if (!form)
+		return 0;
+	note_arena(h->arena, form);
+	return (h->arena + form->bytes + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
 }
 
 static bool looks_like_heap(uintptr_t start, uintptr_t end, const struct heap_info *h)
 {
-	return !(h->bytes % OS_PAGE) && h->bytes > ARENA_BYTES && h->bytes <= h->writable &&
+	return !(h->bytes % OS_PAGE) && h->bytes > ARENA_LEAST && h->bytes <= h->writable &&
 	       h->writable <= HEAP_BYTES_MAX && h->bytes <= end - start && h->arena && !(h->arena % 8) &&
 	       !(h->before % HEAP_BYTES_MAX);
-}
-
-static void note_arena(uintptr_t arena)
-{
-	for (unsigned i = 0; i < n_arenas; i++)
-		if (arenas[i] == arena)
-			return;
-	if (n_arenas < ARENAS_MAX)
-		arenas[n_arenas++] = arena;
 }
 
 /* Its head is no root: what it points to are chunks of lists. */
@@ -181,12 +213,11 @@ static void thread_heap(uintptr_t start, uintptr_t end)
 	first = first_of(start, &h);
 	last = first ? last_chunk(first, start + h.bytes) : 0;
 	if (!last) {
-		chunks_found.unknown += first != 0;
+		chunks_found.unknown++;
 		return;
 	}
 	blocks_heap(start, start + h.bytes);
 	note_chunks(first, last, start + h.bytes);
-	note_arena(h.arena);
 	chunks_found.heaps++;
 }
 
@@ -208,6 +239,7 @@ uint64_t chunks_own_mapping(uintptr_t page, uintptr_t end_of_area)
 	if (word_at(page) || (size & FLAGS) != OWN_MAPPING)
 		return 0;
 	size &= ~(uint64_t)FLAGS;
+	size += (size + HEAD) % OS_PAGE ? 0 : HEAD; /* from 2.42 on the head is not in it */
 	if (!size || size % OS_PAGE || size > end_of_area - page)
 		return 0;
 	blocks_heap(page, page + size);
@@ -279,37 +311,59 @@ static void kill_cache(uintptr_t cache, const struct cache_form *f)
 	}
 }
 
-static void kill_fastbins(uintptr_t arena)
+static void kill_fastbins(uintptr_t arena, const struct arena_form *form)
 {
-	for (unsigned bin = 0; bin < ARENA_FASTBINS_N; bin++) {
-		uintptr_t chunk = word_at(arena + ARENA_FASTBINS + bin * 8);
+	for (unsigned bin = 0; form->fastbins && bin < FASTBINS; bin++) {
+		uintptr_t chunk = word_at(arena + form->fastbins + bin * 8);
 
 		if (chunk)
 			kill_list(chunk + HEAD, size_of_bin(bin), true);
 	}
 }
 
-void chunks_find_main_arena(uintptr_t start, uintptr_t end)
+/* Each list of free chunks is empty, and leads to itself, or leads to chunks of the heap. */
+static bool has_bins(uintptr_t arena, const struct arena_form *form)
 {
-	uint64_t bytes = main_top ? main_top + size_at(main_top) - main_start : 0, memory;
+	uintptr_t bin = arena + form->top;
 
-	for (uintptr_t p = start; bytes && p + ARENA_BYTES <= end; p += 8) {
-		if (word_at(p + ARENA_TOP) != main_top)
-			continue;
-		memory = word_at(p + ARENA_MEMORY);
-		if (memory && memory <= bytes + OS_PAGE)
-			chunks_main_arena = p;
-	}
-	if (chunks_main_arena)
-		note_arena(chunks_main_arena);
+	for (unsigned i = 0; i < BINS; i++, bin += BIN_BYTES)
+		for (unsigned way = HEAD; way < HEAD + 16; way += 8)
+			if (word_at(bin + way) != bin && !blocks_is_heap(word_at(bin + way)))
+				return false;
+	return true;
 }
 
-uintptr_t chunks_main_arena_end(void) { return chunks_main_arena + ARENA_BYTES; }
+static bool is_main_arena(uintptr_t p, const struct arena_form *form)
+{
+	uint64_t bytes = main_top + size_at(main_top) - main_start, memory = word_at(p + form->memory);
+
+	return memory && memory <= bytes + OS_PAGE && has_bins(p, form);
+}
+
+void chunks_find_main_arena(uintptr_t start, uintptr_t end)
+{
+	for (uintptr_t at = start; main_top && at < end; at += 8) {
+		if (word_at(at) != main_top)
+			continue;
+		for (unsigned i = 0; i < ARENA_FORMS && !chunks_main_arena; i++) {
+			const struct arena_form *form = &arena_forms[i];
+			uintptr_t p = at - form->top;
+
+			if (p < start || p + form->bytes > end || !is_main_arena(p, form))
+				continue;
+			note_arena(p, form);
+			chunks_main_arena = p;
+			main_arena_end = p + form->bytes;
+		}
+	}
+}
+
+uintptr_t chunks_main_arena_end(void) { return main_arena_end; }
 
 void chunks_kill_free(void)
 {
 	for (unsigned i = 0; i < n_caches; i++)
 		kill_cache(caches[i], form_of(size_at(caches[i] - HEAD)));
 	for (unsigned i = 0; i < n_arenas; i++)
-		kill_fastbins(arenas[i]);
+		kill_fastbins(arenas[i].start, arenas[i].form);
 }

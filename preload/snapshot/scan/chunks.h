@@ -6,8 +6,8 @@
  *        have a mapping of their own, noted in blocks.h; those that are free noted as such, the ones in the bins of
  *        threads (tcache) and in fastbins too, which look as if they were in use.
  * How:   chunks lie side by side, each tells its size: a walk that does not end exactly at the end of its heap was none
- *        through chunks, and that heap is not taken for one (so its memory is a root as a whole). Layouts of glibc 2.26
- * to 2.42. Trust: none: every number is checked against its heap; a fault while reading ends that heap (scan.c). Who:
+ *        through chunks, and that heap is not taken for one (so its memory is a root as a whole). Layouts of glibc 2.27
+ * to 2.43. Trust: none: every number is checked against its heap; a fault while reading ends that heap (scan.c). Who:
  * scan.c, in the copy.
  */
 #pragma once

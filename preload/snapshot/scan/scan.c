@@ -31,6 +31,7 @@ enum {
 };
 #define LOST_MAX     (UINT64_C(4) << 20) /* blocks that are written */
 #define LIFE_NS      (UINT64_C(60) * 1000000000)
+#define PAGE_PRESENT (UINT64_C(1) << 63)
 #define PAGE_HERE    (UINT64_C(3) << 62) /* present, or swapped out */
 #define PAGE_OF_FILE (UINT64_C(1) << 61)
 
@@ -52,7 +53,7 @@ static struct {
 	uintptr_t *pending; /* blocks reached, not looked at yet */
 	size_t n_pending, cap_pending;
 	/* the words that may be pointers, and the ints that may */
-	uint64_t low, span, int_low, int_span;
+	uint64_t low, span, int_low, int_span, digit_span;
 	uint64_t start_ns, read_bytes, told_bytes;
 	unsigned faults;
 	bool marking; /* heaps are known */
@@ -124,6 +125,15 @@ static inline uintptr_t pointer_in(uint64_t w)
 	return 0;
 }
 
+/* An int that is less than 2^30, as addresses in the heap of a program at a fixed place may be, has one digit, with
+ * anything behind it. */
+static void each_digit(const uint32_t *at, const uint32_t *last, void (*found)(uintptr_t p))
+{
+	for (; at < last; at += 2)
+		if (*at - scan.low < scan.digit_span)
+			found(*at);
+}
+
 static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p))
 {
 	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
@@ -132,12 +142,21 @@ static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p)
 		if (__builtin_expect(p != 0, 0))
 			found(p);
 	}
+	if (scan.digit_span)
+		each_digit((const uint32_t *)start, (const uint32_t *)end, found);
 	tell(end - start);
 }
 
 /* ---- pages ---- */
 
-static bool is_here(uint64_t entry, bool of_file) { return entry & PAGE_HERE && !(of_file && entry & PAGE_OF_FILE); }
+/* Whether a page can be read, asked of the kernel: it looks for a set of signals there. */
+static bool can_be_read(uintptr_t page) { return os_call(SYS_rt_sigprocmask, ~0L, page, NULL, 8) != -EFAULT; }
+
+/* Guards of stacks look as if they were swapped out (MADV_GUARD_INSTALL). */
+static bool is_here(uint64_t entry, bool of_file, uintptr_t page)
+{
+	return entry & PAGE_HERE && !(of_file && entry & PAGE_OF_FILE) && (entry & PAGE_PRESENT || can_be_read(page));
+}
 
 /* Calls `each` for every run of pages that are there; of a file only those that were written. */
 static void each_run(uintptr_t start, uintptr_t end, bool of_file, void (*each)(uintptr_t start, uintptr_t end))
@@ -152,7 +171,7 @@ static void each_run(uintptr_t start, uintptr_t end, bool of_file, void (*each)(
 			continue;
 		scan.cut |= n < 8;
 		for (long i = 0; i < n / 8; i++, p += OS_PAGE) {
-			bool here = is_here(scan.words[i], of_file);
+			bool here = is_here(scan.words[i], of_file, p);
 
 			if (here && !run)
 				run = p;
@@ -416,6 +435,8 @@ static void mark(void)
 	scan.span = blocks_highest - blocks_lowest;
 	scan.int_low = scan.low >> DIGIT_BITS << 32;
 	scan.int_span = (((blocks_highest >> DIGIT_BITS) + 1) << 32) - scan.int_low;
+	if (scan.low >> DIGIT_BITS == 0)
+		scan.digit_span = (UINT64_C(1) << DIGIT_BITS) - scan.low;
 	look_at((uintptr_t)r, (uintptr_t)(r + CPU_REGISTERS));
 	next_area = 0;
 	run(step_roots);

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Native blocks that no pointer leads to are found, each with its C function; what somebody has, wherever he keeps the pointer, is not."""
+import os
+import shutil
+
+import harness
+import snapshots
+
+HERE = os.path.join(harness.HERE, 'unreachable')
+N = 60
+NODES = 10
+# A word that was left over somewhere, in a stack or in memory that its owner has not written yet, may lead to a block, and in doubt
+# somebody has it. So a part may be missing, but not one too many is found.
+MOST = 0.8
+
+
+def build(python, tmp):
+    if not os.path.exists(os.path.join(python.include, 'Python.h')):
+        raise harness.Skip('no Python.h for this interpreter')
+    if not shutil.which('cc'):
+        raise harness.Skip('no cc')
+    harness.run(['cc', '-g', '-O1', '-shared', '-fPIC', '-pthread', '-I' + python.include, '-I' + os.path.dirname(python.include),
+                 os.path.join(HERE, '_native.c'), '-o', os.path.join(tmp, '_native.so')]).check()
+    return shutil.copy(os.path.join(HERE, 'program.py'), tmp)
+
+
+def traced(python, tmp, how, n=N, **env):
+    return harness.run_traced([python.path, '-B', build(python, tmp), how, str(n)], tmp, env).check()
+
+
+def native(doc):
+    """{function: [finding]} of the findings on native blocks, and of those that are undecided."""
+    found = {}
+    for f in doc['findings'] + doc['undecided']:
+        if 'unreachable' in f:
+            found.setdefault(f['blame']['function'], []).append(f)
+    return found
+
+
+def amounts(findings):
+    return tuple(sum(f['unreachable'][kind]['blocks'] for f in findings) for kind in ('direct', 'indirect'))
+
+
+def about(blocks, truth):
+    return truth * MOST <= blocks <= truth
+
+
+@harness.spread(4)
+def test_what_nobody_can_reach_is_found(python, tmp):
+    doc = harness.report('leaks', traced(python, tmp, 'lost').trace)
+    found = native(doc)
+    assert not [f['blame']['function'] for f in doc['undecided'] if 'unreachable' in f]
+    # by function: blocks that nothing leads to, and those that only these lead to
+    truth = {
+        'lost_each_call': (2 * N, 0),  # by the main thread, and by another one
+        'lost_lists': (N, N * (NODES - 1)),
+        'lost_rings': (N, N * (NODES - 1)),
+        'lost_with_freed': (N, 0),
+        'lost_raw': (N, 0),
+        'lost_large': (N, 0),
+        'lost_text': (N, 0),
+    }
+    if not python.free_threaded:  # there memory of Python's own is no heap that is taken apart: it counts as a root
+        truth['lost_structs'] = N, N
+    assert set(found) == set(truth), sorted(found)
+    for function, (direct, indirect) in truth.items():
+        is_direct, is_indirect = amounts(found[function])
+        assert all(f['verdict'] == 'native-unreachable' for f in found[function]), (function, found[function][0]['why'])
+        if python.free_threaded and function == 'lost_text':
+            continue  # the ints that were addresses for a moment lie in memory that counts as a root
+        assert about(is_direct + is_indirect, direct + indirect), (function, is_direct, direct, is_indirect, indirect)
+        # in a fresh block the link of a free list may be left, which leads to the one that is made next
+        assert is_direct <= direct and (about(is_direct, direct) or function == 'lost_structs'), (function, is_direct, direct)
+        assert sum(f['blocks'] for f in found[function]) == is_direct + is_indirect
+        assert all(f['fingerprint'].startswith('native-unreachable-') for f in found[function])
+    text, = found['lost_text']
+    assert text['blame']['language'] == 'python' and text['layers'] == ['malloc'], text['blame']
+    one, other = found['lost_each_call']  # its callers are others
+    assert one['blame'] == other['blame'] and one['blame']['file'].endswith('_native.c'), one['blame']
+
+
+@harness.spread(4)
+def test_what_somebody_has_is_not_lost(python, tmp):
+    done = traced(python, tmp, 'held')
+    doc = harness.report('leaks', done.trace)
+    assert native(doc) == {}, [(f, amounts(v)) for f, v in native(doc).items()]
+    facts = snapshots.read(done.trace)[1].decode().facts
+    assert facts['native.complete'] == 1 and facts['native.heaps_unknown'] == 0 and facts['native.blocks'] > 6 * N, facts
+
+
+@harness.spread(2)
+def test_what_hides_its_pointer_and_gives_the_block_back_is_withdrawn(python, tmp):
+    """XORed pointers are seen by nobody: that is a limit. But that a block is given back shows that somebody had it."""
+    trace = traced(python, tmp, 'hidden', PYTRACE_SNAPSHOT='call').trace
+    lost = snapshots.read(trace)[1].decode().lost
+    assert len(lost) >= N * MOST, len(lost)
+    assert native(harness.report('leaks', trace)) == {}
+
+
+@harness.spread(2)
+def test_what_garbage_holds_belongs_to_the_garbage(python, tmp):
+    doc = harness.report('leaks', traced(python, tmp, 'cycles').trace)
+    assert [f['verdict'] for f in doc['findings']] == ['cycle-garbage'] and native(doc) == {}, [f['verdict'] for f in doc['findings']]
+
+
+@harness.spread(2)
+def test_the_child_of_a_fork(python, tmp):
+    done = traced(python, tmp, 'fork')
+    docs = [harness.report('leaks', trace) for trace in done.traces]
+    found = [native(doc) for doc in docs if native(doc)]
+    assert len(found) == 1 and list(found[0]) == ['lost_each_call'] and about(amounts(found[0]['lost_each_call'])[0], N), found
+
+
+@harness.spread(2)
+def test_check_fails_on_it(python, tmp):
+    trace = traced(python, tmp, 'lost').trace
+    done = harness.pytrace('check', trace, '--verdicts', 'native-unreachable', status=1)
+    assert 'native-unreachable' in done.out and '_native.c' in done.out, done.out
