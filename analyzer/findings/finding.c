@@ -14,9 +14,10 @@
 #define JOIN_PERCENT   40 /* a companion is smaller than this share of what it joins */
 #define JOIN_MULTIPLE  16 /* blocks of the one for a block of the other, at most */
 #define JOIN_EXACT     0.02
-#define MOSTLY_CLAIMED 80 /* percent of a group that are garbage of another finding */
-#define HOLDERS_MAX    20 /* findings for which one is looked for: each takes a search of the heap */
-#define JOIN_DISTANCE  2  /* calls between a library's function and the caller that it shares with the leak */
+#define JOIN_RHYTHM    0.10 /* of their growth, by which windows may differ in all */
+#define MOSTLY_CLAIMED 80   /* percent of a group that are garbage of another finding */
+#define HOLDERS_MAX    20   /* findings for which one is looked for: each takes a search of the heap */
+#define JOIN_DISTANCE  2    /* calls between a library's function and the caller that it shares with the leak */
 
 /* ---- the list ---- */
 
@@ -85,6 +86,23 @@ static bool in_step(const struct finding *a, const struct finding *b)
 	return whole <= JOIN_MULTIPLE && ratio - whole <= JOIN_EXACT * whole && whole - ratio <= JOIN_EXACT * whole;
 }
 
+/* Whether both grew by the same share of their growth in each window. */
+static bool in_rhythm(const struct finding *a, const struct finding *b)
+{
+	const struct growth *g = &a->trace->growth;
+	const uint64_t *p = a->sum.curve_blocks, *q = b->sum.curve_blocks;
+	double n = (double)a->sum.evidence.grown_blocks, m = (double)b->sum.evidence.grown_blocks, off = 0;
+
+	if (n <= 0 || m <= 0)
+		return false;
+	for (uint32_t w = g->n_warm; w < g->n_windows; w++) {
+		double by = ((double)p[w + 1] - (double)p[w]) / n - ((double)q[w + 1] - (double)q[w]) / m;
+
+		off += by < 0 ? -by : by;
+	}
+	return off <= JOIN_RHYTHM;
+}
+
 static bool same_function(const struct finding *leader, const struct finding *f)
 {
 	return fingerprint_of(leader) == fingerprint_of(f);
@@ -104,7 +122,35 @@ static bool is_same(const struct finding *leader, const struct finding *f)
 static bool is_companion(const struct finding *leader, const struct finding *f)
 {
 	return f->sum.verdict == GROWTH_FOUND && same_kind(leader, f) &&
-	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && in_step(leader, f) && are_related(leader, f);
+	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && are_related(leader, f) &&
+	       (in_step(leader, f) || in_rhythm(leader, f));
+}
+
+/* Before holders are known: what is too little to be found by itself. */
+static bool is_little_companion(const struct finding *leader, const struct finding *f)
+{
+	struct growth_group alone = f->sum;
+
+	if (!is_companion(leader, f))
+		return false;
+	growth_weigh(&f->trace->growth, &alone);
+	return f->lost.kind || alone.verdict != GROWTH_FOUND;
+}
+
+/* Whether the holder of the one is on the chain to the holder of the other. */
+static bool is_on(const struct finding *f, const struct finding *other)
+{
+	for (size_t i = 0; i < other->holder.chain.at.n; i++)
+		if (other->holder.chain.at.at[i].object == f->holder.object)
+			return true;
+	return false;
+}
+
+/* Afterwards: unless somebody else holds it. */
+static bool is_held_companion(const struct finding *leader, const struct finding *f)
+{
+	return is_companion(leader, f) &&
+	       (!leader->has_holder || !f->has_holder || is_on(leader, f) || is_on(f, leader));
 }
 
 /* What stays without enough evidence of its own, beside what has it, made by the same function: what grew at all, and
@@ -135,18 +181,49 @@ static void take_lost(struct finding_lost *to, const struct finding_lost *from)
 	}
 }
 
-static void take_over(struct finding *leader, struct finding *f)
+void finding_free_parts(struct finding *f)
 {
-	take_lost(&leader->lost, &f->lost);
+	free(f->groups);
+	free(f->pids);
+	free(f->own_parts);
+	if (f->has_holder)
+		holder_free(&f->holder);
+}
+
+void finding_take_groups(struct finding *leader, const struct finding *f)
+{
 	leader->groups = mem_resize(leader->groups, leader->n_groups + f->n_groups, sizeof *leader->groups);
 	memcpy(leader->groups + leader->n_groups, f->groups, f->n_groups * sizeof *f->groups);
 	leader->n_groups += f->n_groups;
+}
+
+static void take_over(struct finding *leader, struct finding *f)
+{
+	take_lost(&leader->lost, &f->lost);
+	finding_take_groups(leader, f);
 	growth_merge(&leader->trace->growth, &leader->sum, &f->sum);
 	free(f->groups);
 }
 
+/* Its bytes belong to the leak; the evidence stays that of the leader. */
+static void take_shadow(struct finding *leader, struct finding *f)
+{
+	struct growth_group sum = leader->sum;
+
+	take_lost(&leader->lost, &f->lost);
+	finding_take_groups(leader, f);
+	sum.bytes += f->sum.bytes;
+	sum.blocks += f->sum.blocks;
+	sum.layers |= f->sum.layers;
+	sum.n_stacks += f->sum.n_stacks;
+	leader->sum = sum;
+	leader->all = (struct amount){ sum.bytes, sum.blocks };
+	finding_free_parts(f);
+}
+
 /* Joins findings by a rule and sorts anew. Held groups, of which there may be very many, never lead. */
-static void join(struct finding_list *l, bool (*belongs)(const struct finding *leader, const struct finding *f))
+static void join(struct finding_list *l, bool (*belongs)(const struct finding *leader, const struct finding *f),
+		 void (*take)(struct finding *leader, struct finding *f))
 {
 	size_t n = 0, leaders = 0;
 
@@ -157,7 +234,7 @@ static void join(struct finding_list *l, bool (*belongs)(const struct finding *l
 		while (j < leaders && (l->at[j].trace != f.trace || !belongs(&l->at[j], &f)))
 			j++;
 		if (j < leaders) {
-			take_over(&l->at[j], &f);
+			take(&l->at[j], &f);
 			continue;
 		}
 		l->at[n++] = f;
@@ -278,19 +355,6 @@ struct finding_part *finding_parts(const struct finding *f, size_t *ret_n)
 	return parts;
 }
 
-/* The stack to show is that of the line that holds most, not of the group that does. */
-static void look_at_worst_line(struct finding *f)
-{
-	size_t n;
-	struct finding_part *parts = finding_parts(f, &n);
-
-	if (n) {
-		f->sum.node = parts[0].node;
-		f->blame = place_blame(&f->trace->places, f->sum.node);
-	}
-	free(parts);
-}
-
 /* By group: what of it is garbage that a finding is about. */
 static struct amount *claimed_by_group(const struct report_trace *t)
 {
@@ -329,6 +393,7 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 		growth_withdraw(&t->growth, &f.sum, GROWTH_GARBAGE);
 	f.sum.bytes -= claimed->bytes;
 	f.sum.blocks -= claimed->blocks;
+	f.added = NODE_UNKNOWN;
 	f.blame = place_blame(&t->places, f.sum.node);
 	f.groups = mem_alloc(sizeof *f.groups);
 	f.groups[0] = group;
@@ -360,7 +425,7 @@ static void settle(struct finding *f, size_t place)
 {
 	if (f->sum.verdict != GROWTH_HELD && !finding_is_own(f) && !f->lost.kind &&
 	    (f->n_groups > 1 || f->sum.n_stacks > 1))
-		look_at_worst_line(f);
+		finding_look_at_worst(f);
 	f->all = (struct amount){ f->sum.bytes, f->sum.blocks };
 	f->all_rate = finding_rate(f);
 	f->pids = mem_alloc(sizeof *f->pids);
@@ -368,15 +433,6 @@ static void settle(struct finding *f, size_t place)
 	if (f->sum.verdict != GROWTH_HELD && !finding_is_own(f) && !f->lost.kind && f->trace->remains &&
 	    place < HOLDERS_MAX)
 		find_holder(f);
-}
-
-static void free_parts(struct finding *f)
-{
-	free(f->groups);
-	free(f->pids);
-	free(f->own_parts);
-	if (f->has_holder)
-		holder_free(&f->holder);
 }
 
 static struct amount sum_of(struct amount a, struct amount b)
@@ -398,47 +454,7 @@ static void add_twin(struct finding *f, struct finding *twin)
 	f->cycle_objects += twin->cycle_objects;
 	f->lost.objects += twin->lost.objects;
 	f->lost.references += twin->lost.references;
-	free_parts(twin);
-}
-
-/* What grows in the same container, in its shadow, is one leak: the entries and what they need. */
-static bool is_held_with(const struct finding *leader, const struct finding *f)
-{
-	return leader->trace == f->trace && leader->sum.verdict == GROWTH_FOUND && f->sum.verdict == GROWTH_FOUND &&
-	       leader->has_holder && f->has_holder && leader->holder.object == f->holder.object &&
-	       weight(f) * 100 < weight(leader) * JOIN_PERCENT;
-}
-
-/* Its bytes belong to the leak; the evidence stays that of the leader. */
-static void take_shadow(struct finding *leader, struct finding *f)
-{
-	leader->groups = mem_resize(leader->groups, leader->n_groups + f->n_groups, sizeof *leader->groups);
-	memcpy(leader->groups + leader->n_groups, f->groups, f->n_groups * sizeof *f->groups);
-	leader->n_groups += f->n_groups;
-	leader->sum.bytes += f->sum.bytes;
-	leader->sum.blocks += f->sum.blocks;
-	leader->sum.layers |= f->sum.layers;
-	leader->all = (struct amount){ leader->sum.bytes, leader->sum.blocks };
-	free_parts(f);
-}
-
-static void join_held(struct finding_list *l)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->n; i++) {
-		struct finding f = l->at[i];
-		size_t j = 0;
-
-		while (j < n && !is_held_with(&l->at[j], &f))
-			j++;
-		if (j == n) {
-			l->at[n++] = f;
-			continue;
-		}
-		take_shadow(&l->at[j], &f);
-	}
-	l->n = n;
+	finding_free_parts(twin);
 }
 
 /* Of references on objects without a stack the type is all that is known. */
@@ -509,15 +525,15 @@ static void join_groups(struct finding_list *l)
 {
 	join_below(l);
 	qsort(l->at, l->n, sizeof *l->at, compare);
-	join(l, is_same);
-	join(l, is_companion);
+	join(l, is_same, take_over);
+	join(l, is_little_companion, take_over);
 	for (size_t i = 0; i < l->n; i++)
 		if (l->at[i].lost.kind != LOST_OBJECTS) /* exact, however little */
 			growth_weigh(&l->at[i].trace->growth, &l->at[i].sum);
 	for (size_t i = 0; i < l->n; i++)
 		doubt_lost(&l->at[i]);
 	qsort(l->at, l->n, sizeof *l->at, compare);
-	join(l, is_remainder); /* last: what has no evidence must not weigh */
+	join(l, is_remainder, take_shadow); /* last: what has no evidence must not weigh */
 }
 
 void finding_list_init(struct finding_list *l, const struct report *r)
@@ -545,7 +561,8 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	for (size_t i = 0; i < l->n; i++)
 		settle(&l->at[i], i);
-	join_held(l);
+	finding_join_held(l, r);
+	join(l, is_held_companion, take_shadow);
 	join_twins(l);
 	for (size_t i = 0; i < l->n; i++) {
 		l->n_found += l->at[i].sum.verdict == GROWTH_FOUND;
@@ -556,7 +573,7 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 void finding_list_free(struct finding_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		free_parts(&l->at[i]);
+		finding_free_parts(&l->at[i]);
 	free(l->at);
 	*l = (struct finding_list){ 0 };
 }

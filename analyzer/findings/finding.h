@@ -76,6 +76,8 @@ struct finding {
 	/* of growth */
 	bool has_holder;
 	struct holder holder;
+	node_id added;      /* the frame of the user's that adds to it; NODE_UNKNOWN or NODE_EMPTY: not known */
+	node_id added_node; /* the stack of it */
 };
 
 /* What of a finding was made on one line of the user's code. */
@@ -101,6 +103,24 @@ void finding_put_alive(const struct report *r, json_t *o);
 
 /* What keeps "no finding" from meaning much: "the run is too short to show growth". NULL: nothing. */
 const char *finding_reservation(const struct report *r);
+
+/* Brings together what one container holds, and blames the line that adds to it. After the holders were looked for.
+ * finding_held.c. */
+void finding_join_held(struct finding_list *l, const struct report *r);
+/* Shows the stack of the line that grew most after the warm-up, and blames it. finding_held.c. */
+void finding_look_at_worst(struct finding *f);
+/* Private: frees what a finding has beside itself; adds the groups of one to another. */
+void finding_free_parts(struct finding *f);
+void finding_take_groups(struct finding *leader, const struct finding *f);
+/* The line that made most of a finding's blocks. */
+const struct place *finding_maker(const struct finding *f);
+/* The line that adds to the holder of growth; NULL: not known. */
+const struct place *finding_adder(const struct finding *f);
+/* Whether that is the one to blame. */
+static inline bool finding_blames_adder(const struct finding *f)
+{
+	return f->added > NODE_UNKNOWN && f->blame == f->added;
+}
 
 /* The parts of a finding, most bytes first. free() them. */
 struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);

@@ -124,13 +124,20 @@ static uint64_t type_hash(const struct finding *f)
 	return hash_of(type, strlen(type));
 }
 
+/* The stack that is to blame. */
+static node_id start_of(const struct finding *f)
+{
+	if (finding_blames_adder(f))
+		return f->added_node;
+	return f->sum.node > NODE_UNKNOWN ? f->sum.node : f->blame;
+}
+
 char *finding_fingerprint(const struct finding *f, char *buf, size_t cap)
 {
 	const struct defs *d = &f->trace->trace.defs;
 	struct print p = { .stem = type_hash(f), .detail = type_hash(f) ^ 1 };
 
-	for (node_id at = f->sum.node > NODE_UNKNOWN ? f->sum.node : f->blame; at > NODE_UNKNOWN && p.n < FUNCTIONS_MAX;
-	     at = defs_frame(d, at)->parent)
+	for (node_id at = start_of(f); at > NODE_UNKNOWN && p.n < FUNCTIONS_MAX; at = defs_frame(d, at)->parent)
 		add_node(&p, f, at);
 	snprintf(buf, cap, "%s-%08" PRIx32 "%08" PRIx32, finding_verdict(f), (uint32_t)p.stem, (uint32_t)p.detail);
 	return buf;

@@ -254,6 +254,7 @@ static json_t *evidence_json(const struct finding *f)
 	json_put(o, "last_half_bytes", json_integer(e->last_half_bytes));
 	json_put(o, "fall_bytes", json_integer(e->fall_bytes));
 	json_put(o, "late_deaths", json_bytes(e->late_deaths));
+	json_put(o, "spread_percent", json_integer(e->spread_percent));
 	for (uint32_t w = 0; g->n_windows && w <= g->n_windows; w++)
 		json_add(curve, json_bytes(f->sum.curve_bytes[w]));
 	json_put(o, "live_bytes", curve);
@@ -390,6 +391,9 @@ json_t *finding_json(const struct finding *f)
 	json_put(o, "pids", pids_json(f));
 	json_put(o, "site", place_json(finding_site(f)));
 	json_put(o, "blame", place_json(finding_place(f)));
+	json_put(o, "made_at", place_json(finding_maker(f)));
+	json_put(o, "added_at", finding_adder(f) ? place_json(finding_adder(f)) : json_null());
+	json_put(o, "added_stack", finding_adder(f) ? place_stack_json(&f->trace->places, f->added_node) : json_null());
 	json_put(o, "below", place_below_json(&f->trace->places, f->sum.node));
 	json_put(o, "stack", place_stack_json(&f->trace->places, f->sum.node));
 	json_put(o, "layers", report_layers_json(f->sum.layers));
@@ -485,9 +489,28 @@ static void print_python_caller(const struct output *o, const struct finding *f,
 	print_source(o, f, p, indent + 4);
 }
 
+/* The other one of the two lines: that made most, that adds it to the holder. */
+static void print_other(const struct output *o, const struct finding *f, bool full, unsigned indent)
+{
+	const struct place *maker = finding_maker(f), *adder = finding_adder(f), *other;
+	bool blames_adder = finding_blames_adder(f);
+	char where[4096], safe[4096];
+
+	if (!adder || (maker->at.line == adder->at.line && !strcmp(maker->file, adder->file)))
+		return;
+	other = blames_adder ? maker : adder;
+	format_printable(safe, sizeof safe, place_where(other, full, where, sizeof where));
+	fprintf(o->file, "%*s%s %s", (int)indent, "", blames_adder ? "most of what it adds is made by" : "kept by",
+		safe);
+	fprintf(o->file, " in %s\n", printable_function(other, full, safe, sizeof safe));
+	print_source(o, f, other, indent + 4);
+}
+
 void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent)
 {
-	const struct place *blame = finding_place(f), *site = finding_site(f);
+	node_id node = finding_blames_adder(f) ? f->added_node : f->sum.node;
+	const struct place *blame = finding_place(f),
+			   *site = place_find(&f->trace->places, place_site(&f->trace->places, node));
 	char where[4096], safe[4096];
 
 	format_printable(safe, sizeof safe, place_where(blame, full, where, sizeof where));
@@ -504,9 +527,10 @@ void finding_print_place(const struct output *o, const struct finding *f, bool f
 	}
 	if (blame->module)
 		print_python_caller(o, f, full, indent);
-	if (place_below_text(&f->trace->places, f->sum.node, full, where, sizeof where))
+	if (place_below_text(&f->trace->places, node, full, where, sizeof where))
 		fprintf(o->file, "%*sby native code: %s\n", (int)indent, "",
 			format_printable(safe, sizeof safe, where));
+	print_other(o, f, full, indent);
 }
 
 static void print_curve(const struct output *o, const struct finding *f)

@@ -21,6 +21,8 @@ struct search {
 	ARRAY(struct candidate) at;
 	struct map by_object;
 	uint32_t chains;
+	object_id holder;                /* when it is known: */
+	ARRAY(struct join_buffer) below; /* buffers of what it holds, by address */
 };
 
 /* The objects in those blocks, and those whose buffers lie in them. */
@@ -74,6 +76,91 @@ static void take_chains(struct search *s, const bool *mine)
 	}
 }
 
+/* ---- who adds to it ---- */
+
+static const struct join_buffer *largest_buffer(const struct search *s, object_id o)
+{
+	const struct join_buffer *b, *best = NULL;
+	size_t n;
+
+	b = join_buffers(&s->v->join, o, &n);
+	for (size_t i = 0; i < n; i++)
+		if (b[i].node > NODE_UNKNOWN && (!best || b[i].bytes > best->bytes))
+			best = &b[i];
+	return best;
+}
+
+/* The next container on the way from the holder to one of the objects. */
+static void take_below(struct search *s, object_id target)
+{
+	struct path p;
+	const struct join_buffer *b = NULL;
+	size_t i = 0;
+
+	paths_to(&s->v->paths, target, &p);
+	while (i < p.steps.n && p.steps.at[i].object != s->holder)
+		i++;
+	for (i++; i < p.steps.n && !b; i++)
+		b = largest_buffer(s, p.steps.at[i].object);
+	if (b)
+		*array_push(&s->below) = *b;
+	path_free(&p);
+}
+
+static int by_node_and_address(const void *left, const void *right)
+{
+	const struct join_buffer *a = left, *b = right;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+/* Of the buffers below the stack that made most of their bytes, each counted once. */
+static node_id most_below(struct search *s)
+{
+	uint64_t most = 0, sum = 0;
+	node_id best = NODE_UNKNOWN;
+
+	if (s->below.n)
+		qsort(s->below.at, s->below.n, sizeof *s->below.at, by_node_and_address);
+	for (size_t i = 0; i < s->below.n; i++) {
+		const struct join_buffer *b = &s->below.at[i];
+
+		sum = i && b[-1].node == b->node ? sum : 0;
+		sum += i && b[-1].address == b->address ? 0 : b->bytes;
+		if (sum > most) {
+			most = sum;
+			best = b->node;
+		}
+	}
+	return best;
+}
+
+/* A cache of functools is filled by whoever calls the function: no line of theirs says so. */
+static bool is_silent(const struct search *s, const struct path *p)
+{
+	for (size_t i = p->steps.n, last = i < 2 ? 0 : i - 2; i-- > last;)
+		if (!strcmp(heap_type_name(&s->v->heap, p->steps.at[i].object), "functools._lru_cache_wrapper"))
+			return true;
+	return false;
+}
+
+static void find_adders(struct search *s, struct holder *ret)
+{
+	const struct join_buffer *own = largest_buffer(s, ret->container);
+	size_t n = s->objects.n, step = n / SAMPLE + 1;
+
+	ret->adds = own ? own->node : NODE_UNKNOWN;
+	s->holder = ret->container;
+	for (size_t i = 0; i < n; i += step)
+		take_below(s, s->objects.at[i]);
+	ret->adds_below = most_below(s);
+	array_free(&s->below);
+}
+
+/* ---- the holder ---- */
+
 static bool is_module_dict(const struct search *s, object_id o) { return map_find(&s->v->module_of, o) != MAP_NONE; }
 
 static object_id choose(const struct search *s, uint32_t *ret_n)
@@ -100,14 +187,16 @@ static bool are_alike(const struct search *s, object_id a, object_id b)
 }
 
 /* Links of a list hold each other: people know its head. A dict in a dict is no list yet. */
-static void climb(const struct search *s, struct path *p)
+static bool climb(const struct search *s, struct path *p)
 {
 	size_t n = p->steps.n;
 
 	while (n >= 2 && are_alike(s, p->steps.at[n - 1].object, p->steps.at[n - 2].object))
 		n--;
-	if (p->steps.n - n >= LINKS_MIN)
-		p->steps.n = n;
+	if (p->steps.n - n < LINKS_MIN)
+		return false;
+	p->steps.n = n;
+	return true;
 }
 
 /* An instance's dict says less than the instance. */
@@ -128,8 +217,9 @@ bool holder_find(struct holder *ret, struct view *v, const bool *mine)
 	struct path p;
 	uint32_t n;
 	object_id o;
+	bool climbed;
 
-	*ret = (struct holder){ .object = HEAP_NONE };
+	*ret = (struct holder){ .object = HEAP_NONE, .adds = NODE_UNKNOWN, .adds_below = NODE_UNKNOWN };
 	if (!v->loaded)
 		return false;
 	view_want(v, VIEW_PATHS | VIEW_MODULES);
@@ -138,10 +228,15 @@ bool holder_find(struct holder *ret, struct view *v, const bool *mine)
 	o = choose(&s, &n);
 	if (o != HEAP_NONE && !is_module_dict(&s, o)) {
 		paths_to(&v->paths, o, &p);
-		climb(&s, &p);
+		climbed = climb(&s, &p);
 		leave_dict(&s, &p);
 		chain_make(&ret->chain, v, &p);
 		ret->object = p.steps.at[p.steps.n - 1].object;
+		ret->container = o;
+		if (climbed) /* who makes a link adds it */
+			ret->adds = v->join.node[ret->object];
+		else if (!is_silent(&s, &p))
+			find_adders(&s, ret);
 		ret->sampled = s.chains;
 		ret->held = n;
 		path_free(&p);

@@ -11,6 +11,10 @@
 
 struct holder {
 	object_id object;
+	object_id container; /* the same, or the dict of an instance */
+	/* Stacks that made room for more: in the container itself; in most of the containers that it holds, on the way
+	 * to what is kept. NODE_UNKNOWN: not known. */
+	node_id adds, adds_below;
 	struct chain chain;     /* from a root to it */
 	uint64_t sampled, held; /* chains taken, and those that lead over it */
 };

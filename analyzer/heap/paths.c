@@ -125,6 +125,27 @@ uint32_t paths_length(const struct paths *p, object_id o)
 	return n;
 }
 
+void paths_label(const struct paths *p, const uint8_t *label, uint8_t *ret)
+{
+	enum { NOT_YET = 255 };
+	ARRAY(object_id) way = { 0 };
+
+	memset(ret, NOT_YET, p->heap->n);
+	for (object_id o = 0; o < p->heap->n; o++) {
+		object_id at = o;
+		uint8_t found;
+
+		for (; ret[at] == NOT_YET && !label[at] && p->how[at] == PATHS_BY_EDGE;
+		     at = heap_source(p->heap, p->by[at]))
+			*array_push(&way) = at;
+		found = ret[at] != NOT_YET ? ret[at] : label[at];
+		ret[at] = found;
+		while (way.n)
+			ret[way.at[--way.n]] = found;
+	}
+	array_free(&way);
+}
+
 /* Where a chain starts whose first object is o. */
 static void fill_start(const struct paths *p, object_id o, struct path *ret)
 {

@@ -48,6 +48,9 @@ void paths_free(struct paths *p);
 
 /* Number of objects on a shortest chain to it; 0: nothing holds it. */
 uint32_t paths_length(const struct paths *p, object_id o);
+/* For each object the last of some objects on its shortest chain, itself included: ret[object] is what `label` has for
+ * that one; 0 when there is none. `label`: by object, 0 for those that are not meant. */
+void paths_label(const struct paths *p, const uint8_t *label, uint8_t *ret);
 /* A shortest chain to the object. path_free() in any case. */
 void paths_to(const struct paths *p, object_id o, struct path *ret);
 /* Up to `max` chains to the object, shortest first. They have no object in common but modules, their dicts, the target,

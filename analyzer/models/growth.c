@@ -48,7 +48,7 @@
 #define IDLE_NS          UINT64_C(500000000) /* a rest at the end that is worth a doubt: at least this ... */
 #define IDLE_TIMES       2                   /* ... and so many times as long as it grew */
 #define OWN_WORK_PERCENT 50 /* of all work by blocks that stay: windows of work say little, the clock is asked */
-#define SLOWING_IN_TIME  45 /* then the last half of the time must bring this much of what the first half brought */
+#define SLOWING_IN_TIME  25 /* then the last half of the time must bring this much of what the first half brought */
 #define OWN_LEAST_NS     UINT64_C(1000000000) /* what the clock says of less, a busy machine may have done */
 #define BUILDING_PERCENT 90                   /* of all work by one stack: a program that builds one thing */
 #define STEADY_PERCENT   75                   /* of the windows in which a group of many blocks must grow */
@@ -210,6 +210,21 @@ static void measure_marks(const struct growth *g, struct growth_group *group)
 	e->even_blocks = (group->curve_blocks[warm + 1] - group->curve_blocks[warm]) / g->window_marks;
 }
 
+/* How much the windows differ in blocks that they brought: the mean distance from the mean, in percent of it. */
+static uint32_t spread_of(const uint64_t *blocks, uint32_t warm, uint32_t n)
+{
+	double mean = ((double)blocks[n] - (double)blocks[warm]) / (n - warm), off = 0;
+
+	if (mean <= 0)
+		return 0;
+	for (uint32_t w = warm; w < n; w++) {
+		double by = (double)blocks[w + 1] - (double)blocks[w] - mean;
+
+		off += by < 0 ? -by : by;
+	}
+	return (uint32_t)(off / (n - warm) / mean * 100 + 0.5);
+}
+
 static void measure(const struct growth *g, struct growth_group *group)
 {
 	struct growth_evidence *e = &group->evidence;
@@ -233,6 +248,7 @@ static void measure(const struct growth *g, struct growth_group *group)
 	e->warm_ns = g->curves->slices.at[g->borders[warm]].end_ns;
 	e->end_ns = g->curves->slices.at[g->borders[n]].end_ns;
 	measure_marks(g, group);
+	e->spread_percent = spread_of(group->curve_blocks, warm, n);
 }
 
 static bool is_noise(const struct growth_group *group)

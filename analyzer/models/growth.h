@@ -47,6 +47,7 @@ struct growth_evidence {
 	int64_t first_half_bytes, last_half_bytes; /* of it, in the first and in the last half of the windows */
 	int64_t fall_bytes;                        /* the deepest fall of the curve after the warm-up */
 	uint64_t late_deaths;                      /* blocks given back long after they were made, in all the run */
+	uint32_t spread_percent;          /* how much the windows differ in blocks that they brought: 0 not at all */
 	uint64_t even_bytes, even_blocks; /* what each mark brought, exactly, in each window; 0: not that even */
 };
 

@@ -7,7 +7,7 @@ import asyncio
 
 async def request(stop, number):
     state = {"number": number, "rows": list(range(20))}  # leak
-    stop.add_done_callback(lambda future: state.clear())
+    stop.add_done_callback(lambda future: state.clear())  # leak
     await asyncio.sleep(0.001)
 
 

@@ -13,5 +13,5 @@ class Context:
 
 current = None
 for number in range(2500):
-    current = Context(current, number)
+    current = Context(current, number)  # leak
     time.sleep(0.0008)

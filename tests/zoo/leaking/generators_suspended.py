@@ -8,7 +8,7 @@ waiting = []
 
 
 def conversation(number):
-    history = ["message %d" % i for i in range(number % 5, number % 5 + 20)]  # leak
+    history = ["message %d" % i for i in range(number % 5, number % 5 + 20)]
     answer = yield
     history.append(answer)
 
@@ -16,5 +16,5 @@ def conversation(number):
 for number in range(1500):
     steps = conversation(number)
     next(steps)
-    waiting.append(steps)
+    waiting.append(steps)  # leak
     time.sleep(0.001)

@@ -12,5 +12,5 @@ def readings():
 
 
 ours, theirs = itertools.tee(readings())
-for reading in ours:
+for reading in ours:  # leak
     time.sleep(0.0005)

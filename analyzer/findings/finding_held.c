@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * finding_held: what one container holds is one leak, and the line that adds to it is to blame
+ *
+ * A cache has keys, values, what these hold, and its own table: all of them grow, made by different lines, some of them
+ * too little to be found by themselves. Of every object of the snapshot it is known which of the holders is the last
+ * one on its shortest chain. A finding most of whose objects one holder has belongs to the leak that this holder is of.
+ *
+ * Who adds is who made room in the container for one more: its table was made there last. When that does not grow (a
+ * dict of a few lists), it is the tables of what it holds; of links of a list it is who makes one.
+ *
+ * To blame is the line that made most; or the line that adds, when the function that made most neither adds itself nor
+ * calls who does: it is a helper that may be as innocent as malloc. (cache[key] = build(key): the line of the cache,
+ * not one in build. But registry.add(Thing()): this line, not that of Registry.add.) What a
+ * library made is the line's that adds it itself, too: it may have lain on a free list before. Both are told.
+ */
+#include "analyzer/findings/finding.h"
+#include "analyzer/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEADERS_MAX  24 /* holders that are told apart: as many findings as one is looked for */
+#define MOST_PERCENT 80 /* of a finding's objects must be one holder's */
+
+/* Of one trace. */
+struct holding {
+	struct finding_list *l;
+	struct report_trace *t;
+	uint32_t leaders[LEADERS_MAX]; /* findings, by label - 1 */
+	unsigned n;
+	uint8_t *holder_of;                /* by object: a label */
+	uint32_t *finding_of;              /* by node: a finding; MAP_NONE */
+	uint32_t (*seen)[LEADERS_MAX + 1]; /* by finding: objects of each label */
+};
+
+static bool is_growth(const struct finding *f) { return !finding_is_own(f) && !f->lost.kind; }
+
+static bool leads(const struct finding *f) { return f->sum.verdict == GROWTH_FOUND && is_growth(f) && f->has_holder; }
+
+/* ---- who belongs to whom ---- */
+
+/* Its bytes belong to the leak, and its growth, if the evidence is as good with it; else that stays as it is. */
+static void take(struct finding *leader, struct finding *f)
+{
+	struct growth_group sum = leader->sum;
+
+	finding_take_groups(leader, f);
+	growth_merge(&leader->trace->growth, &sum, &f->sum);
+	if (growth_is_steady(&sum.evidence)) {
+		leader->sum = sum;
+	} else {
+		leader->sum.bytes = sum.bytes;
+		leader->sum.blocks = sum.blocks;
+		leader->sum.layers = sum.layers;
+	}
+	leader->all_rate = finding_rate(leader);
+	leader->all = (struct amount){ leader->sum.bytes, leader->sum.blocks };
+	finding_free_parts(f);
+}
+
+static bool is_held_with(const struct finding *leader, const struct finding *f)
+{
+	return leader->trace == f->trace && leads(leader) && leads(f) && leader->holder.object == f->holder.object;
+}
+
+static void join_same_holder(struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding f = l->at[i];
+		size_t j = 0;
+
+		while (j < n && !is_held_with(&l->at[j], &f))
+			j++;
+		if (j == n)
+			l->at[n++] = f;
+		else
+			take(&l->at[j], &f);
+	}
+	l->n = n;
+}
+
+static void find_leaders(struct holding *h, uint8_t *label)
+{
+	for (uint32_t i = 0; i < h->l->n && h->n < LEADERS_MAX; i++) {
+		const struct finding *f = &h->l->at[i];
+
+		if (f->trace != h->t || !leads(f) || label[f->holder.container])
+			continue;
+		h->leaders[h->n++] = i;
+		label[f->holder.container] = (uint8_t)h->n;
+	}
+}
+
+static void list_nodes(struct holding *h)
+{
+	const struct report_trace *t = h->t;
+	uint32_t *of_group = mem_alloc((t->growth.groups.n + 1) * sizeof *of_group);
+
+	memset(of_group, 0xff, (t->growth.groups.n + 1) * sizeof *of_group);
+	for (uint32_t i = 0; i < h->l->n; i++)
+		for (size_t k = 0; h->l->at[i].trace == t && k < h->l->at[i].n_groups; k++)
+			of_group[h->l->at[i].groups[k]] = i;
+	memset(h->finding_of, 0xff, (t->trace.defs.stacks.nodes.n + 1) * sizeof *h->finding_of);
+	for (size_t i = 0; i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (group != MAP_NONE && t->curves.curves.at[i].bytes)
+			h->finding_of[t->curves.curves.at[i].node] = of_group[group];
+	}
+	free(of_group);
+}
+
+static void see(struct holding *h, node_id node, object_id o)
+{
+	uint32_t f = node > NODE_UNKNOWN ? h->finding_of[node] : MAP_NONE;
+
+	if (f != MAP_NONE)
+		h->seen[f][h->holder_of[o]]++;
+}
+
+static void see_all(struct holding *h)
+{
+	const struct view *v = &h->t->remains->view;
+
+	for (object_id o = 0; o < v->heap.n; o++)
+		see(h, v->join.node[o], o);
+	for (size_t i = 0; i < v->join.buffers.n; i++)
+		see(h, v->join.buffers.at[i].node, v->join.buffers.at[i].owner);
+}
+
+/* The finding that has what holds most of this one's objects; MAP_NONE. */
+static uint32_t leader_of(const struct holding *h, uint32_t i)
+{
+	const struct finding *f = &h->l->at[i];
+	uint64_t sum = 0;
+	unsigned best = 0;
+
+	if (f->trace != h->t || !is_growth(f) || f->sum.evidence.grown_bytes <= 0 ||
+	    (f->sum.verdict == GROWTH_FOUND && f->has_holder) || h->t->curves.importing[f->sum.node])
+		return MAP_NONE;
+	for (unsigned k = 0; k <= h->n; k++) {
+		sum += h->seen[i][k];
+		if (k && (!best || h->seen[i][k] > h->seen[i][best]))
+			best = k;
+	}
+	if (!best || !sum || (uint64_t)h->seen[i][best] * 100 < sum * MOST_PERCENT || h->leaders[best - 1] == i)
+		return MAP_NONE;
+	return h->leaders[best - 1];
+}
+
+static void take_all(struct holding *h)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < h->l->n; i++) {
+		uint32_t leader = leader_of(h, i);
+
+		if (leader == MAP_NONE)
+			continue;
+		take(&h->l->at[leader], &h->l->at[i]);
+		h->l->at[i].n_groups = 0;
+		h->l->at[i].groups = NULL;
+		h->l->at[i].trace = NULL;
+	}
+	for (size_t i = 0; i < h->l->n; i++)
+		if (h->l->at[i].trace)
+			h->l->at[n++] = h->l->at[i];
+	h->l->n = n;
+}
+
+static bool has_leader(const struct finding_list *l, const struct report_trace *t)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->at[i].trace == t && leads(&l->at[i]))
+			return true;
+	return false;
+}
+
+static void join_below(struct finding_list *l, struct report_trace *t)
+{
+	struct view *v = &t->remains->view;
+	struct holding h = { .l = l, .t = t };
+	uint8_t *label = mem_zero(v->heap.n + 1, sizeof *label);
+
+	find_leaders(&h, label);
+	if (h.n) {
+		h.holder_of = mem_zero(v->heap.n + 1, sizeof *h.holder_of);
+		h.finding_of = mem_alloc((t->trace.defs.stacks.nodes.n + 1) * sizeof *h.finding_of);
+		h.seen = mem_zero(l->n + 1, sizeof *h.seen);
+		paths_label(&v->paths, label, h.holder_of);
+		list_nodes(&h);
+		see_all(&h);
+		take_all(&h);
+	}
+	free(label);
+	free(h.holder_of);
+	free(h.finding_of);
+	free(h.seen);
+}
+
+/* ---- what grew most ---- */
+
+/* What a curve had more at the end than after the warm-up; all that it had, in a run without windows. */
+static int64_t grown(const struct report_trace *t, const struct curve *c)
+{
+	const struct growth *g = &t->growth;
+	const uint32_t at[] = { g->borders[g->n_warm], g->borders[g->n_windows] };
+	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
+
+	if (!g->n_windows)
+		return (int64_t)c->bytes;
+	curves_sum(&t->curves, c, at, 2, bytes, blocks);
+	return (int64_t)(bytes[1] - bytes[0]);
+}
+
+/* A line, and the stack of it that grew most. */
+struct line {
+	const struct place *place;
+	int64_t grown, node_grown;
+	node_id node;
+};
+
+static void add_line(struct line *lines, size_t *n, const struct place *place, node_id node, int64_t by)
+{
+	size_t i = 0;
+
+	while (i < *n && (lines[i].place->at.line != place->at.line || strcmp(lines[i].place->file, place->file)))
+		i++;
+	if (i == *n)
+		lines[(*n)++] = (struct line){ .place = place, .node = node, .node_grown = by };
+	lines[i].grown += by;
+	if (by > lines[i].node_grown) {
+		lines[i].node_grown = by;
+		lines[i].node = node;
+	}
+}
+
+void finding_look_at_worst(struct finding *f)
+{
+	struct report_trace *t = f->trace;
+	bool *mine = mem_zero(t->growth.groups.n + 1, sizeof *mine);
+	struct line *lines = mem_alloc((t->curves.curves.n + 1) * sizeof *lines), *worst = lines;
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_groups; i++)
+		mine[f->groups[i]] = true;
+	for (size_t i = 0; i < t->curves.curves.n; i++) {
+		const struct curve *c = &t->curves.curves.at[i];
+		uint32_t group = t->growth.group_of[i];
+
+		if (group != MAP_NONE && mine[group] && c->bytes)
+			add_line(lines, &n, place_find(&t->places, place_blame(&t->places, c->node)), c->node,
+				 grown(t, c));
+	}
+	for (size_t i = 1; i < n; i++)
+		if (lines[i].grown > worst->grown)
+			worst = &lines[i];
+	if (n) {
+		f->sum.node = worst->node;
+		f->blame = place_blame(&t->places, worst->node);
+	}
+	free(lines);
+	free(mine);
+}
+
+/* ---- who adds ---- */
+
+/* Whether what a stack holds became more after the warm-up. */
+static bool grew(const struct report_trace *t, node_id node)
+{
+	const struct growth *g = &t->growth;
+	const uint32_t at[] = { g->borders[g->n_warm], g->borders[g->n_windows] };
+	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
+
+	for (size_t i = 0; g->n_windows && i < t->curves.curves.n; i++)
+		if (t->curves.curves.at[i].node == node)
+			curves_sum(&t->curves, &t->curves.curves.at[i], at, 2, bytes, blocks);
+	return bytes[1] > bytes[0];
+}
+
+/* Whether the function of one frame is that of another, or called it. */
+static bool is_in(const struct report_trace *t, node_id function, node_id frame)
+{
+	const uint64_t *functions = t->growth.functions;
+
+	for (; frame > NODE_UNKNOWN; frame = defs_frame(&t->trace.defs, frame)->parent)
+		if (functions[frame] == functions[function])
+			return true;
+	return false;
+}
+
+static bool blame_adder(struct finding *f, node_id node)
+{
+	struct place_table *places = &f->trace->places;
+	node_id blame;
+
+	if (node <= NODE_UNKNOWN || f->trace->curves.importing[node] || !grew(f->trace, node))
+		return false;
+	blame = place_blame(places, node);
+	if (blame <= NODE_UNKNOWN || place_find(places, blame)->origin != ORIGIN_USER)
+		return false;
+	f->added = blame;
+	f->added_node = node;
+	if (!is_in(f->trace, f->blame, blame) ||
+	    (place_site(places, f->sum.node) != f->blame && place_site(places, node) == blame))
+		f->blame = blame;
+	return true;
+}
+
+const struct place *finding_maker(const struct finding *f)
+{
+	struct place_table *places = &f->trace->places;
+
+	return place_find(places, is_growth(f) ? place_blame(places, f->sum.node) : f->blame);
+}
+
+const struct place *finding_adder(const struct finding *f)
+{
+	return f->added > NODE_UNKNOWN ? place_find(&f->trace->places, f->added) : NULL;
+}
+
+/* ---- public ---- */
+
+void finding_join_held(struct finding_list *l, const struct report *r)
+{
+	join_same_holder(l);
+	for (size_t i = 0; i < r->n_traces; i++)
+		if (has_leader(l, r->traces[i]))
+			join_below(l, r->traces[i]);
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding *f = &l->at[i];
+
+		if (leads(f))
+			finding_look_at_worst(f);
+		if (f->has_holder && is_growth(f) && !blame_adder(f, f->holder.adds))
+			blame_adder(f, f->holder.adds_below);
+	}
+}
