@@ -43,12 +43,12 @@ def project(tmp, name, service=SERVICE, pages=PAGES):
     return folder
 
 
-def traced(folder):
+def traced(folder, **env):
     """Runs the service of a folder traced; returns the trace."""
     traces = os.path.join(folder, 'traces')
     shutil.rmtree(traces, ignore_errors=True)
     os.mkdir(traces)
-    return harness.run_traced([harness.PYTHONS[-1].path, 'service.py'], traces, cwd=folder).check().trace
+    return harness.run_traced([harness.PYTHONS[-1].path, 'service.py'], traces, env, cwd=folder).check().trace
 
 
 def check(folder, trace, *args, status=0, env=None):
@@ -224,3 +224,31 @@ def test_budget_per_mark_is_in_all_reports(tmp):
         assert [r['ruleId'] for r in results if r['level'] == 'error'] == ['budget-per-mark', 'growth'][:2 * status], results
         lines = re.findall(r'^::error file=(\S+?),line=(\d+)', done.out, re.M)
         assert lines == [('service.py', str(line_of(folder, 'service.py', 'kept.append')))] * 2 * status, done.out
+
+
+REFERENCES = '''
+import ctypes, libpytrace
+class Thing: pass
+one = Thing()
+def take(times):
+    for _ in range(times):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
+for _ in range(5):
+    take(1000)
+    libpytrace.snapshot()
+'''
+
+
+def test_references_have_no_bytes_and_fail_all_the_same(tmp):
+    """One object with more and more references: new, known, and worse by their number."""
+    folder = project(tmp, 'refs', service=REFERENCES)
+    trace = traced(folder, PYTRACE_SNAPSHOT='call')
+    done = check(folder, trace, '--github', status=1)
+    assert 'FAIL: 1 new finding.' in done.out and '5,000 references on 1 object of type __main__.Thing' in done.out, done.out
+    assert '::error file=service.py,line=%d,' % line_of(folder, 'service.py', 'one = Thing()') in done.out, done.out
+    check(folder, trace, '--baseline', 'leaks.json', '--update-baseline')
+    row, = read(os.path.join(folder, 'leaks.json'))['findings']
+    assert row['blocks'] == 5000, row
+    assert 'the baseline has 5,000 references' in check(folder, trace, '--baseline', 'leaks.json').out
+    more = traced(project(tmp, 'refs', service=REFERENCES.replace('1000', '2000')), PYTRACE_SNAPSHOT='call')
+    assert '1 finding worse than in the baseline.' in check(folder, more, '--baseline', 'leaks.json', status=1).out

@@ -36,7 +36,7 @@ def check(trace, status):
 
 RED = {'forgotten_global': ('growth', 'line of the leak'), 'unbounded_cache': ('growth', 'line of the leak'),
        'weak_references': ('growth', 'line of the leak'), 'cache_keeps_instances': ('growth', 'line of the leak'),
-       'collector_off': ('cycle-garbage', 'nodes')}
+       'collector_off': ('cycle-garbage', 'nodes'), 'memory_stays': ('fragmentation', 'much')}
 
 
 @harness.spread(3)

@@ -178,6 +178,8 @@ json_t *finding_retained_json(const struct report *r);
 
 /* How much it is, for people: "2.5 MiB", "10,000 references". Written into buf, which is returned. */
 char *finding_amount(const struct finding *f, char *buf, size_t cap);
+/* What it is of, to stand behind that: "in 6,138 blocks", "kept by 12 blocks", "on 1 object of type app.Foo". */
+char *finding_extent(const struct finding *f, char *buf, size_t cap);
 
 /* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable",
  * "native-unreachable", "fragmentation", "undecided", "held". */

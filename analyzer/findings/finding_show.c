@@ -430,20 +430,26 @@ void finding_print_pids(const struct output *o, const struct finding *f)
 		fprintf(o->file, " and %zu more", f->n_pids - PIDS_SHOWN);
 }
 
+char *finding_extent(const struct finding *f, char *buf, size_t cap)
+{
+	struct format_text blocks = format_plural(f->all.blocks, "block", "blocks");
+
+	if (f->lost.kind == LOST_SHARED)
+		snprintf(buf, cap, "on %s of type %s", format_plural(f->lost.objects, "object", "objects").text,
+			 strings_text(&f->trace->remains->surplus.strings, f->lost.type));
+	else
+		snprintf(buf, cap, "%s %s", f->pin ? "kept by" : "in", blocks.text);
+	return buf;
+}
+
 static void print_head(struct report *r, const struct finding *f, size_t number)
 {
 	const struct output *o = &r->out;
-	char amount[60];
+	char amount[60], extent[600], safe[600];
 
 	fprintf(o->file, "%s%zu. %s: %s%s", output_style(o, STYLE_STRONG), number, finding_verdict(f),
 		finding_amount(f, amount, sizeof amount), output_style(o, STYLE_PLAIN));
-	if (f->lost.kind == LOST_SHARED)
-		fprintf(o->file, " on %s of type %s", format_plural(f->lost.objects, "object", "objects").text,
-			strings_text(&f->trace->remains->surplus.strings, f->lost.type));
-	else if (f->pin)
-		fprintf(o->file, " kept by %s", format_plural(f->all.blocks, "block", "blocks").text);
-	else
-		fprintf(o->file, " in %s", format_plural(f->all.blocks, "block", "blocks").text);
+	fprintf(o->file, " %s", format_printable(safe, sizeof safe, finding_extent(f, extent, sizeof extent)));
 	if (f->all_rate > 0)
 		fprintf(o->file, ", growing by %s", format_rate(f->all_rate).text);
 	if (r->n_traces > 1)

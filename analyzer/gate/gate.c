@@ -286,10 +286,10 @@ struct baseline gate_next_baseline(const struct gate *g)
 char *gate_title(const struct gate_item *item, char *buf, size_t cap)
 {
 	const struct finding *f = item->finding;
-	char function[2048];
+	char function[2048], amount[200], extent[600];
 
-	snprintf(buf, cap, "%s: %s in %s in %.300s", finding_verdict(f), format_bytes(f->all.bytes).text,
-		 format_plural(f->all.blocks, "block", "blocks").text,
+	snprintf(buf, cap, "%s: %s %s in %.300s", finding_verdict(f), finding_amount(f, amount, sizeof amount),
+		 finding_extent(f, extent, sizeof extent),
 		 place_function(finding_place(f), false, function, sizeof function));
 	return buf;
 }
@@ -314,7 +314,7 @@ static char *findings_reason(const struct gate *g, char *buf, size_t cap)
 	else if (g->rules->budget_bytes)
 		snprintf(buf + used, cap - (size_t)used, ": %s, the budget is %s", format_bytes(g->over_bytes).text,
 			 format_bytes(g->rules->budget_bytes).text);
-	else
+	else if (g->over_bytes) /* references have no bytes */
 		snprintf(buf + used, cap - (size_t)used, ": %s", format_bytes(g->over_bytes).text);
 	return buf;
 }

@@ -25,6 +25,17 @@ static void print_judgement(struct report *r, const struct gate *g)
 	fputs(".\n", o->file);
 }
 
+/* "512 KiB in 12 blocks", "6,000 references". */
+static const char *known_amount(const struct gate_item *item, char *buf, size_t cap)
+{
+	if (item->finding->lost.kind == LOST_SHARED)
+		snprintf(buf, cap, "%s", format_plural(item->known->blocks, "reference", "references").text);
+	else
+		snprintf(buf, cap, "%s in %s", format_bytes(item->known->bytes).text,
+			 format_plural(item->known->blocks, "block", "blocks").text);
+	return buf;
+}
+
 static void print_line(struct report *r, const struct gate_item *item)
 {
 	char title[1000], where[4096], safe[5000];
@@ -33,8 +44,7 @@ static void print_line(struct report *r, const struct gate_item *item)
 			 place_where(finding_place(item->finding), r->common.full, where, sizeof where));
 	fprintf(r->out.file, "  %s, %s\n", gate_title(item, title, sizeof title), safe);
 	if (item->known)
-		fprintf(r->out.file, "     the baseline has %s in %s\n", format_bytes(item->known->bytes).text,
-			format_plural(item->known->blocks, "block", "blocks").text);
+		fprintf(r->out.file, "     the baseline has %s\n", known_amount(item, title, sizeof title));
 	if (item->by)
 		fprintf(r->out.file, "     by line %u: %s\n", item->by->line, item->by->text);
 }
@@ -43,6 +53,7 @@ static void print_line(struct report *r, const struct gate_item *item)
 static void print_status(struct report *r, const struct gate *g, enum gate_status status)
 {
 	size_t number = 0;
+	char amount[120];
 
 	if (!g->by_status[status])
 		return;
@@ -58,9 +69,8 @@ static void print_status(struct report *r, const struct gate *g, enum gate_statu
 		fputc('\n', r->out.file);
 		finding_print(r, g->items[i].finding, ++number);
 		if (g->items[i].known)
-			fprintf(r->out.file, "   The baseline has %s in %s.\n",
-				format_bytes(g->items[i].known->bytes).text,
-				format_plural(g->items[i].known->blocks, "block", "blocks").text);
+			fprintf(r->out.file, "   The baseline has %s.\n",
+				known_amount(&g->items[i], amount, sizeof amount));
 		fprintf(r->out.file, "   Fingerprint: %s\n", g->items[i].fingerprint);
 	}
 }
