@@ -188,7 +188,24 @@ struct explaining {
 	const struct heap *h;
 	const struct join *j;
 	struct map pointed;
+	bool searched;             /* all memory, for pointers */
+	struct map lost;           /* block to a record of heap.lost */
+	struct live_block *blocks; /* by record: its block; bytes 0: none that is known */
 };
+
+/* Python's debug hooks hand out what lies behind the start of a block. */
+enum { BEFORE_MOST = 32, BEFORE_STEP = 16 };
+
+static uint32_t lost_record(const struct explaining *x, const struct live_block *b)
+{
+	for (uint64_t before = 0; before <= BEFORE_MOST; before += BEFORE_STEP) {
+		uint32_t i = map_find(&x->lost, b->addr - before);
+
+		if (i != MAP_NONE)
+			return before + b->bytes <= x->h->lost.at[i].bytes ? i : MAP_NONE;
+	}
+	return MAP_NONE;
+}
 
 static bool is_explained(const struct explaining *x, uint64_t block)
 {
@@ -206,25 +223,95 @@ static bool is_explained(const struct explaining *x, uint64_t block)
 static void count_block(void *self, const struct live_block *b)
 {
 	struct explaining *x = self;
+	uint32_t record = x->searched ? lost_record(x, b) : MAP_NONE;
 
-	if (b->layer != PT_LAYER_OBJECT || b->inherited)
+	if (b->inherited)
+		return;
+	if (record != MAP_NONE)
+		x->blocks[record] = *b;
+	if (b->layer != PT_LAYER_OBJECT)
 		return;
 	x->s->blocks[b->node].blocks++;
-	if (is_explained(x, b->addr))
+	if (is_explained(x, b->addr) || (x->searched && record == MAP_NONE))
 		return;
 	x->s->blocks[b->node].unknown++;
-	x->s->blocks[b->node].kept += b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
+	x->s->blocks[b->node].kept += !x->searched && b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
+}
+
+/* All that hangs on a lost block, to which no other leads, goes with it. */
+static void lead(struct explaining *x, uint32_t leader, bool *led, uint32_t *queue)
+{
+	const struct heap *h = x->h;
+	size_t n = 0;
+
+	queue[n++] = leader;
+	while (n) {
+		const struct heap_lost *from = &h->lost.at[queue[--n]];
+
+		for (size_t k = 0; k < from->n; k++) {
+			uint32_t to = map_find(&x->lost, h->lost_edges.at[from->first + k]);
+
+			if (to == MAP_NONE || to == leader || led[to])
+				continue;
+			led[to] = true;
+			queue[n++] = to;
+			if (x->blocks[to].bytes)
+				*array_push(&x->s->led) = (struct surplus_led){
+					.node = x->blocks[to].node,
+					.leader = x->blocks[leader].node,
+					.layer = x->blocks[to].layer,
+				};
+		}
+	}
+}
+
+static void find_leaders(struct explaining *x)
+{
+	const struct heap *h = x->h;
+	bool *pointed = mem_zero(h->lost.n + 1, sizeof *pointed), *led = mem_zero(h->lost.n + 1, sizeof *led);
+	uint32_t *queue = mem_alloc((h->lost.n + 1) * sizeof *queue);
+
+	for (size_t k = 0; k < h->lost.n; k++) {
+		for (size_t e = 0; e < h->lost.at[k].n; e++) {
+			uint32_t to = map_find(&x->lost, h->lost_edges.at[h->lost.at[k].first + e]);
+
+			if (to != MAP_NONE && to != k)
+				pointed[to] = true;
+		}
+	}
+	for (uint32_t i = 0; i < h->lost.n; i++)
+		if (!pointed[i] && x->blocks[i].bytes && x->blocks[i].layer == PT_LAYER_OBJECT)
+			lead(x, i, led, queue);
+	free(pointed);
+	free(led);
+	free(queue);
+}
+
+static void list_lost(struct explaining *x)
+{
+	x->blocks = mem_zero(x->h->lost.n + 1, sizeof *x->blocks);
+	for (uint32_t i = 0; i < x->h->lost.n; i++)
+		*map_at(&x->lost, x->h->lost.at[i].address) = i;
 }
 
 static void take_blocks(struct taking *t, struct replay *r)
 {
-	struct explaining x = { t->s, t->h, t->j, { 0 } };
+	struct explaining x = { .s = t->s, .h = t->h, .j = t->j };
+
+	/* without a GIL objects lie in heaps of mimalloc's, which are not taken apart */
+	x.searched = t->s->unreached && t->s->unreached->state == UNREACHED_WHOLE &&
+		     !defs_meta_is_true(&t->s->trace->defs, "python.free_threaded");
+	list_lost(&x);
 
 	t->s->blocks = mem_zero(t->s->trace->defs.stacks.nodes.n + 2, sizeof *t->s->blocks);
 	for (size_t i = 0; i < t->h->raws.n; i++)
 		*map_at(&x.pointed, t->h->raws.at[i].address) = 1;
 	replay_each_live(r, count_block, &x);
+	if (x.searched)
+		find_leaders(&x);
 	map_free(&x.pointed);
+	map_free(&x.lost);
+	free(x.blocks);
 }
 
 /* ---- the replay ---- */
@@ -246,10 +333,10 @@ static void take(struct surplus *s, const struct heap *h, const struct join *j, 
 	s->events[s->n] = now->number;
 	s->ns[s->n++] = now->ns;
 	take_objects(&t);
-	if (t.last)
-		take_blocks(&t, r);
 	if (s->unreached)
 		unreached_look(s->unreached, h, now, r);
+	if (t.last)
+		take_blocks(&t, r);
 	free(t.surplus);
 	free(t.types);
 }
@@ -380,5 +467,6 @@ void surplus_free(struct surplus *s)
 	rebirths_free(&s->rebirths);
 	strings_free(&s->strings);
 	free(s->blocks);
+	array_free(&s->led);
 	*s = (struct surplus){ 0 };
 }

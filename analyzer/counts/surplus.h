@@ -43,9 +43,19 @@ struct surplus_group {
 
 /* Blocks of the object layer that one stack made, alive at the last snapshot. */
 struct surplus_blocks {
-	uint32_t blocks;  /* all */
-	uint32_t unknown; /* neither objects of the snapshot, nor buffers of one */
-	uint32_t kept; /* of these: of a size that free lists have, where dead tuples, lists, dicts and floats wait */
+	uint32_t blocks; /* all */
+	/* neither objects of the snapshot, nor buffers of one; where the tracer searched all memory
+	 * (models/unreached.h): those to which no pointer leads */
+	uint32_t unknown;
+	/* of these: of a size that free lists have, where dead tuples, lists, dicts and floats wait; none where all
+	 * memory was searched: pointers lead to what waits */
+	uint32_t kept;
+};
+
+/* A lost block that hangs on a lost object: only that leads to it, over others perhaps. */
+struct surplus_led {
+	node_id node, leader; /* the stacks that made it, and the object */
+	uint8_t layer;
 };
 
 struct surplus {
@@ -58,6 +68,7 @@ struct surplus {
 	unsigned n;                         /* snapshots looked at */
 	uint64_t numbers[SURPLUS_SNAPSHOTS], ns[SURPLUS_SNAPSHOTS], events[SURPLUS_SNAPSHOTS]; /* events before it */
 	struct surplus_blocks *blocks; /* by node, at the last one; NULL: there was none */
+	ARRAY(struct surplus_led) led; /* at the last one */
 
 	/* private */
 	unsigned n_wanted, minor;

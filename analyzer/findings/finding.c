@@ -261,7 +261,8 @@ static void join_below(struct finding_list *l)
 		struct finding *f = &l->at[i], *leader = NULL;
 
 		for (size_t k = 0; f->lost.kind == LOST_BELOW && k < l->n && !leader; k++)
-			if (l->at[k].trace == f->trace && l->at[k].lost.kind == LOST_OBJECTS &&
+			if (l->at[k].trace == f->trace &&
+			    (l->at[k].lost.kind == LOST_OBJECTS || l->at[k].lost.kind == LOST_NOBODY) &&
 			    has_group(&l->at[k], f->lost.leader))
 				leader = &l->at[k];
 		if (!leader)
@@ -383,7 +384,8 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 	}
 	if (lost && !claimed->bytes)
 		f.lost = *lost;
-	if (f.lost.kind && f.lost.found) {
+	/* what nobody refers to, no call can be building to return it */
+	if (f.lost.kind && (f.lost.found || f.sum.doubt == GROWTH_BUILDING)) {
 		f.sum.verdict = GROWTH_FOUND;
 		f.sum.doubt = GROWTH_NO_DOUBT;
 	}

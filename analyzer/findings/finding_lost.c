@@ -37,8 +37,11 @@
 
 /* What of a group of growth lies in the snapshot. */
 struct tally {
-	uint64_t blocks, unknown;        /* in the object layer */
-	uint64_t kept;                   /* of the unknown ones: may be on a free list */
+	uint64_t blocks, unknown; /* in the object layer */
+	uint64_t kept;            /* of the unknown ones: may be on a free list */
+	uint64_t led;             /* blocks of any layer: they hang on lost objects ... */
+	uint32_t led_by;          /* ... most of these of this group */
+	int64_t led_votes;
 	uint64_t late, late_own;         /* objects made after the warm-up, and those of them with surplus */
 	uint64_t late_bytes, dead_bytes; /* of the late ones, and of those that nothing alive refers to */
 	uint64_t own, references;        /* objects with surplus; all their surplus */
@@ -126,6 +129,20 @@ static bool is_weak(const struct judging *j, object_id o)
 	const char *type = heap_type_name(&j->v->heap, o);
 
 	return !strcmp(type, "weakref") || !strcmp(type, "weakref.ReferenceType");
+}
+
+static void count_led(struct judging *j)
+{
+	for (size_t i = 0; i < j->s->led.n; i++) {
+		const struct surplus_led *l = &j->s->led.at[i];
+		uint32_t group = l->layer == PT_LAYER_OBJECT ? j->group_of[l->node]
+							     : map_find(&j->others, (uint64_t)l->node << 8 | l->layer);
+
+		if (group == MAP_NONE)
+			continue;
+		j->tally[group].led++;
+		vote(&j->tally[group].led_by, &j->tally[group].led_votes, j->group_of[l->leader]);
+	}
 }
 
 static bool is_late(const struct judging *j, uint32_t group, object_id o)
@@ -239,6 +256,12 @@ static void judge_below(struct judging *j, struct finding_lost *judged, uint32_t
 {
 	const struct tally *t = &j->tally[group];
 
+	if (t->led && judged[group].kind != LOST_OBJECTS && t->led * 100 >= growth_group(j, group)->blocks * MOSTLY &&
+	    t->led_by != group && t->led_by != MAP_NONE && judged[t->led_by].kind == LOST_NOBODY) {
+		judged[group].kind = LOST_BELOW;
+		judged[group].leader = t->led_by;
+		return;
+	}
 	if (judged[group].kind || !t->below || t->below * 100 < t->sampled * MOSTLY || t->leader == MAP_NONE ||
 	    judged[t->leader].kind != LOST_OBJECTS)
 		return;
@@ -326,6 +349,7 @@ static void start(struct judging *j, struct report_trace *t)
 	j->dead = find_dead(j);
 	j->tally = mem_zero(t->growth.groups.n + 1, sizeof *j->tally);
 	list_groups(j);
+	count_led(j);
 	count_objects(j);
 	count_buffers(j);
 	sum_points(j);

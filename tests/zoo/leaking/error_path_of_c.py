@@ -1,7 +1,6 @@
 """The error path of a parser in C forgets the dict that it had begun (as CPython gh-120811, gh-145376, bpo-38168).
 
 verdict: reference-leak
-type: dict
 c: _record.c
 """
 import time
