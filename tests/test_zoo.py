@@ -10,28 +10,18 @@ import harness
 import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
-AT_EXIT = 'what atexit functions give back counts as given back in time'
-TWICE = 'what one container holds is told in two findings'
 BOUND = 'a cache has a bound that this run does not reach'
 AT_EXIT = 'what one call and the constructor below it make is told twice'
 TWICE = 'what one container holds is told in two findings'
-LATER = 'there is no such verdict yet'
 WORST = 'the line with most bytes is blamed, not the one whose bytes grew'
-FREE = 'dicts that the collector does not track may be on a free list'
 KNOWN = {
-    'native-unreachable': ('3', LATER),
-    'fragmentation': ('3', LATER),
     'leaking/atexit_per_request': ('3', AT_EXIT),
     'leaking/finalize_holds_its_object': ('3', AT_EXIT),
     'leaking/context_chain': ('3', TWICE),
     'leaking/defaultdict_reads': ('3', TWICE),
     'leaking/generated_code_lines': ('3', WORST),
     'leaking/callbacks_of_a_future': ('3', WORST),
-    'leaking/error_path_of_c': ('3', FREE),
     'leaking/generators_suspended': ('3', TWICE),
-    'leaking/buffer_not_released': ('3.1[3-9]', FREE),
-    'leaking/types_of_instances': ('3', 'types that C code forgets pass for growth'),
-    'leaking/pickler_memo': ('3.([89]|1[0-2])', 'what the memo of a pickler holds, which the collector is not shown, passes for lost'),
     'leaking/log_handler_per_request': ('3.1[3-9]', 'undecided: it grew in a part of the windows only'),
     'healthy/lru_never_full': ('3', BOUND),
     'healthy/messages_built': ('3', BOUND),
