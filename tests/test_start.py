@@ -212,6 +212,51 @@ print(subprocess.check_output([sys.executable, '-c', 'import libpytrace; print(l
     assert last['inherited']['found'] is True and last['inherited']['freed'] >= 1 and last['events']['unknown_frees'] == 0, last['inherited']
 
 
+CACHE = '''
+import collections, libpytrace
+cache, LIMIT = collections.OrderedDict(), %d
+def put(i):
+    cache[i] = bytearray(300)
+    if len(cache) > LIMIT: cache.popitem(last=False)
+for i in range(12000): put(i)
+libpytrace.start()
+for i in range(12000, 15500): put(i)
+libpytrace.stop()
+'''
+
+
+@harness.cases(4000, 1 << 30)
+@harness.spread(3)
+def test_growth_is_told_from_the_new_half_of_a_cache(python, tmp, case):
+    """A cache that is full when recording starts shows nothing but new entries: no leak. One without a bound is."""
+    done = traced(python, tmp, CACHE % case, {'PYTRACE_START': '0'})
+    doc = harness.report('leaks', done.trace)
+    lines = {(f['site'] or {}).get('line') for f in doc['findings']}
+    if case == 4000:
+        assert doc['findings'] == [], doc['findings']
+        assert any('recording had been stopped' in f['why'].lower() for f in doc['undecided']), doc['undecided']
+    else:
+        assert lines == {5} and all(f['verdict'] == 'growth' for f in doc['findings']), doc['findings']
+    assert doc['trace'][0]['recorded']['spans'][0]['started_by'] == 'call'
+
+
+@harness.spread(3)
+def test_timeline_shows_the_gaps(python, tmp):
+    done = traced(python, tmp, '''
+import libpytrace, time
+time.sleep(0.1); libpytrace.start(); a = bytearray(1 << 20); time.sleep(0.1); libpytrace.stop(); time.sleep(0.1); libpytrace.start()
+b = bytearray(1 << 20); time.sleep(0.1); libpytrace.stop(); del a; time.sleep(0.1)
+''', {'PYTRACE_START': '0'})
+    doc = harness.report('timeline', '--points', '50', done.trace)
+    (a, b), (c, d) = [(s['from_s'], s['to_s']) for s in doc['recorded']['spans']]
+    assert 0.1 <= a < a + 0.1 <= b < b + 0.1 <= c < c + 0.1 <= d, doc['recorded']
+    row = [line for line in harness.pytrace('timeline', done.trace).out.splitlines() if line.startswith('  recorded ')]
+    spans = row[0].split('|')[1].split()
+    assert len(spans) == 2 and set(''.join(spans)) == {'='}, row
+    at = {round(s['t_s'], 3): s['bytes'] >> 20 for s in doc['samples']}
+    assert {n for t, n in at.items() if b < t < c} == {1} and {n for t, n in at.items() if d + 0.03 < t < d + 0.08} == {1}, at
+
+
 @harness.spread(4)
 def test_mappings(python, tmp):
     done = traced(python, tmp, '''

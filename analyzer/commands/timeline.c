@@ -169,6 +169,7 @@ static void put_course(json_t *o, const struct course *c, size_t top)
 	json_put(o, "collections", collections_json(c));
 	json_put(o, "marks", marks_json(t));
 	json_put(o, "snapshots", snapshots_json(t));
+	json_put(o, "recorded", recorded_json(&c->t->spans));
 }
 
 static const struct course *course_of(const struct courses *all, const struct report_trace *t)
@@ -348,6 +349,27 @@ static void print_marks(const struct page *p)
 	free(cells);
 }
 
+/* Where nothing was recorded lines fall at most. */
+static void print_recorded(const struct page *p)
+{
+	const struct spans *s = &p->c->t->spans;
+	const struct timeline *t = &p->c->timeline;
+	char *cells;
+
+	if (s->is_whole)
+		return;
+	cells = mem_zero(p->n + 1, 1);
+	memset(cells, ' ', p->n);
+	for (size_t i = 0; i < s->at.n; i++) {
+		size_t from = cell_of(p, s->at.at[i].from_ns), to = cell_of(p, s->at.at[i].to_ns);
+
+		if (s->at.at[i].from_ns <= t->to_ns && s->at.at[i].to_ns >= t->from_ns)
+			memset(cells + from, '=', to - from + 1);
+	}
+	print_places(p, "recorded", cells);
+	free(cells);
+}
+
 static void print_axis(const struct page *p)
 {
 	const struct timeline *t = &p->c->timeline;
@@ -372,6 +394,7 @@ static void print_course(struct report *r, const struct course *c, uint64_t top)
 		"\nMost was alive at %s: %s.\nEach line has a scale of its own: its top is what stands behind it.\n\n",
 		format_seconds((double)t->peak_ns / 1e9).text, format_bytes(t->peak_bytes).text);
 	print_all_layers(&p);
+	print_recorded(&p);
 	print_axis(&p);
 	print_types(&p, top);
 	print_collections(&p);
@@ -498,6 +521,8 @@ const struct command command_timeline = {
 			   "known as of the last time that the tracer looked.\n\n"
 			   "Types are known of blocks that were freed, and of those alive at the last snapshot. Blocks "
 			   "whose type is not known are in no line of a type.\n\n"
+			   "Where recording was stopped (PYTRACE_START, libpytrace.stop()) the line 'recorded' has gaps: what was "
+			   "allocated there is in no line, what was given back there is.\n\n"
 			   "Lines are drawn with block characters where the locale has UTF-8, else with ASCII.",
 		.rows = rows,
 		.examples = examples,

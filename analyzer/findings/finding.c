@@ -17,6 +17,7 @@
 #define JOIN_RHYTHM    0.10 /* of their growth, by which windows may differ in all */
 #define MOSTLY_CLAIMED 80   /* percent of a group that are garbage of another finding */
 #define HOLDERS_MAX    20   /* findings for which one is looked for: each takes a search of the heap */
+#define UNSEEN_TIMES   3    /* blocks that grew, for each that went unseen: from here on it is growth */
 #define JOIN_DISTANCE  2    /* calls between a library's function and the caller that it shares with the leak */
 
 /* ---- the list ---- */
@@ -372,6 +373,18 @@ static struct amount *claimed_by_group(const struct report_trace *t)
 	return sums;
 }
 
+/* Whether what grew in the last half of the windows may have taken the place of what was made unseen. */
+static bool may_replace_unseen(const struct report_trace *t, const struct growth_group *group)
+{
+	const struct growth_evidence *e = &group->evidence;
+	const struct replay_counts *counts = &t->account.counts;
+	double last = e->grown_bytes > 0 ? (double)e->last_half_bytes / (double)e->grown_bytes : 1;
+	uint64_t from = counts->allocations - counts->allocations * 3 / 8; /* a quarter was warm-up, half of the rest */
+
+	return (double)unseen_since(&counts->unseen, from, group->layers) * UNSEEN_TIMES >=
+	       (double)e->grown_blocks * last;
+}
+
 /* `lost` may be NULL. */
 static struct finding from_group(struct report_trace *t, uint32_t group, const struct amount *claimed,
 				 const struct finding_lost *lost)
@@ -393,6 +406,8 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 		growth_withdraw(&t->growth, &f.sum, GROWTH_WAITING);
 	if (!f.lost.kind && f.lost.dead)
 		growth_withdraw(&t->growth, &f.sum, GROWTH_GARBAGE);
+	if (!f.lost.kind && !t->spans.is_whole && may_replace_unseen(t, &f.sum))
+		growth_withdraw(&t->growth, &f.sum, GROWTH_UNSEEN);
 	f.sum.bytes -= claimed->bytes;
 	f.sum.blocks -= claimed->blocks;
 	f.added = NODE_UNKNOWN;

@@ -160,7 +160,7 @@ static void make(struct report_trace *t, const struct fragments_pin *pin, enum g
 
 void finding_fragments(struct report_trace *t, struct finding *ret, size_t *n)
 {
-	if (!(t->has & REPORT_FRAGMENTS))
+	if (!(t->has & REPORT_FRAGMENTS) || !t->spans.is_whole) /* what looks free may be blocks that nobody saw */
 		return;
 	for (size_t i = 0; i < t->fragments.pins.n; i++) {
 		const struct fragments_pin *pin = &t->fragments.pins.at[i];

@@ -42,6 +42,10 @@ static const struct {
 			     "trace a run with several times the work: free lists have a bound" },
 	[GROWTH_GARBAGE] = { "nobody refers to it any more: it waits for the garbage collector, which is on",
 			     "trace a run with several times the work: a full collection takes it" },
+	[GROWTH_UNSEEN] = { "recording had been stopped, and while this came as many blocks went that were made "
+			    "unseen, as "
+			    "from a cache with a bound",
+			    "record for longer, or a run from its start on" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };

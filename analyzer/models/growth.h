@@ -31,6 +31,8 @@ enum growth_doubt {
 	GROWTH_EVICTING,  /* it grew a little, and old blocks of it were given back for new ones: a bounded cache? */
 	GROWTH_WAITING,   /* its blocks may be of dead objects that wait on the interpreter's free lists */
 	GROWTH_GARBAGE,   /* nobody refers to it, and the collector is on: it waits for its collection */
+	GROWTH_UNSEEN,    /* recording was stopped, and blocks of before were given back meanwhile: the old half of a
+			     cache? */
 	GROWTH_DOUBTS,
 };
 

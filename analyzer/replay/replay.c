@@ -59,6 +59,7 @@ struct replay {
 	struct ending ending;
 	bool stop;               /* a model has seen enough */
 	bool paused, was_paused; /* recording is stopped; it was, at any time */
+	bool fini;               /* the interpreter takes itself down */
 	uint64_t paused_number;  /* allocations when it was stopped last */
 	struct model *const *models;
 	size_t n_models;
@@ -229,6 +230,33 @@ static inline void on_made(struct replay *r, const struct pt_event *ev, const st
 	tell_born(r, e, old != NULL);
 }
 
+static void unseen_halve(struct unseen *u)
+{
+	for (unsigned i = 0; i < UNSEEN_SLICES; i++)
+		for (unsigned layer = 0; layer < PT_LAYERS; layer++)
+			u->n[i][layer] = i < UNSEEN_SLICES / 2 ? u->n[2 * i][layer] + u->n[2 * i + 1][layer] : 0;
+	u->width *= 2;
+}
+
+static void unseen_add(struct unseen *u, uint64_t allocations, uint8_t layer)
+{
+	if (!u->width)
+		u->width = 1;
+	while (allocations / u->width >= UNSEEN_SLICES)
+		unseen_halve(u);
+	u->n[allocations / u->width][layer]++;
+}
+
+uint64_t unseen_since(const struct unseen *u, uint64_t from, unsigned layers)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = u->width ? from / u->width : UNSEEN_SLICES; i < UNSEEN_SLICES; i++)
+		for (unsigned layer = 0; layer < PT_LAYERS; layer++)
+			n += layers >> layer & 1 ? u->n[i][layer] : 0;
+	return n;
+}
+
 /* Once recording has been stopped there are blocks that nobody was told of: that is no error. */
 static void free_unknown(struct replay *r, uint8_t layer)
 {
@@ -237,7 +265,8 @@ static void free_unknown(struct replay *r, uint8_t layer)
 		return;
 	}
 	r->counts.stopped_frees++;
-	r->counts.stopped_layer_frees[layer] += !r->paused;
+	if (!r->paused && !r->fini)
+		unseen_add(&r->counts.unseen, r->counts.allocations, layer);
 }
 
 static inline void on_free(struct replay *r, const struct pt_event *ev)
@@ -411,6 +440,8 @@ static void on_pair(struct replay *r, const struct pt_event *ev)
 	flush(r);
 	if (ev->op == PT_OP_MARK || ev->op == PT_OP_REGION_BEGIN || ev->op == PT_OP_REGION_END)
 		scope_event(&r->scope, ev, &r->t->defs, r->now.thread, r->task_in_thread[r->now.thread]);
+	if (ev->op == PT_OP_PY_INIT || ev->op == PT_OP_PY_FINI)
+		r->fini = ev->op == PT_OP_PY_FINI;
 	if (ev->op == PT_OP_PAUSE || ev->op == PT_OP_RESUME)
 		on_pause(r, ev->op == PT_OP_PAUSE);
 	for (size_t i = 0; i < r->n_models; i++)

@@ -54,6 +54,16 @@ struct replay_now {
 	uint32_t thread;
 };
 
+/* Releases of blocks that were not known because recording had been stopped, over the allocations that were recorded:
+ * what grows in the trace while as many others go may be a bounded cache, of which only the new half is seen. */
+enum { UNSEEN_SLICES = 64 };
+struct unseen {
+	uint64_t width;                       /* of a slice: allocations; 0: recording was never stopped */
+	uint64_t n[UNSEEN_SLICES][PT_LAYERS]; /* while recording, and before the interpreter's end */
+};
+/* Those of a set of layers, in slices that end after the recorded allocation `from`. */
+uint64_t unseen_since(const struct unseen *u, uint64_t from, unsigned layers);
+
 struct replay;
 
 /* A listener. Any function may be NULL. */
@@ -77,7 +87,7 @@ struct replay_counts {
 	uint64_t lost_frees;    /* an address was handed out again that had never been given back */
 	uint64_t stopped_frees; /* of blocks not known, once recording had been stopped: made in between, or before it
 				   began */
-	uint64_t stopped_layer_frees[PT_LAYERS];    /* of these, while recording, by layer */
+	struct unseen unseen;
 	uint64_t unmatched_moves;                   /* a realloc whose other moment is missing */
 	uint64_t unknown_events;                    /* ops that this version does not know */
 	uint64_t inherited_blocks, inherited_bytes; /* alive when the parent forked */

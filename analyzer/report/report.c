@@ -344,6 +344,7 @@ json_t *report_trace_list(struct report_trace *const traces[], size_t n)
 		json_put(entry, "lost_events", json_bytes(t->lost_events));
 		json_put(entry, "program", json_text(t->front.program));
 		json_put(entry, "missing", missing);
+		json_put(entry, "recorded", recorded_json(&traces[i]->spans));
 		json_add(list, entry);
 	}
 	return list;
