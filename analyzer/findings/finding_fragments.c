@@ -27,6 +27,7 @@
 #define PLAIN          4                    /* ... and of all that is alive, where the peak was just now */
 #define QUIET_PERCENT  25                   /* of the run must lie behind the last use */
 #define ONE_PEAK       3                    /* crossings: rise and fall */
+#define MADE_ONCE      2                    /* all that was ever made is at most so many times the peak */
 #define GROWTH_MATTERS 10 /* growth of a tenth of it, from the same line, is what there is to be mended */
 #define TRIM_WORTH     2  /* more than one half would go back by malloc_trim() */
 
@@ -69,6 +70,15 @@ static uint64_t last_use(const struct fragments *f, const struct fragments_pin *
 	return usage_last_above(&f->usage, pin->kind, f->usage.rows[pin->kind].end + excess(pin) / 2);
 }
 
+/* Whether so much was in use once, and was made once: else the memory was used again. */
+static bool is_one_peak(const struct fragments *f, const struct fragments_pin *pin)
+{
+	const struct usage_row *row = &f->usage.rows[pin->kind];
+
+	return row->made <= row->peak * MADE_ONCE &&
+	       usage_crossings(&f->usage, pin->kind, row->end + excess(pin) / 2) <= ONE_PEAK;
+}
+
 static enum growth_verdict judge(const struct report_trace *t, const struct fragments_pin *pin)
 {
 	const struct fragments *f = &t->fragments;
@@ -78,7 +88,7 @@ static enum growth_verdict judge(const struct report_trace *t, const struct frag
 		return GROWTH_HELD;
 	if ((end - last) * 100 >= end * QUIET_PERCENT)
 		return GROWTH_FOUND;
-	if (usage_crossings(&f->usage, pin->kind, f->usage.rows[pin->kind].end + excess(pin) / 2) > ONE_PEAK)
+	if (!is_one_peak(f, pin))
 		return GROWTH_HELD;
 	for (int k = 0; k < USAGE_KINDS; k++)
 		live += f->usage.rows[k].end;

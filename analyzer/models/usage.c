@@ -28,11 +28,12 @@ static enum usage_kind kind_of(const struct usage *u, const struct change *c)
 	return is_large(c) ? USAGE_KINDS : USAGE_HEAP;
 }
 
-static void rise(struct usage *u, struct usage_row *row, uint64_t bytes, uint64_t ns)
+static void rise(struct usage *u, struct usage_row *row, const struct change *c, uint64_t ns)
 {
-	row->now += bytes;
+	row->now += c->bytes;
 	if (u->ended)
 		return;
+	row->made += c->moved ? 0 : c->bytes;
 	if (row->now > row->most[u->sample])
 		row->most[u->sample] = row->now;
 	if (row->now > row->peak) {
@@ -64,7 +65,7 @@ static void on_change(struct usage *u, const struct change *c, uint64_t ns)
 	if (died)
 		fall(u, &u->rows[kind], c->bytes);
 	else
-		rise(u, &u->rows[kind], c->bytes, ns);
+		rise(u, &u->rows[kind], c, ns);
 }
 
 /* What was in use in the last sample still is in those after it. */

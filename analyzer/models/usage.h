@@ -18,6 +18,7 @@ enum { USAGE_SAMPLES = 256 };
 struct usage_row {
 	uint64_t now, end;      /* bytes alive; at the end */
 	uint64_t peak, peak_ns; /* the most, and when first */
+	uint64_t made;          /* bytes ever made; what realloc moved is left out */
 	/* in each 256th of the run */
 	uint64_t most[USAGE_SAMPLES], least[USAGE_SAMPLES];
 };
