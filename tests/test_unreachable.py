@@ -116,3 +116,15 @@ def test_check_fails_on_it(python, tmp):
     trace = traced(python, tmp, 'lost').trace
     done = harness.pytrace('check', trace, '--verdicts', 'native-unreachable', status=1)
     assert 'native-unreachable' in done.out and '_native.c' in done.out, done.out
+
+
+@harness.spread(2)
+def test_a_damaged_heap_is_left_alone(python, tmp):
+    """Nothing in it is called lost, and the report says why; the snapshot is whole."""
+    trace = traced(python, tmp, 'damaged', PYTRACE_SNAPSHOT='call').trace
+    snapshot = snapshots.read(trace)[1]
+    facts = snapshot.decode().facts
+    assert snapshot.complete and facts['native.heaps_unknown'] == 1 and facts['native.complete'] == 1, facts
+    doc = harness.report('leaks', trace)
+    assert native(doc) == {} and doc['summary']['native_search'] == ['in part'], doc['summary']
+    assert 'could not be taken apart' in harness.pytrace('leaks', trace).out

@@ -177,7 +177,7 @@ static const struct option_row rows[] = {
 	{ 0, "budget-per-mark", OPTION_TEXT, offsetof(struct check_options, mark_budget), "BYTES",
 	  "what each mark of the program (libpytrace.mark) may leave behind, after the warm-up" },
 	{ 0, "verdicts", OPTION_TEXT, offsetof(struct check_options, verdicts), "LIST",
-	  "only these fail: growth, cycle-garbage, cycle-uncollectable, reference-leak, ... with commas" },
+	  "only these fail: growth, native-unreachable, cycle-garbage, cycle-uncollectable, ... with commas" },
 	{ 0, "baseline", OPTION_TEXT, offsetof(struct check_options, baseline), "FILE",
 	  "known findings pass while they do not get worse" },
 	{ 0, "tolerance", OPTION_NUMBER, offsetof(struct check_options, tolerance), "PERCENT",

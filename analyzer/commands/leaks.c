@@ -18,6 +18,16 @@ extern const struct command command_leaks;
 
 /* ---- JSON ---- */
 
+/* By process: whether native memory was searched for blocks that nobody reaches. */
+static json_t *native_json(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_traces; i++)
+		json_add(list, json_text(finding_native_state(r->traces[i])));
+	return list;
+}
+
 static json_t *summary_json(struct report *r, const struct finding_list *list)
 {
 	json_t *o = json_object();
@@ -28,6 +38,7 @@ static json_t *summary_json(struct report *r, const struct finding_list *list)
 	json_put(o, "unfreed", json_bytes(list->n - list->n_found - list->n_undecided));
 	json_put(o, "suppressed", json_bytes(0));
 	json_put(o, "baseline", json_null());
+	json_put(o, "native_search", native_json(r));
 	return o;
 }
 
@@ -63,6 +74,12 @@ static void print_verdict(struct report *r, const struct finding_list *list)
 		fprintf(o->file, ", %s undecided", format_count(list->n_undecided).text);
 	fprintf(o->file, ". Not given back: %s in %s.\n", format_bytes(live.bytes).text,
 		format_plural(live.blocks, "block", "blocks").text);
+	for (size_t i = 0; i < r->n_traces; i++) {
+		const char *native = finding_native_reservation(r->traces[i]);
+
+		if (native)
+			format_wrapped(o->file, native, 0, 0, o->width);
+	}
 }
 
 static void print_findings(struct report *r, const struct finding_list *list, size_t from, size_t to)
@@ -230,6 +247,14 @@ const struct command command_leaks = {
 				"A 'reference-leak' grows, too, but nobody in the snapshots of the Python heap has the "
 				"references that keep it alive: they were taken by C code and not given back. It names "
 				"the setting that records, in a second run, who takes them ('pytrace refs').\n\n"
+				"'native-unreachable' is native memory to which no pointer leads: the forked copy of the program that "
+				"makes a snapshot goes through its registers, stacks, thread-local storage and data, and through all "
+				"that these lead to, Python's objects among it. Nobody can give such a block back. What only blocks "
+				"like it lead to is counted with it. In doubt a word is a pointer, and what looked lost "
+				"and was given back later speaks against the finding. Not seen: pointers that are XORed, compressed or "
+				"tagged in their high bits, in memory shared with others, in the registers of other threads; so a few "
+				"blocks are 'undecided'. The C library's allocator and Python's own are searched; others "
+				"(jemalloc, mimalloc of free-threaded builds) are not, and what they hold is taken for used.\n\n"
 				"'fragmentation' is memory that stays though little in it is alive: a few blocks, spread "
 				"over arenas and heaps, keep them from going back. It counts what would go back without these "
 				"blocks, and names the line that made them. It must be much, and have been free for a good "

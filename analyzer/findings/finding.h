@@ -137,6 +137,10 @@ void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n);
  * ret[0..*n). Before finding_cycles(). finding_native.c. */
 void finding_native(struct report_trace *t, struct finding *ret, size_t *n);
 size_t finding_native_most(const struct report_trace *t);
+/* What of the native memory was not searched for lost blocks, a sentence; NULL: all of it was, or there is no snapshot.
+ * `state`: by its name. */
+const char *finding_native_reservation(const struct report_trace *t);
+const char *finding_native_state(const struct report_trace *t);
 /* For finding_show.c. */
 char *finding_native_why(const struct finding *f, char *buf, size_t cap);
 void finding_native_print(const struct output *o, const struct finding *f);

@@ -209,6 +209,32 @@ void finding_native(struct report_trace *t, struct finding *ret, size_t *n)
 
 /* ---- words ---- */
 
+const char *finding_native_state(const struct report_trace *t)
+{
+	static const char *const names[] = {
+		[UNREACHED_NOT_LOOKED] = "not searched",
+		[UNREACHED_CUT] = "cut short",
+		[UNREACHED_IN_PARTS] = "in part",
+		[UNREACHED_WHOLE] = "searched",
+	};
+
+	return names[t->remains ? t->remains->unreached.state : UNREACHED_NOT_LOOKED];
+}
+
+const char *finding_native_reservation(const struct report_trace *t)
+{
+	const struct unreached *u = t->remains ? &t->remains->unreached : NULL;
+
+	if (!u || u->state == UNREACHED_NOT_LOOKED || u->state == UNREACHED_WHOLE)
+		return NULL;
+	if (u->state == UNREACHED_CUT)
+		return "The search for native blocks that no pointer leads to was cut short: none are reported.";
+	return u->is_libc ? "A heap of the C library's could not be taken apart (it is damaged, or was being changed): "
+			    "what is lost in it is not reported as native-unreachable."
+			  : "The allocator is not the C library's: blocks of it that no pointer leads to are not told "
+			    "from others.";
+}
+
 char *finding_native_why(const struct finding *f, char *buf, size_t cap)
 {
 	const struct finding_native *v = &f->native;

@@ -204,6 +204,19 @@ METHOD free_hidden(int n)
 		free((void *)((uintptr_t)hidden[i] ^ UINT64_C(0x5555555555555555)));
 }
 
+/* Writes over the sizes of what lies behind n blocks, which are never given back. */
+METHOD damage(int n)
+{
+	static const unsigned char values[] = { 0, 0xff, 0x41, 0x10, 0x81 };
+
+	for (int i = 0; i < n; i++) {
+		char *block = take(104), *other = take(104);
+
+		memset(block + 104, values[i % 5], 8);
+		table[i] = other;
+	}
+}
+
 /* ---- Python's own ---- */
 
 static void release(PyObject *capsule) { free(PyCapsule_GetPointer(capsule, "block")); }
@@ -253,6 +266,7 @@ static const struct {
 	{ "start_thread", start_thread },
 	{ "held_hidden", held_hidden },
 	{ "free_hidden", free_hidden },
+	{ "damage", damage },
 };
 
 static PyObject *call(PyObject *self, PyObject *args)

@@ -50,6 +50,12 @@ elif how == 'cycles':
         ring = [_native.held_by_capsule()]
         ring.append(ring)
     del ring
+elif how == 'damaged':  # a block that was written beyond its end
+    import libpytrace
+    _native.call('lost_each_call', n)
+    _native.call('damage', n)
+    libpytrace.snapshot('damaged')
+    os._exit(0)
 elif how == 'fork':
     pid = os.fork()
     if not pid:
