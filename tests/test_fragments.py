@@ -78,3 +78,12 @@ def test_what_the_allocator_keeps_by_itself(python, tmp):
     text = ' '.join(harness.pytrace('leaks', file).out.split())
     assert 'Free, and kept by the allocator itself: ' in text and 'No leak: malloc_trim(0) gives it back' in text, text
     assert harness.report('leaks', trace(python, tmp, 'objects_half', 'end'))['retained'] == []
+
+
+@harness.spread(2)
+def test_without_a_snapshot(python, tmp):
+    """Arenas are known from events alone; what is resident in malloc's heaps is not."""
+    if python.free_threaded:
+        raise harness.Skip('free-threaded builds have no arenas')
+    f = found(python, tmp, 'objects', 'stay', {'PYTRACE_SNAPSHOT': 'off'})
+    assert f['blame']['line'] == line_of('objects') and not f['evidence']['exact'], f

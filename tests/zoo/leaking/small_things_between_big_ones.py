@@ -1,6 +1,7 @@
 """A small note is kept beside each big document: the documents go, the heap of malloc stays (as Celery and Airflow workers).
 
 verdict: fragmentation
+needs: gil
 """
 import time
 
