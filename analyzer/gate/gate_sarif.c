@@ -7,7 +7,10 @@
  */
 #include "analyzer/gate/gate.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define PARTS_MAX 20
 
 #define SARIF_SCHEMA "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -118,6 +121,30 @@ static json_t *stacks_json(const struct gate *g, const struct finding *f)
 	return stacks;
 }
 
+/* The lines that have parts of it. */
+static json_t *parts_json(const struct gate *g, const struct finding *f)
+{
+	json_t *list = json_array();
+	struct gate_where where;
+	char text[200];
+	size_t n;
+	struct finding_part *parts = finding_parts(f, &n);
+
+	for (size_t i = 0; i < n && i < PARTS_MAX; i++) {
+		json_t *o;
+
+		if (!gate_where(g, &f->trace->places, parts[i].place, &where))
+			continue;
+		o = location(&where);
+		snprintf(text, sizeof text, "%s in %s", format_bytes(parts[i].live.bytes).text,
+			 format_plural(parts[i].live.blocks, "block", "blocks").text);
+		json_put(o, "message", message(text));
+		json_add(list, o);
+	}
+	free(parts);
+	return list;
+}
+
 static json_t *suppressions_json(const struct suppression *by)
 {
 	json_t *list = json_array(), *o = json_object();
@@ -144,6 +171,7 @@ static json_t *result_json(const struct gate *g, const struct gate_item *item)
 	if (gate_line(g, f, &where))
 		json_add(locations, location(&where));
 	json_put(o, "locations", locations);
+	json_put(o, "relatedLocations", parts_json(g, f));
 	json_put(o, "stacks", stacks_json(g, f));
 	json_put(fingerprints, "pytrace/1", json_text(item->fingerprint));
 	json_put(o, "partialFingerprints", fingerprints);
