@@ -215,6 +215,10 @@ static void page_library(void)
 	     ".TP\n.B snapshot(label=None)\ntakes a snapshot of all objects now; returns its number, or None.\n"
 	     ".TP\n.B watch(object)\nrecords every change of its reference count from here on; returns whether it "
 	     "does.\n"
+	     ".TP\n.B start()\nrecords from here on, where PYTRACE_START=0 began without, or after stop().\n"
+	     ".TP\n.B stop()\nrecords nothing new until start(). What was recorded stays true: releases of it are "
+	     "still "
+	     "noted. Both return whether that changed anything, and hold for all threads.\n"
 	     ".TP\n.B flush()\nreturns when what was recorded so far can be read in the file.\n"
 	     ".TP\n.B stats()\nis a dict: the trace's file, events, lost events, snapshots, watched objects.\n.PP\n"
 	     "Untraced programs find the package of that name (python/ in the sources), whose functions do nothing.");
