@@ -170,6 +170,7 @@ static void each_run(uintptr_t start, uintptr_t end, bool of_file, void (*each)(
 		if (n == -EINTR)
 			continue;
 		scan.cut |= n < 8;
+		tell(n > 0 ? (uint64_t)n : 0); /* of much address space this is what takes time */
 		for (long i = 0; i < n / 8; i++, p += OS_PAGE) {
 			bool here = is_here(scan.words[i], of_file, p);
 
