@@ -59,5 +59,8 @@ PyMODINIT_FUNC PyInit__legacy(void)
 
 	if (!module || !type || PyModule_AddObject(module, "Legacy", type))
 		return NULL;
+#ifdef Py_GIL_DISABLED
+	PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
 	return module;
 }
