@@ -25,8 +25,9 @@
 #define MUCH_PERCENT   15                   /* ... of it */
 #define SPARSE         3                    /* so many times what is alive in it */
 #define PLAIN          4                    /* ... and of all that is alive, where the peak was just now */
-#define QUIET_PERCENT  25                   /* of the run must lie behind the last use */
+#define QUIET_PERCENT  15                   /* of the run must lie behind the last use */
 #define ONE_PEAK       3                    /* crossings: rise and fall */
+#define PLAIN_PARTS    3                    /* lines that made it, at most */
 #define MADE_ONCE      2                    /* all that was ever made is at most so many times the peak */
 #define GROWTH_MATTERS 10 /* growth of a tenth of it, from the same line, is what there is to be mended */
 #define TRIM_WORTH     2  /* more than one half would go back by malloc_trim() */
@@ -92,8 +93,9 @@ static enum growth_verdict judge(const struct report_trace *t, const struct frag
 		return GROWTH_HELD;
 	for (int k = 0; k < USAGE_KINDS; k++)
 		live += f->usage.rows[k].end;
-	return excess(pin) >= live * PLAIN && pin->n_parts == 1 && is_users(t, pin->parts[0].node) ? GROWTH_FOUND
-												   : GROWTH_UNDECIDED;
+	return excess(pin) >= live * PLAIN && pin->n_parts <= PLAIN_PARTS && is_users(t, pin->parts[0].node)
+		       ? GROWTH_FOUND
+		       : GROWTH_UNDECIDED;
 }
 
 static bool same_line(struct report_trace *t, node_id a, node_id b)
