@@ -6,11 +6,24 @@ What:  options, marks, and the decision whether anything is to be done at all. W
 How:   launch.py starts the session anew with libpytrace.so preloaded; session.py sets marks and repeats suspicious tests;
        verdict.py asks `pytrace repeats` what the runs left behind, and judges; show.py writes it down.
 """
+import importlib.machinery
+import importlib.util
 import re
+import sys
 
 import pytest
 
 __all__ = ['Stack', 'StackFrame']
+
+def import_builtin(name):
+    """pytest looks for the packages of its plugins on disk, so it would find the one there that does nothing."""
+    if name in sys.builtin_module_names and (name not in sys.modules or hasattr(sys.modules[name], '__file__')):
+        spec = importlib.machinery.BuiltinImporter.find_spec(name)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+
+
+import_builtin('libpytrace')
 
 UNITS = {'B': 1, 'K': 1 << 10, 'KB': 1 << 10, 'M': 1 << 20, 'MB': 1 << 20, 'G': 1 << 30, 'GB': 1 << 30,
          'T': 1 << 40, 'TB': 1 << 40, 'P': 1 << 50, 'PB': 1 << 50}
@@ -51,10 +64,10 @@ OPTIONS = (
     # name, how its text is read, default, metavar, help
     ('pytrace_runs', parse_runs, '2:4', 'WARMUPS:RUNS',
      'how often a suspicious test is repeated: first to warm up, then to be judged (2:4); 0: never'),
-    ('pytrace_limit', parse_limit, '0 B', 'BYTES',
-     "what each run of a test may add at any one line before it fails (0 B); none: tell, but fail no test without a mark"),
-    ('pytrace_suspect', parse_size, '512 B', 'BYTES',
-     'a test is suspicious when its first run leaves more than that behind (512 B)'),
+    ('pytrace_limit', parse_limit, '256 B', 'BYTES',
+     'what each run of a test may add before it fails (256 B); none: tell, but fail no test that has no mark'),
+    ('pytrace_suspect', parse_size, '128 B', 'BYTES',
+     'a test is suspicious when its first run leaves more than that behind (128 B)'),
     ('pytrace_seconds', float, '10', 'SECONDS', 'a test is not repeated when that would take longer (10)'),
     ('pytrace_stacks', int, '5', 'N', 'lines of the stack that are shown of a leak (5)'),
     ('pytrace_path', str, '', 'DIR', 'keep the traces in this folder, for the commands of pytrace'),

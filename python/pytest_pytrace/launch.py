@@ -81,11 +81,14 @@ def ensure(config, path):
         return
     library, command = find_checked()
     if os.environ.get(GUARD, '').split(' ')[0] == str(os.getpid()):
+        before, is_temporary = trace_folder()
+        if is_temporary:
+            shutil.rmtree(before, ignore_errors=True)
         raise pytest.UsageError('--pytrace: %s was preloaded, but this Python is not recorded (%s); PYTRACE_MODE and '
                                 'PYTRACE_PROGRAMS can turn it off' % (library, sys.version.split('\n')[0]))
     if sys.implementation.name != 'cpython' or not sys.executable:
         raise pytest.UsageError('--pytrace: only CPython can be traced test by test, not %s' % sys.implementation.name)
-    folder = os.path.abspath(path) if path else tempfile.mkdtemp(prefix='pytrace-')
+    folder = os.path.abspath(path) if path else tempfile.mkdtemp(prefix='pytest-pytrace-')
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as wrong:

@@ -4,7 +4,7 @@
 Marks: "TEST setup", "TEST call", "TEST teardown" and "TEST end", for each run of a test; a worker of xdist puts its name
        before: "[gw0] TEST call".
 Suspicious: a test whose first run leaves more allocated than it found, garbage collected. What it costs to know:
-       sys.getallocatedblocks(), the C library's mallinfo2(), and one collection a test.
+       sys.getallocatedblocks(), the C library's mallinfo2(), and two collections a test.
 Repeated: a suspicious test, until a run leaves nothing more (then it is none), and at most as --pytrace-runs says; a test
        with a limit always as often. Fixtures of a wider scope stay set up meanwhile. The outcome of repetitions is not
        reported, but one that does not pass ends them.
@@ -27,6 +27,8 @@ from _pytest.runner import CallInfo, runtestprotocol
 from . import launch, parse_size, setting, show, verdict
 
 LABEL_BYTES = 900  # of a test's name in a mark; the tracer cuts off at 1024
+FEW_BLOCKS = 2     # a run, are nothing: the interpreter's own caches (of types' attributes, of interned names) fill slowly
+ROUNDS = 3         # of runs that count, while what they leave becomes less
 BLOCK_BYTES = 64   # what a block of Python's allocator is reckoned with, as a suspicion has no sizes
 
 
@@ -69,37 +71,35 @@ class Gauge:
         return sys.getallocatedblocks(), info.uordblks + info.hblkhd if info else 0
 
     def start(self):
-        gc.collect(1)  # what the test before left in the young generations
+        gc.collect()  # or what the test before left would seem to be given back by this one
         self.before = self.read()
 
     def rise(self):
         now = self.read()
-        rise = now[0] - self.before[0], now[1] - self.before[1]
-        self.before = now
-        return rise
+        return now[0] - self.before[0], now[1] - self.before[1]
 
 
-def collect(rounds):
-    while gc.collect() and rounds > 1:
-        rounds -= 1
+def is_much(rise, limit):
+    """Whether a run may have left more behind than it may: blocks have no sizes here, the analyzer knows them."""
+    return rise[0] > FEW_BLOCKS or rise[1] > limit
+
+
+def is_steady(rises):
+    """Whether it goes on: what fills up rises less and less."""
+    first, last = [max(0, r[0]) * BLOCK_BYTES + max(0, r[1]) for r in (rises[0], rises[-1])]
+    return last * 2 >= first
 
 
 # ---- caches with a bound ----
 
 def bounded_caches():
-    """{id: entries} of the lru_caches that have a bound and are not full."""
-    found = {}
-    for o in gc.get_objects():
-        if type(o) is functools._lru_cache_wrapper:
-            info = o.cache_info()
-            if info.maxsize is not None and info.currsize <= info.maxsize:
-                found[id(o)] = info.currsize
-    return found
+    """The lru_caches that have a bound."""
+    return [o for o in gc.get_objects() if type(o) is functools._lru_cache_wrapper and o.cache_info().maxsize is not None]
 
 
-def some_fill(before):
-    after = bounded_caches()
-    return any(n > before.get(o, 0) for o, n in after.items())
+def fill(caches):
+    """How many entries they have, together."""
+    return sum(o.cache_info().currsize for o in caches)
 
 
 # ---- marks of a test ----
@@ -190,7 +190,7 @@ class Options:
         self.suspect, self.seconds = setting(config, 'pytrace_suspect'), setting(config, 'pytrace_seconds')
         self.stacks = setting(config, 'pytrace_stacks')
         self.fails = self.limit is not None
-        self.limit = self.limit or 0
+        self.limit = 256 if self.limit is None else self.limit
 
 
 class TracedSession:
@@ -233,11 +233,21 @@ class TracedSession:
         self.mark(item, 'teardown')
         yield
 
-    def end(self, item, rounds):
-        """The end of a run: what it left, in blocks and bytes."""
-        collect(rounds)
+    def end_first(self, item):
+        """The end of the first run: about what it left, in bytes."""
+        gc.collect()
         rise = self.gauge.rise()
         self.mark(item, 'end')
+        return max(0, rise[0]) * BLOCK_BYTES + max(0, rise[1])
+
+    def end_again(self, item):
+        """The end of a repetition: what it left, in blocks and bytes. What was there before is frozen: this is quick."""
+        for _ in range(3):
+            if not gc.collect():
+                break
+        rise = self.gauge.rise()
+        self.mark(item, 'end')
+        self.gauge.before = self.gauge.read()
         return rise
 
     # ---- a test ----
@@ -266,23 +276,22 @@ class TracedSession:
 
     def judge(self, item, nextitem, reports):
         """After the first run of a test: what there is to say against it goes into its reports."""
-        rise = self.end(item, 1)
+        guess = self.end_first(item)
         if os.getpid() != self.pid or not reports or any(not r.passed or hasattr(r, 'wasxfail') for r in reports):
             return
         try:
-            found = self.verdict(item, nextitem, reports, rise)
+            found = self.verdict(item, nextitem, reports, guess)
         except (ValueError, verdict.Unreadable) as wrong:
-            found = {'kind': 'undecided', 'why': str(wrong), 'rows': [], 'bytes': 0, 'failed': True}
+            found = {'kind': 'undecided', 'why': str(wrong), 'rows': [], 'bytes': 0, 'failed': isinstance(wrong, ValueError)}
         if found:
             self.report(item, reports, found)
 
-    def verdict(self, item, nextitem, reports, rise):
+    def verdict(self, item, nextitem, reports, guess):
         limits = Limits(item, self.options)
         memory = limits.memory is not None and verdict.memory(
             self.trace(), self.name(item), limits.memory, limits.memory_thread_only)
         if memory:
             return dict(memory, failed=True)
-        guess = max(0, rise[0]) * BLOCK_BYTES + max(0, rise[1])
         runs = limits.warmups + limits.runs
         if not limits.marked and (guess <= self.options.suspect or not runs):
             return None
@@ -293,13 +302,13 @@ class TracedSession:
         sure, fills, wrong = self.repeat(item, nextitem, limits)
         reports[-1].pytrace_runs = self.n_runs
         if wrong:
-            return undecided(guess, 'left about %s behind in its first run, and did not pass when it was repeated: %s' % (
-                show.size(guess), wrong))
+            return undecided(guess, 'left about %s behind in its first run; %s' % (show.size(guess), wrong))
         if not sure:
             return None
-        libpytrace.snapshot('pytrace %s' % self.name(item))
-        found = verdict.leaks(self.trace(), self.name(item), limits.warmups + (runs > 0), limits.runs or 1, limits.leaks,
-                              limits.marked, limits.filter_fn, limits.thread_only, fills)
+        libpytrace.snapshot('%s leaks' % self.name(item))
+        n = limits.runs or 1
+        found = verdict.leaks(self.trace(), self.name(item), self.n_runs + 1 - n, n, limits.leaks, limits.marked,
+                              limits.filter_fn, limits.thread_only, fills)
         return found and dict(found, failed=limits.marked or self.options.fails)
 
     def trace(self):
@@ -321,23 +330,40 @@ class TracedSession:
     def repeat(self, item, nextitem, limits):
         """Runs the test again. (whether every run that counts left more behind, whether caches with a bound were filled by
         them, what went wrong or None)"""
-        caches, again = None, sibling(item)
+        again, caches = sibling(item), bounded_caches()
         self.repeating, self.n_runs = True, 0
+        gc.collect()
+        gc.freeze()
         try:
-            for i in range(limits.warmups + limits.runs):
-                if i == limits.warmups:
-                    caches = bounded_caches()
+            self.gauge.before = self.gauge.read()
+            for _ in range(limits.warmups):
                 wrong = self.run_again(item, again)
-                rise = self.end(item, 3)
                 if wrong:
                     return False, False, wrong
-                if i >= limits.warmups and not limits.marked and max(rise) <= 0:
-                    return False, False, None
-                rise = None  # or it would be something that each run adds
-            return True, caches is not None and some_fill(caches), None
+                self.end_again(item)
+            for _ in range(ROUNDS):
+                entries = fill(caches)
+                sure, wrong = self.run_round(item, again, limits)
+                if sure is not None:
+                    return sure, fill(caches) > entries, wrong
+            return False, False, 'what each run leaves became less and less in %s' % show.count(self.n_runs, 'run', 'runs')
         finally:
+            gc.unfreeze()
             self.repeating = False
             tear_down(item, nextitem)
+
+    def run_round(self, item, again, limits):
+        """The runs that count. (whether each left more behind; None: not as much as before, so it is not known yet), and what
+        went wrong or None."""
+        rises = []
+        for _ in range(limits.runs):
+            wrong = self.run_again(item, again)
+            if wrong:
+                return False, wrong
+            rises.append(self.end_again(item))
+            if not limits.marked and not is_much(rises[-1], limits.leaks):
+                return False, None
+        return True if limits.marked or is_steady(rises) else None, None
 
     def run_again(self, item, nextitem):
         """What went wrong, or None."""
@@ -347,7 +373,7 @@ class TracedSession:
             reports = runtestprotocol(item, log=False, nextitem=nextitem)
         self.initial.restore()
         forget_finished(item)
-        return next((last_line(r) for r in reports if not r.passed), None)
+        return next(('it did not pass when it was repeated: ' + last_line(r) for r in reports if not r.passed), None)
 
     # ---- what is shown ----
 

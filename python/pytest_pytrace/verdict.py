@@ -129,7 +129,9 @@ def leaks(trace, test, warmups, n, limit, marked, filter_fn=None, thread_only=Fa
     """What a test leaks beyond the limit, as show.py has it; None. The last `n` of its runs are judged."""
     doc = ask(trace, test + ' setup', test + ' end', warmups, 'rise' if n > 1 else 'left',
               'stack' if marked else 'line', thread_only)
-    over = [x for x in grown(doc, n, caches) if x[1] > limit and (not filter_fn or filter_fn(memray_stack(x[0]['stack'])))]
+    if not marked and min(run['rise_bytes'] for run in doc['runs'][-n:]) <= limit:
+        return None
+    over = [x for x in grown(doc, n, caches) if (x[1] > limit or not marked) and (not filter_fn or filter_fn(memray_stack(x[0]['stack'])))]
     if not any(marked or is_of_weight(*x[:2]) for x in over):
         return None
     rows = [row_of(row, n_bytes, n_blocks, ' a run' if n > 1 else '') for row, n_bytes, n_blocks in over]
