@@ -205,7 +205,8 @@ class TracedSession:
         self.foreign = None    # reports of a test that another plugin runs
         self.initial = None
         self.nextitem = None
-        self.found, self.n_tests, self.n_repeated, self.n_runs = [], 0, 0, 0
+        self.n_marked = 0      # runs of this test, those that another plugin had it do included
+        self.found, self.tests, self.repeated, self.n_runs = {}, set(), set(), 0
 
     # ---- marks ----
 
@@ -220,6 +221,7 @@ class TracedSession:
     def pytest_runtest_setup(self, item):
         if not self.repeating:
             self.gauge.start()
+        self.n_marked += 1
         self.mark(item, 'setup')
         yield
 
@@ -259,7 +261,7 @@ class TracedSession:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item, nextitem):
-        self.initial, self.nextitem = Item(item), nextitem
+        self.initial, self.nextitem, self.n_marked = Item(item), nextitem, 0
         self.foreign = [] if self.is_rerun_by_others(item) else None
         yield
         self.initial = self.foreign = self.nextitem = None
@@ -307,7 +309,7 @@ class TracedSession:
             return None
         libpytrace.snapshot('%s leaks' % self.name(item))
         n = limits.runs or 1
-        found = verdict.leaks(self.trace(), self.name(item), self.n_runs + 1 - n, n, limits.leaks, limits.marked,
+        found = verdict.leaks(self.trace(), self.name(item), self.n_marked - n, n, limits.leaks, limits.marked,
                               limits.filter_fn, limits.thread_only, fills)
         return found and dict(found, failed=limits.marked or self.options.fails)
 
@@ -384,10 +386,11 @@ class TracedSession:
 
     def pytest_runtest_logreport(self, report):
         if hasattr(report, 'pytrace'):
-            self.found.append(report.pytrace)
+            self.found[report.nodeid, report.pytrace['worker']] = report.pytrace
         if report.when == 'teardown':
-            self.n_tests += 1
-            self.n_repeated += bool(getattr(report, 'pytrace_runs', 0))
+            self.tests.add(report.nodeid)
+            if getattr(report, 'pytrace_runs', 0):
+                self.repeated.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report):
@@ -397,7 +400,7 @@ class TracedSession:
         return None
 
     def pytest_terminal_summary(self, terminalreporter):
-        show.summary(terminalreporter, self.found, self.n_tests, self.n_repeated, self.options.stacks,
+        show.summary(terminalreporter, list(self.found.values()), len(self.tests), len(self.repeated), self.options.stacks,
                      None if self.is_temporary else self.folder)
 
     def pytest_unconfigure(self):
