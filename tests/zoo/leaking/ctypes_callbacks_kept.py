@@ -13,7 +13,7 @@ callbacks = []
 def sort(values):
     array = (ctypes.c_int * len(values))(*values)
     callback = COMPARE(lambda a, b: a[0] - b[0])  # leak
-    callbacks.append(callback)
+    callbacks.append(callback)  # leak
     libc.qsort(array, len(values), ctypes.sizeof(ctypes.c_int), callback)
     return list(array)
 

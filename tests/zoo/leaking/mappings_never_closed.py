@@ -11,7 +11,7 @@ pages = []
 def load(number):
     page = mmap.mmap(-1, 16384)  # leak
     page[:2] = b"ok"
-    pages.append(page)
+    pages.append(page)  # leak
 
 
 for number in range(1200):

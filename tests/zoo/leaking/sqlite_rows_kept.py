@@ -13,7 +13,7 @@ history = []
 
 def query(number):
     rows = db.execute("select a, b from t where a != ?", (number,)).fetchall()  # leak
-    history.append(rows)
+    history.append(rows)  # leak
     return len(rows)
 
 

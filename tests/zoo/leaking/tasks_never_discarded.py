@@ -15,7 +15,7 @@ async def notify(number):
 async def main():
     for number in range(2000):
         task = asyncio.ensure_future(notify(number))  # leak
-        background.add(task)
+        background.add(task)  # leak
         await asyncio.sleep(0.001)
 
 asyncio.get_event_loop_policy().new_event_loop().run_until_complete(main())

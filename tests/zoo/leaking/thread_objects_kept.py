@@ -11,7 +11,7 @@ workers = []
 def serve(number):
     lines = ["line %d of %d" % (i, number) for i in range(50)]
     thread = threading.Thread(target=lambda: len(lines))  # leak
-    workers.append(thread)
+    workers.append(thread)  # leak
     thread.start()
     thread.join()
 
