@@ -11,20 +11,12 @@ import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
 BOUND = 'a cache has a bound that this run does not reach'
-AT_EXIT = 'what one call and the constructor below it make is told twice'
-TWICE = 'what one container holds is told in two findings'
-WORST = 'the line with most bytes is blamed, not the one whose bytes grew'
 KNOWN = {
-    'leaking/atexit_per_request': ('3', AT_EXIT),
-    'leaking/finalize_holds_its_object': ('3', AT_EXIT),
-    'leaking/context_chain': ('3', TWICE),
-    'leaking/defaultdict_reads': ('3', TWICE),
-    'leaking/generated_code_lines': ('3', WORST),
-    'leaking/callbacks_of_a_future': ('3', WORST),
-    'leaking/generators_suspended': ('3', TWICE),
-    'leaking/log_handler_per_request': ('3.1[3-9]', 'undecided: it grew in a part of the windows only'),
+    'leaking/signal_chain': ('3', 'cells are made before their function has a line: they are told a second time, at the line of the call'),
     'healthy/lru_never_full': ('3', BOUND),
     'healthy/messages_built': ('3', BOUND),
+    'healthy/namedtuples_kept': ('3', 'what fills up during more than half of the run, and then stops, is accused'),
+    'healthy/templates_compiled': ('3.11', 'likewise'),
     'healthy/test_suite_once': ('3.1[2-9]', 'unittest keeps the duration of each test'),
 }
 
