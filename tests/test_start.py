@@ -98,6 +98,7 @@ def test_what_was_recorded_before_a_stop_is_exact(python, tmp):
 
 
 @harness.timeout(300)
+@harness.spread(4)
 def test_threads_that_start_and_stop(python, tmp):
     """A truth that is known whatever the threads do, over more pauses than have numbers."""
     done = harness.run_traced([python.path, '-B', STOPS, '3000', '560'], tmp, dict(QUICK, TRUTH_HELPER=helper())).check()
