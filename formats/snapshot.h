@@ -77,6 +77,8 @@ enum {
 	PT_OBJECT_INTERNED = 1 << 10,
 	PT_OBJECT_WEAKLY_REFERENCED = 1 << 11,
 	PT_OBJECT_UNREADABLE = 1 << 12, /* reading it failed half way: edges may be missing */
+	PT_OBJECT_BOUNDED =
+		1 << 13, /* a container that throws out old entries: deque(maxlen=n), lru_cache(maxsize=n) */
 };
 enum { PT_OBJECT_GENERATION_SHIFT = 8 };
 

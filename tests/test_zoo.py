@@ -10,14 +10,10 @@ import harness
 import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
-BOUND = 'a cache has a bound that this run does not reach'
 KNOWN = {
     'leaking/signal_chain': ('3', 'cells are made before their function has a line: they are told a second time, at the line of the call'),
-    'healthy/lru_never_full': ('3', BOUND),
-    'healthy/messages_built': ('3', BOUND),
     'healthy/namedtuples_kept': ('3', 'what fills up during more than half of the run, and then stops, is accused'),
     'healthy/templates_compiled': ('3.11', 'likewise'),
-    'healthy/test_suite_once': ('3.1[2-9]', 'unittest keeps the duration of each test'),
 }
 
 

@@ -550,7 +550,9 @@ static void join_groups(struct finding_list *l)
 	for (size_t i = 0; i < l->n; i++)
 		doubt_lost(&l->at[i]);
 	qsort(l->at, l->n, sizeof *l->at, compare);
+	finding_doubts_note(l);
 	join(l, is_remainder, take_shadow); /* last: what has no evidence must not weigh */
+	finding_doubts_judge(l);
 }
 
 void finding_list_init(struct finding_list *l, const struct report *r)
@@ -578,6 +580,8 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	for (size_t i = 0; i < l->n; i++)
 		settle(&l->at[i], i);
+	finding_doubts_holder(l);
+	qsort(l->at, l->n, sizeof *l->at, compare);
 	finding_join_held(l, r);
 	join(l, is_held_companion, take_shadow);
 	join_twins(l);

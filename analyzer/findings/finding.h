@@ -58,8 +58,9 @@ struct finding {
 	size_t n_groups;
 	uint32_t *pids; /* of all processes that have it, the worst first */
 	size_t n_pids;
-	struct amount all; /* alive at the end in all of them */
-	double all_rate;   /* bytes in a second, in all of them */
+	uint64_t own_bytes; /* before it took in what has no evidence; private to finding_doubts.c */
+	struct amount all;  /* alive at the end in all of them */
+	double all_rate;    /* bytes in a second, in all of them */
 
 	/* of garbage that stays */
 	const struct cycle_shown *cycle; /* the row that holds most; NULL: the verdict is on growth */
@@ -225,3 +226,9 @@ void finding_print_pids(const struct output *o, const struct finding *f);
 
 /* A row: bytes, blocks, first, last, where, function. */
 void finding_cells(struct report *r, const struct finding *f, struct table *t);
+
+/* Doubts on growth, which look at a whole finding (finding_doubts.c): what it was before and is after it took in what
+ * has no evidence of its own; and once its holder is known. */
+void finding_doubts_note(struct finding_list *l);
+void finding_doubts_judge(struct finding_list *l);
+void finding_doubts_holder(struct finding_list *l);

@@ -46,6 +46,8 @@ static const struct {
 			    "unseen, as "
 			    "from a cache with a bound",
 			    "record for longer, or a run from its start on" },
+	[GROWTH_BOUNDED] = { "what holds it has a bound, which this run did not reach",
+			     "trace a run with so many entries that old ones are thrown out" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };

@@ -8,7 +8,8 @@
 #define SAMPLE    400
 #define MOST      60 /* percent of the chains that lead over a holder */
 #define DEEP_MAX  100000
-#define LINKS_MIN 4 /* objects of one kind that hold each other in a row */
+#define ENTRIES   10 /* percent of the chains over containers with a bound that lead to an entry of their own */
+#define LINKS_MIN 4  /* objects of one kind that hold each other in a row */
 
 struct candidate {
 	object_id object;
@@ -23,6 +24,8 @@ struct search {
 	uint32_t chains;
 	object_id holder;                /* when it is known: */
 	ARRAY(struct join_buffer) below; /* buffers of what it holds, by address */
+	struct map entries;              /* of containers with a bound, those that a chain led over */
+	uint32_t bounded, n_entries;
 };
 
 /* The objects in those blocks, and those whose buffers lie in them. */
@@ -48,6 +51,25 @@ static void note(struct search *s, object_id o, uint32_t depth)
 	s->at.at[*at].depth = depth;
 }
 
+/* Notes the last container with a bound that a chain leads over, and which of its entries. Of a cache the entries are
+ * in its dict. What is below few entries of many grows in them, where no bound is known. */
+static void note_bounded(struct search *s, const struct path *p)
+{
+	const struct heap *h = &s->v->heap;
+	size_t i = p->steps.n, entry;
+	uint32_t *at;
+
+	while (i > 0 && !(h->flags[p->steps.at[i - 1].object] & PT_OBJECT_BOUNDED))
+		i--;
+	if (!i)
+		return;
+	entry = i < p->steps.n && !strcmp(heap_type_name(h, p->steps.at[i].object), "dict") ? i + 1 : i;
+	at = map_at(&s->entries, entry < p->steps.n ? p->steps.at[entry].object : (uint64_t)s->bounded << 32);
+	s->n_entries += *at == MAP_NONE;
+	*at = 1;
+	s->bounded++;
+}
+
 /* All that hold the target, without it itself. */
 static void take_chain(struct search *s, object_id target, bool itself)
 {
@@ -57,6 +79,7 @@ static void take_chain(struct search *s, object_id target, bool itself)
 	if (p.start != PATH_NONE && p.steps.n < DEEP_MAX) {
 		for (uint32_t i = 0; i + !itself < p.steps.n; i++)
 			note(s, p.steps.at[i].object, i);
+		note_bounded(s, &p);
 	}
 	s->chains++;
 	path_free(&p);
@@ -211,6 +234,12 @@ static void leave_dict(const struct search *s, struct path *p)
 		p->steps.n--;
 }
 
+static bool is_bounded(const struct search *s)
+{
+	return s->bounded && (uint64_t)s->bounded * 100 >= (uint64_t)s->chains * MOST &&
+	       (uint64_t)s->n_entries * 100 >= (uint64_t)s->bounded * ENTRIES;
+}
+
 bool holder_find(struct holder *ret, struct view *v, const bool *mine)
 {
 	struct search s = { .v = v };
@@ -226,6 +255,7 @@ bool holder_find(struct holder *ret, struct view *v, const bool *mine)
 	list_objects(&s, mine);
 	take_chains(&s, mine);
 	o = choose(&s, &n);
+	ret->bounded = is_bounded(&s);
 	if (o != HEAP_NONE && !is_module_dict(&s, o)) {
 		paths_to(&v->paths, o, &p);
 		climbed = climb(&s, &p);
@@ -244,6 +274,7 @@ bool holder_find(struct holder *ret, struct view *v, const bool *mine)
 	array_free(&s.objects);
 	array_free(&s.at);
 	map_free(&s.by_object);
+	map_free(&s.entries);
 	return ret->object != HEAP_NONE;
 }
 

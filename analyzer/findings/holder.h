@@ -17,9 +17,10 @@ struct holder {
 	node_id adds, adds_below;
 	struct chain chain;     /* from a root to it */
 	uint64_t sampled, held; /* chains taken, and those that lead over it */
+	bool bounded;           /* most lead over a container that has a bound, to different entries of it */
 };
 
 /* `mine`: by node, whether its blocks are meant. False when no object is in such a block, or nothing holds most of
- * them. holder_free() it. */
+ * them; ret->bounded is filled in even so. holder_free() it. */
 bool holder_find(struct holder *ret, struct view *v, const bool *mine);
 void holder_free(struct holder *h);

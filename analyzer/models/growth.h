@@ -33,6 +33,7 @@ enum growth_doubt {
 	GROWTH_GARBAGE,   /* nobody refers to it, and the collector is on: it waits for its collection */
 	GROWTH_UNSEEN,    /* recording was stopped, and blocks of before were given back meanwhile: the old half of a
 			     cache? */
+	GROWTH_BOUNDED,   /* what holds it has a bound, which the run did not reach */
 	GROWTH_DOUBTS,
 };
 

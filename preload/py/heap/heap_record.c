@@ -92,6 +92,19 @@ static bool has_weakrefs(const char *object, const struct heap_type *t)
 	       PY_AT(uint64_t, object, t->weaklist_at);
 }
 
+/* Containers with a limit, which is negative when there is none: words behind the head. A deque has its number of
+ * items, the first and the last block, where they begin and end, and a state before it; a cache what heap_fields.c says
+ * of it. */
+static bool is_bounded(const char *object, const struct heap_type *t)
+{
+	enum { MAXLEN = 6, MAXSIZE = 10, MOST = 1 << 30 };
+	int64_t limit = t->kind == KIND_DEQUE   ? PY_AT(int64_t, object, heap_head() + 8 * MAXLEN)
+			: t->kind == KIND_CACHE ? PY_AT(int64_t, object, heap_head() + 8 * MAXSIZE)
+						: -1;
+
+	return limit >= 0 && limit < MOST;
+}
+
 unsigned heap_record_flags(const char *object, const struct heap_type *t)
 {
 	unsigned flags = 0, gc = heap_is_gc(object, t) ? heap_gc_bits(object) : 0;
@@ -106,6 +119,8 @@ unsigned heap_record_flags(const char *object, const struct heap_type *t)
 		flags |= PT_OBJECT_INTERNED;
 	if (has_weakrefs(object, t))
 		flags |= PT_OBJECT_WEAKLY_REFERENCED;
+	if (is_bounded(object, t))
+		flags |= PT_OBJECT_BOUNDED;
 	return flags;
 }
 

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * finding_doubts: growth that was found in groups of blocks, doubted as a whole
+ *
+ * Diluted: a finding takes in what the same function made without evidence of its own, which comes and goes. When that
+ * is nearly all of it, the steady part is by chance (mypy: 139 KB of nodes of 27 MB).
+ *
+ * Foreign: where no line of the user's is to blame, a tool does its work: a test runner keeps a report of each test
+ * (327 KiB after 384 tests). Libraries leak, too; then it comes to more, in a run that is worth a gate.
+ *
+ * One call: what the standard library makes for a line at the top of a script is often one call that does all the work
+ * (unittest's run() keeps the duration of each test, from 3.12 on).
+ *
+ * Bounded: the holder throws out old entries when it is full: deque(maxlen), lru_cache(maxsize), caches of CPython.
+ */
+#include "analyzer/findings/finding.h"
+
+#include <string.h>
+
+#define STEADY_LEAST  5                    /* percent of a finding that must be its steady part */
+#define FOREIGN_LEAST (INT64_C(1) << 20)   /* growth that no line of the user's is to blame for */
+#define CALL_LEAST    (INT64_C(256) << 10) /* growth of the standard library's for a line at the top of a script */
+
+/* CPython's own caches that are dicts with a bound in their code, and the greatest bound of all versions. */
+static const struct {
+	const char *expression;
+	int64_t most;
+} caches[] = {
+	{ "re._cache", 512 },  /* re/__init__.py, _MAXCACHE */
+	{ "re._cache2", 256 }, /* the same, _MAXCACHE2 */
+	{ "urllib.parse._parse_cache", 20 },
+	{ "_strptime._regex_cache", 5 },
+};
+
+static bool is_growth(const struct finding *f)
+{
+	return f->sum.verdict == GROWTH_FOUND && !finding_is_own(f) && !f->lost.kind;
+}
+
+void finding_doubts_note(struct finding_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->at[i].own_bytes = l->at[i].sum.bytes;
+}
+
+static void doubt_diluted(struct finding *f)
+{
+	if (f->own_bytes * 100 < f->sum.bytes * STEADY_LEAST)
+		growth_withdraw(&f->trace->growth, &f->sum, GROWTH_GAPS);
+}
+
+static bool is_top(const struct place *place) { return !strcmp(place->function, "<module>"); }
+
+static void doubt_foreign(struct finding *f)
+{
+	const struct place *place = finding_place(f),
+			   *site = place_find(&f->trace->places, place_site(&f->trace->places, f->sum.node));
+	int64_t grown = f->sum.evidence.grown_bytes;
+	bool foreign = place->origin != ORIGIN_USER && !place->module;
+	bool call = place->origin == ORIGIN_USER && is_top(place) && site->origin == ORIGIN_STDLIB;
+
+	if ((foreign && grown < FOREIGN_LEAST) || (call && grown < CALL_LEAST))
+		growth_withdraw(&f->trace->growth, &f->sum, GROWTH_LITTLE);
+}
+
+void finding_doubts_judge(struct finding_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (is_growth(&l->at[i]))
+			doubt_diluted(&l->at[i]);
+	for (size_t i = 0; i < l->n; i++)
+		if (is_growth(&l->at[i]))
+			doubt_foreign(&l->at[i]);
+}
+
+/* Whether it is one of CPython's caches, within its bound. */
+static bool is_cache(const struct finding *f)
+{
+	for (size_t i = 0; f->has_holder && i < sizeof caches / sizeof *caches; i++)
+		if (!strcmp(f->holder.chain.expression, caches[i].expression))
+			return view_entries(&f->trace->remains->view, f->holder.object) <= caches[i].most;
+	return false;
+}
+
+void finding_doubts_holder(struct finding_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding *f = &l->at[i];
+
+		if (is_growth(f) && f->trace->remains && (f->holder.bounded || is_cache(f)))
+			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_BOUNDED);
+	}
+}
