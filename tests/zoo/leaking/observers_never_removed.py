@@ -10,7 +10,7 @@ class Model:
         self.observers = []
 
     def subscribe(self, callback):
-        self.observers.append(callback)
+        self.observers.append(callback)  # leak
 
 
 class View:
