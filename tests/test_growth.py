@@ -269,3 +269,116 @@ def test_warm_up_in_windows(python, tmp):
                for more in ([], ['--warmup', '4'], ['--warmup', '8'])]
     assert windows == [12, 12, 8], windows
     assert not harness.report('leaks', '--warmup', '14', trace_)['findings']
+
+
+# ---- who keeps it, and which line adds to it ----
+
+# (the program, the holder); "# leak" is the line to blame, "# adds" the one that adds to the holder, "# makes" another that made much.
+HELD = {
+    'cache filled by a helper': ('''
+        cache = {}
+
+        def build(key):
+            rows = ['row %d of %s' % (i, key) for i in range(20)]  # makes
+            return {'key': key, 'rows': rows}
+
+        def handle(number):
+            cache['user%d' % number] = build(number)  # leak # adds
+
+        for number in range(1500):
+            handle(number)
+        ''', '__main__.cache'),
+    'three handlers of one list': ('''
+        log = []
+
+        def get(n):
+            log.append(['get', n, str(n) * 20])  # leak # adds
+
+        def put(n):
+            log.append(['put', n, str(n) * 20])  # leak # adds
+
+        def delete(n):
+            log.append(['delete', n, str(n) * 20])  # leak # adds
+
+        for number in range(1500):
+            get(number), put(number), delete(number)
+        ''', '__main__.log'),
+    'a registry of the class': ('''
+        class Plugin:
+            instances = []
+
+            def __init__(self, number):
+                self.name = 'plugin %d' % number  # leak
+                self.instances.append(self)  # adds
+
+        for number in range(3000):
+            Plugin(number)
+        ''', '__main__.Plugin.instances'),
+    'an attribute behind attributes': ('''
+        class Part: pass
+
+        app = Part()
+        app.state = Part()
+        app.state.pending = {}
+
+        def put(number):
+            app.state.pending[number] = bytes(200 + number % 7)  # leak # adds
+
+        for number in range(3000):
+            put(number)
+        ''', '__main__.app.state.pending'),
+    'handlers of a bus': ('''
+        class Bus:
+            def __init__(self):
+                self.handlers = {'tick': []}
+
+            def on(self, name, handler):
+                self.handlers[name].append(handler)  # adds
+
+        bus = Bus()
+
+        def connect(user):
+            state = {'user': user, 'log': [str(i) * 9 for i in range(20)]}  # leak
+
+            def on_tick():
+                return state
+            bus.on('tick', on_tick)
+
+        for number in range(2000):
+            connect(number)
+        ''', "__main__.bus.handlers['tick']"),
+}
+
+
+@harness.cases(*sorted(HELD))
+@harness.spread(3)
+def test_one_holder_is_one_finding(python, tmp, case):
+    text, holder = HELD[case]
+    path, done = trace(python, tmp, text)
+    doc = harness.report('leaks', done.check().trace)
+    assert len(doc['findings']) == 1, [(f['blame']['line'], f['held_by'], f['bytes']) for f in doc['findings']]
+    found = doc['findings'][0]
+    with open(path) as f:
+        lines = dict(enumerate(f.read().splitlines(), 1))
+    assert found['verdict'] == 'growth' and found['held_by'] == holder, found['held_by']
+    assert '# leak' in lines[found['blame']['line']], found['blame']
+    assert '# adds' in lines[found['added_at']['line']], found['added_at']
+    made = [n for n, line in lines.items() if '# makes' in line]
+    assert set(made) <= {p['site']['line'] for p in found['parts']}, found['parts']
+    screen = '\n'.join(harness.pytrace('leaks', done.trace).out.splitlines()[:20])
+    assert 'Held by %s' % holder in screen and 'app.py:%d' % found['added_at']['line'] in screen, screen
+
+
+@harness.spread(2)
+def test_a_program_that_builds_is_no_leak(python, tmp):
+    """What it makes of one input is not what it makes of the next."""
+    path, done = trace(python, tmp, '''
+        modules = {}
+        for number in range(60):
+            size = (number * 7919 % 61) ** 2
+            modules[number] = [('name%d' % i, i) for i in range(size)]
+            work = [str(i) for i in range(2000)]
+    ''')
+    doc = harness.report('leaks', done.check().trace)
+    assert not doc['findings'], [(f['blame']['line'], f['why'], f['evidence']['spread_percent']) for f in doc['findings']]
+    assert all(f['decided_by'] for f in doc['undecided'])

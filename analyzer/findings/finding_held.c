@@ -20,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEADERS_MAX  24 /* holders that are told apart: as many findings as one is looked for */
-#define MOST_PERCENT 80 /* of a finding's objects must be one holder's */
+#define LEADERS_MAX   24     /* holders that are told apart: as many findings as one is looked for */
+#define LIBRARY_BYTES 262144 /* that the standard library keeps for the main module: less is its own affair */
+#define MOST_PERCENT  80     /* of a finding's objects must be one holder's */
 
 /* Of one trace. */
 struct holding {
@@ -281,6 +282,21 @@ static bool grew(const struct report_trace *t, node_id node)
 	return bytes[1] > bytes[0];
 }
 
+/* The function around a comprehension, which has a frame of its own before 3.12. */
+static node_id around(struct place_table *places, node_id frame)
+{
+	while (frame > NODE_UNKNOWN) {
+		const char *name = place_find(places, frame)->function, *dot = strrchr(name, '.');
+
+		name = dot ? dot + 1 : name;
+		if (strcmp(name, "<listcomp>") && strcmp(name, "<dictcomp>") && strcmp(name, "<setcomp>") &&
+		    strcmp(name, "<genexpr>"))
+			break;
+		frame = place_caller(places, frame);
+	}
+	return frame;
+}
+
 /* Whether the function of one frame is that of another, or called it. */
 static bool is_in(const struct report_trace *t, node_id function, node_id frame)
 {
@@ -304,7 +320,7 @@ static bool blame_adder(struct finding *f, node_id node)
 		return false;
 	f->added = blame;
 	f->added_node = node;
-	if (!is_in(f->trace, f->blame, blame) ||
+	if (!is_in(f->trace, around(places, f->blame), blame) ||
 	    (place_site(places, f->sum.node) != f->blame && place_site(places, node) == blame))
 		f->blame = blame;
 	return true;
@@ -322,6 +338,32 @@ const struct place *finding_adder(const struct finding *f)
 	return f->added > NODE_UNKNOWN ? place_find(&f->trace->places, f->added) : NULL;
 }
 
+/* ---- what a program builds ---- */
+
+/* Whether all that belongs to a finding, not only what was found of it, came by different amounts. */
+static bool is_uneven(const struct finding *f)
+{
+	const struct growth *g = &f->trace->growth;
+	struct growth_group sum = { 0 };
+
+	for (size_t i = 0; i < f->n_groups; i++)
+		growth_merge(g, &sum, &g->groups.at[f->groups[i]]);
+	return growth_is_uneven(g, &sum.evidence);
+}
+
+/* ---- what the standard library keeps ---- */
+
+/* Whether it was made by the standard library, and nothing of the user's but the main module called it: a test runner
+ * keeps the durations of its tests. */
+static bool is_of_library(const struct finding *f)
+{
+	struct place_table *places = &f->trace->places;
+
+	return place_find(places, place_site(places, f->sum.node))->origin == ORIGIN_STDLIB &&
+	       !strcmp(finding_place(f)->function, "<module>") &&
+	       (!finding_adder(f) || place_find(places, place_site(places, f->added_node))->origin == ORIGIN_STDLIB);
+}
+
 /* ---- public ---- */
 
 void finding_join_held(struct finding_list *l, const struct report *r)
@@ -337,5 +379,10 @@ void finding_join_held(struct finding_list *l, const struct report *r)
 			finding_look_at_worst(f);
 		if (f->has_holder && is_growth(f) && !blame_adder(f, f->holder.adds))
 			blame_adder(f, f->holder.adds_below);
+		if (f->sum.verdict == GROWTH_FOUND && is_growth(f) && is_uneven(f))
+			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_UNEVEN);
+		if (f->sum.verdict == GROWTH_FOUND && is_growth(f) && f->sum.evidence.grown_bytes < LIBRARY_BYTES &&
+		    is_of_library(f))
+			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_LITTLE);
 	}
 }

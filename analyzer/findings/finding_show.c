@@ -48,6 +48,9 @@ static const struct {
 			    "record for longer, or a run from its start on" },
 	[GROWTH_BOUNDED] = { "what holds it has a bound, which this run did not reach",
 			     "trace a run with so many entries that old ones are thrown out" },
+	[GROWTH_UNEVEN] = { "windows of the same work brought very different amounts, as in a program that builds "
+			    "something of different inputs",
+			    "mark each piece of work (libpytrace.mark) and trace a run with several times as many" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };

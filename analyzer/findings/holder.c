@@ -10,6 +10,7 @@
 #define DEEP_MAX  100000
 #define ENTRIES   10 /* percent of the chains over containers with a bound that lead to an entry of their own */
 #define LINKS_MIN 4  /* objects of one kind that hold each other in a row */
+#define LINK_MAX  8  /* objects that a link is made of */
 
 struct candidate {
 	object_id object;
@@ -209,17 +210,34 @@ static bool are_alike(const struct search *s, object_id a, object_id b)
 	return s->v->heap.type[a] == s->v->heap.type[b] && j->node[a] == j->node[b] && j->node[a] != NODE_UNKNOWN;
 }
 
-/* Links of a list hold each other: people know its head. A dict in a dict is no list yet. */
-static bool climb(const struct search *s, struct path *p)
+/* How many steps at the end of the path repeat those that lie `period` before. */
+static size_t repeats(const struct search *s, const struct path *p, size_t period)
 {
+	const struct heap *h = &s->v->heap;
 	size_t n = p->steps.n;
 
-	while (n >= 2 && are_alike(s, p->steps.at[n - 1].object, p->steps.at[n - 2].object))
-		n--;
-	if (p->steps.n - n < LINKS_MIN)
-		return false;
-	p->steps.n = n;
-	return true;
+	for (; n > period; n--) {
+		object_id a = p->steps.at[n - 1].object, b = p->steps.at[n - 1 - period].object;
+
+		if (period == 1 ? !are_alike(s, a, b) : h->type[a] != h->type[b])
+			break;
+	}
+	return p->steps.n - n;
+}
+
+/* Links of a list hold each other: people know its head. A dict in a dict is no list yet. A link may be of several
+ * objects: a function, its closure, a cell. */
+static bool climb(const struct search *s, struct path *p)
+{
+	for (size_t period = 1; period <= LINK_MAX; period++) {
+		size_t n = repeats(s, p, period);
+
+		if (n < LINKS_MIN * period)
+			continue;
+		p->steps.n -= n + period - 1;
+		return true;
+	}
+	return false;
 }
 
 /* An instance's dict says less than the instance. */

@@ -34,6 +34,8 @@ enum growth_doubt {
 	GROWTH_UNSEEN,    /* recording was stopped, and blocks of before were given back meanwhile: the old half of a
 			     cache? */
 	GROWTH_BOUNDED,   /* what holds it has a bound, which the run did not reach */
+	GROWTH_UNEVEN, /* windows of the same work brought different amounts: it builds something of different inputs?
+			*/
 	GROWTH_DOUBTS,
 };
 
@@ -114,6 +116,9 @@ void growth_withdraw(const struct growth *g, struct growth_group *group, enum gr
 
 /* Whether the evidence is that of a leak: growth in most windows, up to the end, and no fall in between. */
 bool growth_is_steady(const struct growth_evidence *e);
+
+/* Whether windows of the same work brought different amounts, as in a program that builds something. */
+bool growth_is_uneven(const struct growth *g, const struct growth_evidence *e);
 
 /* Adds the amounts of `more` to `group` and takes its evidence anew. The verdict stays. */
 void growth_merge(const struct growth *g, struct growth_group *group, const struct growth_group *more);
