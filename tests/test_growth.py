@@ -312,7 +312,7 @@ HELD = {
                 self.instances.append(self)  # adds
 
         for number in range(3000):
-            Plugin(number)
+            Plugin(number)  # leak
         ''', '__main__.Plugin.instances'),
     'an attribute behind attributes': ('''
         class Part: pass

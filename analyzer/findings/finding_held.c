@@ -340,14 +340,15 @@ const struct place *finding_adder(const struct finding *f)
 
 /* ---- what a program builds ---- */
 
-/* Whether all that belongs to a finding, not only what was found of it, came by different amounts. */
+/* Whether all that grew of a finding, not only what was found of it, came by different amounts. */
 static bool is_uneven(const struct finding *f)
 {
 	const struct growth *g = &f->trace->growth;
 	struct growth_group sum = { 0 };
 
 	for (size_t i = 0; i < f->n_groups; i++)
-		growth_merge(g, &sum, &g->groups.at[f->groups[i]]);
+		if (g->groups.at[f->groups[i]].verdict != GROWTH_HELD)
+			growth_merge(g, &sum, &g->groups.at[f->groups[i]]);
 	return growth_is_uneven(g, &sum.evidence);
 }
 

@@ -23,7 +23,8 @@
  * It is the same each time. A service leaks with each request, so windows of equal work bring equal amounts. What a
  * compiler builds of one module is not what it builds of the next: windows differ. (Of 40 programs that leak none
  * differed by more than 6 % on average; one that parses files by 24 %.) Without marks of the program's that is all that
- * can be known; with them windows are what the program says is the same.
+ * can be known; with them windows are what the program says is the same. Threads mix their work as they come to run,
+ * and are not doubted for it.
  *
  * A program that only loads data (one call makes nearly all blocks there are) grows to its end, too: no leak is
  * claimed.
@@ -72,6 +73,7 @@
 #define EVICTING_PERCENT 2      /* old blocks given back, of those that stayed: more is eviction ... */
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
 #define FALL_PERCENT     20     /* a fall by more than this share of the growth is a sawtooth */
+#define ALONE_PERCENT    98     /* of all events by one thread: no other mixes its work with it */
 #define UNEVEN_PERCENT   15     /* by which windows may differ in the blocks that they brought, on average ... */
 #define UNEVEN_CHANCE    80     /* ... and so many percent more over the root of these */
 #define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
@@ -153,6 +155,16 @@ static void normalise(struct growth *g, const struct defs *d, const struct growt
 }
 
 /* ---- windows ---- */
+
+/* Whether one thread did nearly all. */
+static bool is_alone(const struct trace *t)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < t->threads.n; i++)
+		most = t->threads.at[i].n_events > most ? t->threads.at[i].n_events : most;
+	return most * 100 >= t->n_events * ALONE_PERCENT;
+}
 
 /* Whether most of what the program made is still there: then the work is what is to be judged. */
 static bool stays(const struct curves *c)
@@ -292,7 +304,7 @@ bool growth_is_uneven(const struct growth *g, const struct growth_evidence *e)
 	double each = (double)e->grown_blocks / (e->windows ? e->windows : 1);
 	double over = (double)e->spread_percent - UNEVEN_PERCENT;
 
-	return !g->marks && over > 0 && over * over * each > (double)UNEVEN_CHANCE * UNEVEN_CHANCE;
+	return !g->marks && g->alone && over > 0 && over * over * each > (double)UNEVEN_CHANCE * UNEVEN_CHANCE;
 }
 
 /* Whether this group made nearly all there is, and most of that stayed. */
@@ -563,6 +575,7 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 	}
 	growth_cut_windows(g, warmup);
 	g->own_work = !g->marks && stays(c);
+	g->alone = is_alone(c->trace);
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);
 	sort_groups(g);

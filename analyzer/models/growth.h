@@ -81,6 +81,7 @@ struct growth {
 	uint64_t *functions;    /* by node: of the innermost function that counts in it; 0: none does */
 	uint64_t *stacks;       /* by node: of the frames that count in its stack; lines and all */
 	uint64_t live_bytes, live_blocks; /* of all groups */
+	bool alone;                       /* one thread did nearly all */
 	bool own_work;      /* most of the work is blocks that stay: windows are not independent of them */
 	uint32_t n_windows; /* warm-up included; 0: the run is too short to judge */
 	uint32_t n_warm;    /* windows of the warm-up */
