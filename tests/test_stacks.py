@@ -2,6 +2,7 @@
 """Stacks of Python and of machine code: in the right order, leaks in C by their C line, and nothing of it in the way of those
 who only know Python."""
 import os
+import re
 import shutil
 
 import harness
@@ -206,3 +207,21 @@ def test_without_native_frames_python_says_the_same(python, tmp):
         said.append({(r['site']['line'], r['site']['column'], r['site']['function']): (r['bytes'], r['blocks'])
                      for r in rows if r['site']['file'] == program})
     assert len(said[0]) > 15 and said[0] == said[1], set(said[0].items()) ^ set(said[1].items())
+
+
+@harness.spread(2)
+def test_callers_of_frames_that_vary_in_size(python, tmp):
+    """Only the saved frame pointer leads to them, whichever function was called."""
+    if not shutil.which('cc'):
+        raise harness.Skip('no cc')
+    library = os.path.join(tmp, 'frames.so')
+    harness.run(['cc', '-g', '-O2', '-shared', '-fPIC', os.path.join(HERE, '_frames.c'), '-o', library]).check()
+    text = 'import ctypes\nctypes.CDLL(%r).frames_outer(3)\n' % library
+    done = harness.run_traced([python.path, '-B', '-S', '-c', text], tmp).check()
+    seen = {}
+    for line in harness.pytrace('export', done.trace).out.splitlines():
+        names = re.findall(r'(?:;|^)(\w+) \([^;]*_frames\.c\)', line)
+        if names:
+            seen[[n for n in names if n.startswith('by_') and n != 'by_address'][-1]] = names[0]
+    assert seen == {'by_' + name: 'frames_outer' for name in (
+        'malloc', 'calloc', 'realloc', 'realloc_more', 'reallocarray', 'posix_memalign', 'aligned_alloc', 'memalign', 'mmap', 'mremap')}, seen
