@@ -63,7 +63,8 @@
 #define SMALL_BYTES      4096                 /* less is noise: a handful of interned names, a resized table */
 #define UNDECIDED_BYTES  65536                /* doubtful growth below this is not worth a line ... */
 #define UNDECIDED_SHARE  200                  /* ... nor below this part of all that is alive */
-#define SHARE_PERCENT    10    /* growth of less than this share of the group is noise on something that is held */
+#define SHARE_PERCENT    10 /* growth of less than this share of the group is noise on something that is held */
+#define GONE_TIMES       2  /* what grew by so many times as much as is left was given back while the program closed */
 #define LITTLE_BYTES     16384 /* together they must have grown by this ... */
 #define LITTLE_SHARE     1000  /* ... and by this part of all that is alive ... */
 #define LITTLE_BLOCKS    200   /* ... and by so many blocks (many caches hold 128), unless they are large */
@@ -275,7 +276,8 @@ static bool is_noise(const struct growth_group *group)
 	const struct growth_evidence *e = &group->evidence;
 	uint64_t grown = (uint64_t)e->grown_bytes;
 
-	return e->grown_bytes < SMALL_BYTES || grown * 100 < group->bytes * SHARE_PERCENT;
+	return e->grown_bytes < SMALL_BYTES || grown * 100 < group->bytes * SHARE_PERCENT ||
+	       group->bytes * GONE_TIMES < grown;
 }
 
 /* Few blocks, or none but larger ones in their place, can't grow in each window. */

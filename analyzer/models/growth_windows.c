@@ -4,7 +4,7 @@
  *
  * Where the program marks its work, windows have equal numbers of marks, else equal work. Marks must be enough of them,
  * and most of the work must lie between the first and the last: a label that comes up in a corner of the run measures
- * that corner only.
+ * that corner only. The work by which a program closes is left out.
  *
  * What is left over when marks are dealt out to windows goes to the warm-up.
  */
@@ -13,12 +13,15 @@
 
 #include <stdlib.h>
 
-#define WINDOWS_MIN   11   /* by work, fewer show no trend: 8 are left after the warm-up */
-#define LEFT_MIN      4    /* after a warm-up that was asked for, at least */
-#define WORK_MIN      2000 /* blocks of work: less is over before a trend can show */
-#define WARM_SHARE    4    /* the first quarter is warm-up */
-#define WARM_WINDOWS  4    /* into which the warm-up is divided, to show the curve */
-#define COVER_PERCENT 50   /* of the work must lie between marks */
+#define WINDOWS_MIN     11                    /* by work, fewer show no trend: 8 are left after the warm-up */
+#define LEFT_MIN        4                     /* after a warm-up that was asked for, at least */
+#define WORK_MIN        2000                  /* blocks of work: less is over before a trend can show */
+#define WARM_SHARE      4                     /* the first quarter is warm-up */
+#define WARM_WINDOWS    4                     /* into which the warm-up is divided, to show the curve */
+#define COVER_PERCENT   50                    /* of the work must lie between marks */
+#define CLOSING_PERCENT 2                     /* of the time, at the end ... */
+#define CLOSING_NS      UINT64_C(10000000000) /* ... at most */
+#define CLOSING_WORK    6 /* percent of the work done in it make it closing work: three times its share */
 
 /* ---- marks ---- */
 
@@ -132,6 +135,19 @@ static void cut_by_marks(struct growth *g, const struct ticks *t, uint64_t warmu
 
 /* ---- work ---- */
 
+/* How many of the slices lie before the closing work: what a program does to end (it cancels its tasks, drains its
+ * queues, prints what it found) may be much work in hardly any time, and nothing that it did before goes on there. */
+static uint32_t before_closing(const struct curves *c, const uint32_t *ends, uint32_t n)
+{
+	uint64_t end_ns = c->slices.at[ends[n - 1]].end_ns, share_ns = end_ns / 100 * CLOSING_PERCENT;
+	uint64_t closing_ns = share_ns < CLOSING_NS ? share_ns : CLOSING_NS;
+	uint32_t left = n;
+
+	while (left > 1 && c->slices.at[ends[left - 2]].end_ns + closing_ns >= end_ns)
+		left--;
+	return (n - left) * 100 >= n * CLOSING_WORK ? left : n;
+}
+
 /* Slices are of equal work already, but for the last. */
 static void cut_by_work(struct growth *g, const struct curves *c, uint64_t warmup)
 {
@@ -140,6 +156,8 @@ static void cut_by_work(struct growth *g, const struct curves *c, uint64_t warmu
 	for (uint32_t i = 0; i < c->slices.n; i++)
 		if (c->slices.at[i].by_work || i + 1 == c->slices.n)
 			ends[n++] = i;
+	if (n)
+		n = before_closing(c, ends, n);
 	if (n >= WINDOWS_MIN && c->work >= WORK_MIN) {
 		g->n_windows = n < GROWTH_WINDOWS_MAX ? n : GROWTH_WINDOWS_MAX;
 		g->n_warm = warmup ? (uint32_t)warmup : g->n_windows / WARM_SHARE;
