@@ -22,6 +22,7 @@
 #define CLOSING_PERCENT 2                     /* of the time, at the end ... */
 #define CLOSING_NS      UINT64_C(10000000000) /* ... at most */
 #define CLOSING_WORK    6 /* percent of the work done in it make it closing work: three times its share */
+#define CLOSING_RUN_NS  UINT64_C(1000000000) /* a shorter run has no time to close in */
 
 /* ---- marks ---- */
 
@@ -136,7 +137,8 @@ static void cut_by_marks(struct growth *g, const struct ticks *t, uint64_t warmu
 /* ---- work ---- */
 
 /* How many of the slices lie before the closing work: what a program does to end (it cancels its tasks, drains its
- * queues, prints what it found) may be much work in hardly any time, and nothing that it did before goes on there. */
+ * queues, prints what it found) may be much work in hardly any time, and nothing that it did before goes on there.
+ * More than a third of the work is no closing. */
 static uint32_t before_closing(const struct curves *c, const uint32_t *ends, uint32_t n)
 {
 	uint64_t end_ns = c->slices.at[ends[n - 1]].end_ns, share_ns = end_ns / 100 * CLOSING_PERCENT;
@@ -145,7 +147,7 @@ static uint32_t before_closing(const struct curves *c, const uint32_t *ends, uin
 
 	while (left > 1 && c->slices.at[ends[left - 2]].end_ns + closing_ns >= end_ns)
 		left--;
-	return (n - left) * 100 >= n * CLOSING_WORK ? left : n;
+	return end_ns >= CLOSING_RUN_NS && (n - left) * 100 >= n * CLOSING_WORK && (n - left) * 3 <= n ? left : n;
 }
 
 /* Slices are of equal work already, but for the last. */
