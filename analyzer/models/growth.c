@@ -361,7 +361,7 @@ static bool has_stopped(const struct growth *g, const struct growth_group *group
 	uint64_t grew_ns = group->last_ns > from_ns ? group->last_ns - from_ns : 0;
 	uint64_t rest_ns = end_ns > group->last_ns ? end_ns - group->last_ns : 0;
 
-	if (g->own_work && rest_ns > OWN_LEAST_NS && rest_ns * IDLE_TIMES > grew_ns)
+	if (g->own_work && rest_ns > IDLE_NS && rest_ns * IDLE_TIMES > grew_ns)
 		return true;
 	return rest_ns > IDLE_NS && rest_ns / IDLE_TIMES > grew_ns;
 }
