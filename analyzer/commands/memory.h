@@ -8,8 +8,8 @@
  */
 #pragma once
 #include "analyzer/report/report.h"
-#include "analyzer/models/areas.h"
-#include "analyzer/models/pins.h"
+#include "analyzer/memory/areas.h"
+#include "analyzer/memory/pins.h"
 
 struct memory {
 	struct report_trace *t;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * finding: the groups of models/growth.h as people should see them, all traces together
+ * finding: the groups of growth/growth.h as people should see them, all traces together
  *
  * What:  groups that one function of the user's own code made are one finding, whatever library functions did the
  *        work for it; what grows beside in step with it (the keys of a cache whose values are the leak) joins it. The

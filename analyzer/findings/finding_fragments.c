@@ -2,10 +2,10 @@
 /*
  * finding_fragments: resident memory that stays though little is alive, because a few blocks are spread over it
  *
- * Theory. models/fragments.h finds what blocks keep from going back. It is a finding when that is much, by itself and
+ * Theory. memory/fragments.h finds what blocks keep from going back. It is a finding when that is much, by itself and
  * of what is resident, when the blocks take little of it, and when most of the allocator's memory is free. And it must
  * stay: memory that the program filled a moment ago, or fills now and then (each request takes it again), is used, not
- * lost. So the last time when the blocks could not have done with less is looked for (models/usage.h), and a good part
+ * lost. So the last time when the blocks could not have done with less is looked for (memory/usage.h), and a good part
  * of the run must lie behind it. A run that ends just after its one peak shows that only when the case is as plain as
  * can be; else it is undecided. What grows has its own finding, and that its blocks pin memory is part of it.
  *

@@ -2,7 +2,7 @@
 /*
  * finding_lost: references that were taken and not given back, as findings
  *
- * Growth is judged first (models/growth.h), with all its caution; then what grows is looked at in the last snapshot.
+ * Growth is judged first (growth/growth.h), with all its caution; then what grows is looked at in the last snapshot.
  *
  *   LOST_OBJECTS  nearly all objects of the group that were made after the warm-up have more references than exist.
  *                 What C code keeps, it keeps once, and its caches have a bound; here there are more and more.

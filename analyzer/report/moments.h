@@ -6,7 +6,7 @@
  */
 #pragma once
 #include "analyzer/models/collections.h"
-#include "analyzer/models/mapped.h"
+#include "analyzer/memory/mapped.h"
 #include "analyzer/out/json.h"
 
 /* A snapshot, and what its copy said of itself. */

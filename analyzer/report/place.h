@@ -93,7 +93,7 @@ node_id place_blame(struct place_table *t, node_id node);
 /* The site of a stack; when that is a frame of the import machinery, the one that imports. */
 node_id place_importer(struct place_table *t, node_id node);
 
-/* For models/growth.h: a number for the function of a native frame that counts, the same over runs; else 0. */
+/* For growth/growth.h: a number for the function of a native frame that counts, the same over runs; else 0. */
 uint64_t place_native_function(void *table, node_id node, bool alone);
 
 /* ---- text and JSON: place_show.c ---- */

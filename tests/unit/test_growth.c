@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "analyzer/models/account.h"
-#include "analyzer/models/growth.h"
+#include "analyzer/growth/growth.h"
 #include "tests/synth/synth.h"
 
 enum { STEPS = 2000, SIZE = 100 };

@@ -7,10 +7,10 @@
  *        is left over at both ends is one pool less. An arena goes back to the system when all its pools are empty.
  * Used:  blocks that the program holds. An object on a free list of its type is such a block.
  * Chunks: since 3.11 the frames of Python lie in chunks of the same layer, told by their size.
- * Who:   commands, after the replay; from models/alive.h.
+ * Who:   commands, after the replay; from memory/alive.h.
  */
 #pragma once
-#include "analyzer/models/alive.h"
+#include "analyzer/memory/alive.h"
 
 enum { POOLS_ALIGN = 16, POOLS_CLASSES = 32, POOLS_HEADER = 48, POOLS_BLOCK_MAX = 512 };
 

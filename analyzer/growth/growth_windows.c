@@ -8,7 +8,7 @@
  *
  * What is left over when marks are dealt out to windows goes to the warm-up.
  */
-#include "analyzer/models/growth.h"
+#include "analyzer/growth/growth.h"
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>

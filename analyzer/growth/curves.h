@@ -5,13 +5,13 @@
  * What:  listens to a replay. The run is cut into slices: of equal work (of as many blocks made by code of the
  * program's own, not the interpreter's, that was not importing a module), and where the program sets a mark. Each pair
  * of stack and layer has a curve: what was alive at the end of each slice. Only counted layers are looked at. Who:   a
- * model of replay_run() (account_options.more); models/growth.c judges what it kept. Memory: 80 bytes for each curve,
+ * model of replay_run() (account_options.more); growth/growth.c judges what it kept. Memory: 80 bytes for each curve,
  * 24 for each slice in which a curve changed; CURVES_SLICES and CURVES_BORDERS bound the slices. End:   where the
  * program ended (replay/ending.h), else the moment before the interpreter takes itself down (see models/account.h),
  * else the end of the trace.
  */
 #pragma once
-#include "analyzer/models/marks.h"
+#include "analyzer/growth/marks.h"
 #include "analyzer/replay/replay.h"
 
 struct slice {

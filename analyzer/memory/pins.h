@@ -11,7 +11,7 @@
  * blocks with a mapping of their own (they go back with their block).
  */
 #pragma once
-#include "analyzer/models/resident.h"
+#include "analyzer/memory/resident.h"
 
 struct pins_row {
 	uint32_t site;           /* as pins_options.site_of has it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* areas: two walks over what is alive, first for the areas, then for the blocks in them. */
-#include "analyzer/models/areas.h"
+#include "analyzer/memory/areas.h"
 
 #include <string.h>
 

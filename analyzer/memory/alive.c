@@ -6,7 +6,7 @@
  * that realloc shrank in its place says less than that, so the size can't be seen from what is alive at the end; but
  * each allocation that is not such a one says it exactly. So the size asked for last is kept for each place.
  */
-#include "analyzer/models/alive.h"
+#include "analyzer/memory/alive.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mapped: the records of interest come before the first object, so no more is unpacked. */
-#include "analyzer/models/mapped.h"
+#include "analyzer/memory/mapped.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usage: which allocator cut a block is told by its layer and size; arenas tell that there are some. */
-#include "analyzer/models/usage.h"
+#include "analyzer/memory/usage.h"
 
 enum { SMALL_MAX = 512, PAGE = 4096, CHUNK_BEFORE = 16 };
 #define LARGE_MIN (UINT64_C(128) << 10) /* M_MMAP_THRESHOLD, to begin with ... */

@@ -3,7 +3,7 @@
  * pins: two passes over the same units. The first asks whose a unit is, when it is one site's alone; the second, with
  * the sites in order, at which site the last of those in a unit is met: from there on it would be free.
  */
-#include "analyzer/models/pins.h"
+#include "analyzer/memory/pins.h"
 
 #include <stdlib.h>
 

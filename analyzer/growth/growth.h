@@ -5,10 +5,10 @@
  * What:  groups what was alive at the end by stack and judges each group by the curve of its live bytes: found,
  *        undecided, or held (stays, but does not grow).
  * How:   growth.c opens with the rules and why they are as they are. A finding is claimed on strong evidence only.
- * Who:   leaks, summary and run, after a replay that models/curves.h listened to.
+ * Who:   leaks, summary and run, after a replay that growth/curves.h listened to.
  */
 #pragma once
-#include "analyzer/models/curves.h"
+#include "analyzer/growth/curves.h"
 
 enum growth_verdict {
 	GROWTH_FOUND,     /* grows without end, as far as the run shows */

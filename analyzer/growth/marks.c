@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analyzer/models/marks.h"
+#include "analyzer/growth/marks.h"
 #include "analyzer/base/mem.h"
 #include "formats/block.h"
 

@@ -5,7 +5,7 @@
  * What:  libpytrace.mark("request") once a request says better what is work than any count of blocks. Labels that
  *        differ in numbers only ("request 17") are one family. Of a family each mark is a border, or, when there are
  *        too many, every second, every fourth ... one. Entries of regions are marks, too.
- * Who:   models/curves.h keeps them beside its slices; models/growth.h cuts windows by them.
+ * Who:   growth/curves.h keeps them beside its slices; growth/growth.h cuts windows by them.
  * Memory: 24 bytes for each border, of which curves bounds the number, and the families, one for each label.
  */
 #pragma once

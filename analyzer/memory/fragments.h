@@ -14,8 +14,8 @@
  * out. Cost:  a copy of what is alive at the end, where much could be free at all (usage.h); else next to nothing.
  */
 #pragma once
-#include "analyzer/models/resident.h"
-#include "analyzer/models/usage.h"
+#include "analyzer/memory/resident.h"
+#include "analyzer/memory/usage.h"
 
 enum { FRAGMENTS_PARTS = 8 };
 

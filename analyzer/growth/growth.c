@@ -41,7 +41,7 @@
  *
  * Whatever is not clear is "undecided", with the doubt; it is never a finding.
  */
-#include "analyzer/models/growth.h"
+#include "analyzer/growth/growth.h"
 #include "analyzer/base/mem.h"
 #include "analyzer/base/path.h"
 #include "formats/block.h"

@@ -4,16 +4,16 @@
  *
  * What:  each address belongs to one holder: an arena, a heap of libc, a mapping of the program, a stack, a file, the
  *        tracer... Each resident page is counted for its holder, and for whether something alive lies in it. What
- * belongs to nobody is unexplained. How:   holders are known from the replay (models/alive.h, pools.h) and, with a
- * snapshot, from the kernel's list of mappings (models/mapped.h), which also says what is resident. Without one, what
+ * belongs to nobody is unexplained. How:   holders are known from the replay (memory/alive.h, pools.h) and, with a
+ * snapshot, from the kernel's list of mappings (memory/mapped.h), which also says what is resident. Without one, what
  * holders took from the system counts as resident, libc's heaps as far as something alive lies in their pages: an
  * estimate. Heaps: libc's are found by how it makes them: the main one is called [heap]; others start at multiples of
  * 64 MiB. Blocks of 128 KiB and more may have a mapping of their own, in which they start 16 bytes behind a page's
  * start. mimalloc's segments (free-threaded builds) lie at multiples of 32 MiB.
  */
 #pragma once
-#include "analyzer/models/mapped.h"
-#include "analyzer/models/pools.h"
+#include "analyzer/memory/mapped.h"
+#include "analyzer/memory/pools.h"
 
 /* Where holders overlap, the first of this list has the page. */
 enum resident_holder {

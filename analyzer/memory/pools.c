@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pools: arenas and blocks are both sorted, so one walk does. */
-#include "analyzer/models/pools.h"
+#include "analyzer/memory/pools.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * resident: claims of holders, sorted and cut into segments that have one holder each; then one walk over segments,
  * resident pages and blocks together, all by address.
  */
-#include "analyzer/models/resident.h"
+#include "analyzer/memory/resident.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * fragments: one walk over what is alive, by address, lists the units that are kept by little; then sites are chosen
  * one after the other, by what is left of these units.
  */
-#include "analyzer/models/fragments.h"
+#include "analyzer/memory/fragments.h"
 #include "formats/block.h"
 
 #include <stdlib.h>

@@ -5,13 +5,13 @@
  *
  * How much work there will be is not known before. So slices start small, and when there are too many, each two become
  * one, and from then on they are twice as large. Marks end slices, too, without regard to work; of them, too, every
- * second one is dropped when there are too many (models/marks.h).
+ * second one is dropped when there are too many (growth/marks.h).
  *
  * The end, too, is known only afterwards: when the program ends, or else when the interpreter starts to go down, the
  * slice is closed and what is alive is noted; should an interpreter start again, both are forgotten. Slices after the
  * end are cut off in curves_finish().
  */
-#include "analyzer/models/curves.h"
+#include "analyzer/growth/curves.h"
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>
