@@ -41,23 +41,39 @@ void claims_return(struct claims *c, uint32_t curve, uint64_t bytes)
 	c->t->remains->claimed[curve].blocks--;
 }
 
-void claims_add(struct report_trace *t, struct finding *f, uint32_t at, node_id node, uint64_t bytes)
+struct amount claims_rest(const struct report_trace *t, uint32_t at)
+{
+	const struct curve *curve = &t->curves.curves.at[at];
+	const struct amount *claimed = &t->remains->claimed[at];
+
+	return (struct amount){ curve->bytes - claimed->bytes, curve->blocks - claimed->blocks };
+}
+
+void claims_add_rest(struct report_trace *t, struct finding *f, uint32_t at)
+{
+	const struct amount rest = claims_rest(t, at);
+
+	t->remains->claimed[at].bytes += rest.bytes;
+	t->remains->claimed[at].blocks += rest.blocks;
+	claims_add(t, f, at, t->curves.curves.at[at].node, &rest);
+}
+
+void claims_add(struct report_trace *t, struct finding *f, uint32_t at, node_id node, const struct amount *more)
 {
 	const struct growth *g = &t->growth;
 	const struct curve *curve = &t->curves.curves.at[at];
 	const struct growth_group *group = &g->groups.at[g->group_of[at]];
-	const struct amount one = { bytes, 1 };
 
 	if (node == NODE_UNKNOWN)
 		node = f->sum.node;
-	f->sum.bytes += bytes;
-	f->sum.blocks++;
+	f->sum.bytes += more->bytes;
+	f->sum.blocks += more->blocks;
 	f->sum.n_stacks = 1;
 	f->sum.layers |= (uint16_t)(1 << curve->layer);
 	f->sum.first_ns = curve->first_ns < f->sum.first_ns ? curve->first_ns : f->sum.first_ns;
 	f->sum.last_ns = curve->last_ns > f->sum.last_ns ? curve->last_ns : f->sum.last_ns;
 	finding_add_part(&f->own_parts, &f->n_own_parts, place_find(&t->places, place_blame(&t->places, node)), node,
-			 &one);
+			 more);
 	if (group->verdict != GROWTH_FOUND || group->evidence.grown_bytes <= f->sum.evidence.grown_bytes)
 		return;
 	f->sum.evidence = group->evidence; /* that it grows is known, too */

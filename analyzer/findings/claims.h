@@ -23,6 +23,10 @@ uint32_t claims_take(struct claims *c, node_id node, unsigned layer, uint64_t by
 void claims_return(struct claims *c, uint32_t curve, uint64_t bytes);
 
 struct finding;
-/* Adds a claimed block to a finding: its amounts, times, layer and line (NODE_UNKNOWN: those of the finding's stack);
- * and that it grows, where its group of growth was found to. */
-void claims_add(struct report_trace *t, struct finding *f, uint32_t curve, node_id node, uint64_t bytes);
+/* Adds claimed blocks of a curve to a finding: their amounts, times, layer and line (NODE_UNKNOWN: those of the
+ * finding's stack); and that they grow, where their group of growth was found to. */
+void claims_add(struct report_trace *t, struct finding *f, uint32_t curve, node_id node, const struct amount *more);
+/* What of a curve nobody claims. */
+struct amount claims_rest(const struct report_trace *t, uint32_t curve);
+/* Claims that, too, for a finding. */
+void claims_add_rest(struct report_trace *t, struct finding *f, uint32_t curve);

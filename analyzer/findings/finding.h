@@ -43,6 +43,7 @@ struct finding_lost {
 struct finding_native {
 	bool is;
 	struct amount direct, indirect; /* indirect: only other lost ones lead to it */
+	struct amount beside;           /* of the same stacks: something that looks like a pointer leads to these few */
 	uint64_t given_back;            /* looked lost at some snapshot, and was given back after all */
 	uint64_t threads;               /* of the program then */
 	unsigned n;

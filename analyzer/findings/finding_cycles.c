@@ -136,7 +136,7 @@ void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n)
 	for (size_t i = 0; i < r->cycles.blocks.n; i++) {
 		if (m.curves[i] != MAP_NONE)
 			claims_add(t, &ret[row_of(&m, i)->finding], m.curves[i], r->cycles.blocks.at[i].node,
-				   r->cycles.blocks.at[i].bytes);
+				   &(struct amount){ r->cycles.blocks.at[i].bytes, 1 });
 	}
 	claims_free(&m.claims);
 	free(m.curves);

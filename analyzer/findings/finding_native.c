@@ -11,6 +11,10 @@
  *     back later, that is how it is;
  *   - what code of the interpreter's and of the system's libraries loses is a finding only when it is much, or grows.
  *
+ * A few blocks among many of a stack may still be led to: by a word that was left over somewhere (in memory that was
+ * taken and not written, in an old stack frame), and looks like a pointer. They go with the others; the report tells
+ * their number.
+ *
  * What is in doubt is undecided, and a run with several times the work decides.
  */
 #include "analyzer/base/mem.h"
@@ -29,6 +33,7 @@
 #define FOREIGN_BYTES (UINT64_C(256) << 10)
 #define LITTLE        (UINT64_C(4) << 10) /* one block of it is worth a doubt */
 #define GIVEN_BACK    10                  /* percent of the blocks that prove a hidden pointer */
+#define FEW_BESIDE    10                  /* percent of what is lost: so much of its stacks may go with it */
 
 /* What one function lost. */
 struct row {
@@ -160,6 +165,19 @@ static struct finding from_row(const struct making *m, const struct row *row)
 	return f;
 }
 
+/* Claims what is left of a stack when nearly all of it is lost. */
+static void take_rest(struct report_trace *t, struct finding *f, uint32_t curve)
+{
+	struct amount rest = claims_rest(t, curve);
+
+	if (f->sum.verdict != GROWTH_FOUND || !rest.blocks ||
+	    rest.blocks * 100 > t->remains->claimed[curve].blocks * FEW_BESIDE)
+		return;
+	f->native.beside.blocks += rest.blocks;
+	f->native.beside.bytes += rest.bytes;
+	claims_add_rest(t, f, curve);
+}
+
 static void judge_all(struct making *m, struct finding *ret, size_t *n)
 {
 	for (size_t i = 0; i < m->rows.n; i++) {
@@ -180,7 +198,13 @@ static void judge_all(struct making *m, struct finding *ret, size_t *n)
 		if (row->verdict == GROWTH_HELD)
 			claims_return(&m->claims, m->curves[i], b->bytes);
 		else
-			claims_add(m->t, &ret[row->finding], m->curves[i], b->node, b->bytes);
+			claims_add(m->t, &ret[row->finding], m->curves[i], b->node, &(struct amount){ b->bytes, 1 });
+	}
+	for (size_t i = 0; i < m->u->blocks.n; i++) {
+		const struct row *row = &m->rows.at[m->rows_of[i]];
+
+		if (m->curves[i] != MAP_NONE && row->verdict != GROWTH_HELD)
+			take_rest(m->t, &ret[row->finding], m->curves[i]);
 	}
 }
 
@@ -246,6 +270,10 @@ char *finding_native_why(const struct finding *f, char *buf, size_t cap)
 		used += snprintf(buf + used, cap - (size_t)used, ", and only from those one leads to %s more (%s)",
 				 format_plural(v->indirect.blocks, "block", "blocks").text,
 				 format_bytes(v->indirect.bytes).text);
+	if (v->beside.blocks)
+		used += snprintf(buf + used, cap - (size_t)used,
+				 ", and to %s more of the same stack nothing but words that may be left over",
+				 format_count(v->beside.blocks).text);
 	if (f->sum.verdict == GROWTH_UNDECIDED)
 		snprintf(buf + used, cap - (size_t)used,
 			 v->threads > 1 ? ", but that is so little that it may be what a library leaves once, or what "
@@ -285,6 +313,7 @@ json_t *finding_native_json(const struct finding *f)
 
 	json_put(o, "direct", amount_json(&v->direct));
 	json_put(o, "indirect", amount_json(&v->indirect));
+	json_put(o, "beside", amount_json(&v->beside));
 	json_put(o, "given_back_later", json_bytes(v->given_back));
 	json_put(o, "threads", json_bytes(v->threads));
 	json_put(o, "searched_bytes", json_bytes(u->searched));
