@@ -12,8 +12,8 @@
  *   - what code of the interpreter's and of the system's libraries loses is a finding only when it is much, or grows.
  *
  * A few blocks among many of a stack may still be led to: by a word that was left over somewhere (in memory that was
- * taken and not written, in an old stack frame), and looks like a pointer. They go with the others; the report tells
- * their number.
+ * taken and not written, in an old stack frame), and looks like a pointer. They go with the others, and are
+ * counted apart.
  *
  * What is in doubt is undecided, and a run with several times the work decides.
  */
@@ -262,25 +262,22 @@ const char *finding_native_reservation(const struct report_trace *t)
 char *finding_native_why(const struct finding *f, char *buf, size_t cap)
 {
 	const struct finding_native *v = &f->native;
-	int used =
-		snprintf(buf, cap, "no pointer in the program leads to %s of it (%s)",
-			 format_plural(v->direct.blocks, "block", "blocks").text, format_bytes(v->direct.bytes).text);
+	uint64_t blocks = v->direct.blocks + v->beside.blocks;
+	int used = snprintf(buf, cap, "no pointer in the program leads to %s of these %s (%s)",
+			    format_count(v->direct.blocks).text, format_plural(blocks, "block", "blocks").text,
+			    format_bytes(v->direct.bytes).text);
 
 	if (v->indirect.blocks)
 		used += snprintf(buf + used, cap - (size_t)used, ", and only from those one leads to %s more (%s)",
 				 format_plural(v->indirect.blocks, "block", "blocks").text,
 				 format_bytes(v->indirect.bytes).text);
-	if (v->beside.blocks)
-		used += snprintf(buf + used, cap - (size_t)used,
-				 ", and to %s more of the same stack nothing but words that may be left over",
-				 format_count(v->beside.blocks).text);
 	if (f->sum.verdict == GROWTH_UNDECIDED)
 		snprintf(buf + used, cap - (size_t)used,
 			 v->threads > 1 ? ", but that is so little that it may be what a library leaves once, or what "
 					  "another thread has in its registers"
 					: ", but that is so little that it may be what a library leaves once");
 	else
-		snprintf(buf + used, cap - (size_t)used, ": nobody can give it back any more");
+		snprintf(buf + used, cap - (size_t)used, ": nobody can give them back any more");
 	return buf;
 }
 
