@@ -23,9 +23,6 @@ KNOWN = {
     'leaking/finalize_holds_its_object': (FREE_THREADED, 'told twice: the instance, and what its constructor makes'),
     'leaking/generated_code_lines': (FREE_THREADED, 'the line of compile() is blamed'),
     'leaking/sqlite_rows_kept': (FREE_THREADED, 'undecided: the loop makes little else'),
-    'leaking/signal_chain': ('3', 'cells are made before their function has a line: they are told a second time, at the line of the call'),
-    'healthy/namedtuples_kept': ('3', 'what fills up during more than half of the run, and then stops, is accused'),
-    'healthy/templates_compiled': ('3.11', 'likewise'),
 }
 
 

@@ -224,6 +224,7 @@ static void count_block(void *self, const struct live_block *b)
 {
 	struct explaining *x = self;
 	uint32_t record = x->searched ? lost_record(x, b) : MAP_NONE;
+	bool may_wait;
 
 	if (b->inherited)
 		return;
@@ -232,10 +233,15 @@ static void count_block(void *self, const struct live_block *b)
 	if (b->layer != PT_LAYER_OBJECT)
 		return;
 	x->s->blocks[b->node].blocks++;
-	if (is_explained(x, b->addr) || (x->searched && record == MAP_NONE))
+	if (is_explained(x, b->addr))
 		return;
+	may_wait = b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
+	if (x->searched && record == MAP_NONE) {
+		x->s->blocks[b->node].waiting += may_wait;
+		return;
+	}
 	x->s->blocks[b->node].unknown++;
-	x->s->blocks[b->node].kept += !x->searched && b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
+	x->s->blocks[b->node].kept += !x->searched && may_wait;
 }
 
 /* All that hangs on a lost block, to which no other leads, goes with it. */

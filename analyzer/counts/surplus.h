@@ -50,6 +50,8 @@ struct surplus_blocks {
 	/* of these: of a size that free lists have, where dead tuples, lists, dicts and floats wait; none where all
 	 * memory was searched: pointers lead to what waits */
 	uint32_t kept;
+	uint32_t waiting; /* of such a size, too, and not lost: something leads to them that is no object: a free list?
+			   */
 };
 
 /* A lost block that hangs on a lost object: only that leads to it, over others perhaps. */

@@ -39,6 +39,7 @@
 struct tally {
 	uint64_t blocks, unknown; /* in the object layer */
 	uint64_t kept;            /* of the unknown ones: may be on a free list */
+	uint64_t waiting;         /* of those to which something leads: may be on a free list */
 	uint64_t led;             /* blocks of any layer: they hang on lost objects ... */
 	uint32_t led_by;          /* ... most of these of this group */
 	int64_t led_votes;
@@ -111,6 +112,7 @@ static void list_groups(struct judging *j)
 		j->tally[j->group_of[i]].blocks += j->s->blocks[i].blocks;
 		j->tally[j->group_of[i]].unknown += j->s->blocks[i].unknown;
 		j->tally[j->group_of[i]].kept += j->s->blocks[i].kept;
+		j->tally[j->group_of[i]].waiting += j->s->blocks[i].waiting;
 	}
 }
 
@@ -233,10 +235,11 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 	struct finding_lost lost = {
 		.leader = MAP_NONE, .objects = t->own, .references = t->references, .unknown = t->unknown
 	};
+	uint64_t waiting = t->kept + t->waiting;
 	const char *type;
 
 	memcpy(lost.at, t->at, sizeof lost.at);
-	lost.waiting = t->kept && t->kept <= WAITING_MOST && t->kept * 100 >= t->blocks * NOBODY_SURE;
+	lost.waiting = waiting && waiting <= WAITING_MOST && waiting * 100 >= t->blocks * NOBODY_SURE;
 	lost.dead = t->dead_bytes && t->dead_bytes * 100 >= t->late_bytes * DEAD_MOSTLY && t->late >= t->unknown;
 	lost.found = surplus_trend(j->s, t->at, &lost.grown) == SURPLUS_GROWS;
 	if (has_lost_objects(j, group, lost.found)) {
