@@ -15,14 +15,14 @@ COUNTS = 'free-threaded: functions and types are counted in part elsewhere, and 
 KNOWN = {
     'leaking/buffer_not_released': (FREE_THREADED, COUNTS),
     'leaking/dealloc_forgets_buffer': (FREE_THREADED, COUNTS),
-    'leaking/debug_saveall': (FREE_THREADED, COUNTS),
+    'leaking/debug_saveall': (FREE_THREADED + r'|3\.14', 'told twice on 3.14: what gc.garbage holds; ' + COUNTS),
     'leaking/frozen_cycles': (FREE_THREADED, COUNTS),
     'leaking/threshold_zero': (FREE_THREADED, COUNTS),
     'leaking/type_not_visited': (FREE_THREADED, COUNTS),
     'leaking/types_of_instances': (FREE_THREADED, COUNTS),
-    'leaking/finalize_holds_its_object': (FREE_THREADED, 'told twice: the instance, and what its constructor makes'),
+    'leaking/finalize_holds_its_object': (FREE_THREADED + r'|3\.15', 'told twice: the instance, and what its constructor makes'),
     'leaking/generated_code_lines': (FREE_THREADED, 'the line of compile() is blamed'),
-    'leaking/sqlite_rows_kept': (FREE_THREADED, 'undecided: the loop makes little else'),
+    'leaking/sqlite_rows_kept': (r'3\.1[45]|' + FREE_THREADED, 'undecided: the loop makes little else'),
 }
 
 
