@@ -113,6 +113,41 @@ def test_the_child_of_a_fork(python, tmp):
 
 
 @harness.spread(2)
+def test_two_processes_that_lose_the_same_are_one_finding(python, tmp):
+    """Of each it is told what is lost, and what of the same line is held."""
+    text = '''
+import ctypes, os
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+held = []
+def take(i):
+    p = libc.malloc(5000)
+    ctypes.memset(p, 1, 5000)
+    if i % 40 == 0:
+        held.append(p)
+def child():
+    for i in range(200):
+        take(i)
+for _ in range(2):
+    pid = os.fork()
+    if not pid:
+        child()
+        raise SystemExit
+    os.waitpid(pid, 0)
+'''
+    path = os.path.join(tmp, 'twins.py')
+    with open(path, 'w') as f:
+        f.write(text)
+    done = harness.run_traced([python.path, '-B', path], tmp).check()
+    assert len(done.traces) == 3, done.traces
+    finding, = harness.report('leaks', *done.traces)['findings']
+    lost, beside = finding['unreachable']['direct']['blocks'], finding['unreachable']['beside']['blocks']
+    assert finding['verdict'] == 'native-unreachable' and len(finding['pids']) == 2, finding['why']
+    assert lost + beside == finding['blocks'] == 400 and beside >= 10, (lost, beside, finding['blocks'])
+    assert 'leads to %d of these 400 blocks' % lost in finding['why'], finding['why']
+
+
+@harness.spread(2)
 def test_check_fails_on_it(python, tmp):
     trace = traced(python, tmp, 'lost').trace
     done = harness.pytrace('check', trace, '--verdicts', 'native-unreachable', status=1)

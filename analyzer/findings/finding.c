@@ -467,6 +467,7 @@ static void add_twin(struct finding *f, struct finding *twin)
 	f->pids[f->n_pids++] = twin->pids[0];
 	f->native.direct = sum_of(f->native.direct, twin->native.direct);
 	f->native.indirect = sum_of(f->native.indirect, twin->native.indirect);
+	f->native.beside = sum_of(f->native.beside, twin->native.beside);
 	f->cycles += twin->cycles;
 	f->cycle_objects += twin->cycle_objects;
 	f->lost.objects += twin->lost.objects;
