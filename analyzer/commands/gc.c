@@ -76,8 +76,7 @@ static void fold_lines(struct gc_report *g)
 
 		line_of[i] = line_for(g, &lines, row);
 		line = &g->lines.at[line_of[i]];
-		line->freed.bytes += row->freed.bytes;
-		line->freed.blocks += row->freed.blocks;
+		amount_add(&line->freed, &row->freed);
 		if (row->freed.bytes > line->node_bytes) {
 			line->node = row->node;
 			line->node_bytes = row->freed.bytes;
@@ -109,8 +108,7 @@ static void add_caller(struct gc_caller *to, const struct collection *c)
 	to->pause_ns += pause;
 	to->longest_ns = pause > to->longest_ns ? pause : to->longest_ns;
 	to->collected += c->collected;
-	to->freed.bytes += c->freed.bytes;
-	to->freed.blocks += c->freed.blocks;
+	amount_add(&to->freed, &c->freed);
 }
 
 static void fold_callers(struct gc_report *g)

@@ -101,8 +101,7 @@ static void fill_table(struct repeats_report *x)
 		if (cell->run >= n)
 			continue;
 		to = cell_of(x, row, cell->run);
-		to->left.bytes += cell->left.bytes;
-		to->left.blocks += cell->left.blocks;
+		amount_add(&to->left, &cell->left);
 		to->rise_bytes += cell->rise_bytes;
 		to->rise_blocks += cell->rise_blocks;
 		to->peak_bytes += cell->peak_bytes;

@@ -84,8 +84,7 @@ static struct layer_sum layer_sum(const struct report *r, enum pt_layer layer)
 			      { &sum.temporary, &l->temporary } };
 
 		for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
-			parts[p].to->bytes += parts[p].from->bytes;
-			parts[p].to->blocks += parts[p].from->blocks;
+			amount_add(parts[p].to, parts[p].from);
 		}
 		sum.own_peak_bytes += l->own_peak_bytes;
 	}

@@ -53,8 +53,7 @@ void claims_add_rest(struct report_trace *t, struct finding *f, uint32_t at)
 {
 	const struct amount rest = claims_rest(t, at);
 
-	t->remains->claimed[at].bytes += rest.bytes;
-	t->remains->claimed[at].blocks += rest.blocks;
+	amount_add(&t->remains->claimed[at], &rest);
 	claims_add(t, f, at, t->curves.curves.at[at].node, &rest);
 }
 

@@ -310,8 +310,7 @@ void finding_add_part(struct finding_part **parts, size_t *n, const struct place
 		(*parts)[i].node = node;
 		(*parts)[i].node_bytes = live->bytes;
 	}
-	(*parts)[i].live.bytes += live->bytes;
-	(*parts)[i].live.blocks += live->blocks;
+	amount_add(&(*parts)[i].live, live);
 }
 
 /* What of a curve is no garbage that another finding is about. */
@@ -367,8 +366,7 @@ static struct amount *claimed_by_group(const struct report_trace *t)
 
 		if (group == MAP_NONE)
 			continue;
-		sums[group].bytes += t->remains->claimed[i].bytes;
-		sums[group].blocks += t->remains->claimed[i].blocks;
+		amount_add(&sums[group], &t->remains->claimed[i]);
 	}
 	return sums;
 }
@@ -452,22 +450,16 @@ static void settle(struct finding *f, size_t place)
 		find_holder(f);
 }
 
-static struct amount sum_of(struct amount a, struct amount b)
-{
-	return (struct amount){ a.bytes + b.bytes, a.blocks + b.blocks };
-}
-
 /* Takes in the same finding of another process. */
 static void add_twin(struct finding *f, struct finding *twin)
 {
-	f->all.bytes += twin->all.bytes;
-	f->all.blocks += twin->all.blocks;
+	amount_add(&f->all, &twin->all);
 	f->all_rate += twin->all_rate;
 	f->pids = mem_resize(f->pids, f->n_pids + 1, sizeof *f->pids);
 	f->pids[f->n_pids++] = twin->pids[0];
-	f->native.direct = sum_of(f->native.direct, twin->native.direct);
-	f->native.indirect = sum_of(f->native.indirect, twin->native.indirect);
-	f->native.beside = sum_of(f->native.beside, twin->native.beside);
+	amount_add(&f->native.direct, &twin->native.direct);
+	amount_add(&f->native.indirect, &twin->native.indirect);
+	amount_add(&f->native.beside, &twin->native.beside);
 	f->cycles += twin->cycles;
 	f->cycle_objects += twin->cycle_objects;
 	f->lost.objects += twin->lost.objects;

@@ -108,8 +108,7 @@ static void add_sums(struct making *m)
 
 		row->given_back += s->given_back;
 		for (unsigned k = 0; k < m->u->n; k++) {
-			row->at[k].bytes += s->at[k].bytes;
-			row->at[k].blocks += s->at[k].blocks;
+			amount_add(&row->at[k], &s->at[k]);
 		}
 	}
 }
@@ -173,8 +172,7 @@ static void take_rest(struct report_trace *t, struct finding *f, uint32_t curve)
 	if (f->sum.verdict != GROWTH_FOUND || !rest.blocks ||
 	    rest.blocks * 100 > t->remains->claimed[curve].blocks * FEW_BESIDE)
 		return;
-	f->native.beside.blocks += rest.blocks;
-	f->native.beside.bytes += rest.bytes;
+	amount_add(&f->native.beside, &rest);
 	claims_add_rest(t, f, curve);
 }
 

@@ -101,8 +101,7 @@ static struct amount sum_of(const struct gate *g, const struct known *row)
 
 		if (g->items[i].known != row)
 			continue;
-		sum.bytes += one.bytes;
-		sum.blocks += one.blocks;
+		amount_add(&sum, &one);
 	}
 	return sum;
 }

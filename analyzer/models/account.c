@@ -309,12 +309,6 @@ static void account_event(void *self, const struct pt_event *ev, const struct re
 
 /* ---- the end ---- */
 
-static void add_amount(struct amount *sum, struct amount x)
-{
-	sum->bytes += x.bytes;
-	sum->blocks += x.blocks;
-}
-
 static void add_row(struct accountant *k, struct counter *c)
 {
 	struct account *a = k->out;
@@ -333,12 +327,12 @@ static void add_row(struct accountant *k, struct counter *c)
 	row.at[ACCOUNT_PEAK] = c->peak;
 	row.at[ACCOUNT_END] = k->finalizing ? c->end : c->now;
 	for (int i = 0; i < ACCOUNT_STATES; i++)
-		add_amount(&layer->at[i], row.at[i]);
-	add_amount(&layer->total, row.total);
-	add_amount(&layer->temporary, row.temporary);
+		amount_add(&layer->at[i], &row.at[i]);
+	amount_add(&layer->total, &row.total);
+	amount_add(&layer->temporary, &row.temporary);
 	if (k->counted[c->layer]) {
-		add_amount(&a->total, row.total);
-		add_amount(&a->temporary, row.temporary);
+		amount_add(&a->total, &row.total);
+		amount_add(&a->temporary, &row.temporary);
 	}
 	*array_push(&a->rows) = row;
 }

@@ -20,6 +20,12 @@ struct amount {
 	uint64_t bytes, blocks;
 };
 
+static inline void amount_add(struct amount *sum, const struct amount *more)
+{
+	sum->bytes += more->bytes;
+	sum->blocks += more->blocks;
+}
+
 enum account_state { ACCOUNT_LAST, ACCOUNT_END, ACCOUNT_PEAK, ACCOUNT_STATES };
 
 /* One stack in one layer (and, when asked for, one thread or task). */

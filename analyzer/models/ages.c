@@ -259,8 +259,7 @@ void ages_add(struct ages_row *to, const struct ages_row *more)
 	struct amount *into[] = { &to->died, &to->alive, &to->temporary, &to->churn };
 
 	for (unsigned i = 0; i < 4; i++) {
-		into[i]->bytes += from[i]->bytes;
-		into[i]->blocks += from[i]->blocks;
+		amount_add(into[i], from[i]);
 	}
 	to->collected += more->collected;
 	to->resurrected += more->resurrected;

@@ -214,8 +214,7 @@ static void add_sum(struct collections_sum *s, const struct collection *c, size_
 	s->candidates += c->candidates != PT_GC_NOT_COUNTED ? c->candidates : 0;
 	s->collected += c->collected;
 	s->uncollectable += c->uncollectable;
-	s->freed.bytes += c->freed.bytes;
-	s->freed.blocks += c->freed.blocks;
+	amount_add(&s->freed, &c->freed);
 	s->pause_ns += pause;
 	if (pause >= s->longest_ns) {
 		s->longest_ns = pause;

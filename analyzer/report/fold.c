@@ -93,12 +93,6 @@ static uint64_t key_of(struct folding *p, const struct portion *part, node_id si
 	return key_of_site(place_find(places, site), by);
 }
 
-static void add_amount(struct amount *sum, const struct amount *a)
-{
-	sum->bytes += a->bytes;
-	sum->blocks += a->blocks;
-}
-
 static const struct amount *live_of(const struct folding *p, const struct account_row *row)
 {
 	return &row->at[p->options->end == FOLD_END_TRACE ? ACCOUNT_LAST : ACCOUNT_END];
@@ -173,13 +167,13 @@ static uint32_t add_part(struct folding *p, const struct portion *part)
 		to->site = site;
 		to->node_bytes = chosen->bytes;
 	}
-	add_amount(&to->chosen, chosen);
-	add_amount(&to->live, live_of(p, row));
-	add_amount(&to->peak, &row->at[ACCOUNT_PEAK]);
-	add_amount(&to->total, &row->total);
-	add_amount(&to->temporary, &row->temporary);
+	amount_add(&to->chosen, chosen);
+	amount_add(&to->live, live_of(p, row));
+	amount_add(&to->peak, &row->at[ACCOUNT_PEAK]);
+	amount_add(&to->total, &row->total);
+	amount_add(&to->temporary, &row->temporary);
 	to->reused += part->reused;
-	add_amount(&p->f->chosen, chosen);
+	amount_add(&p->f->chosen, chosen);
 	return number;
 }
 
@@ -247,9 +241,9 @@ static void add_row_type(struct folding *p, uint32_t number, const struct portio
 		p->f->rows.at[number].first_type = *at;
 	}
 	type = &p->f->types.at[*at];
-	add_amount(&type->chosen, chosen_of(p, &part->row));
-	add_amount(&type->live, live_of(p, &part->row));
-	add_amount(&type->total, &part->row.total);
+	amount_add(&type->chosen, chosen_of(p, &part->row));
+	amount_add(&type->live, live_of(p, &part->row));
+	amount_add(&type->total, &part->row.total);
 	type->reused += part->reused;
 }
 
