@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "preload/calls.h"
-#include "preload/emit.h"
-#include "preload/labels.h"
-#include "preload/pause.h"
-#include "preload/sink.h"
+#include "preload/record/emit.h"
+#include "preload/record/labels.h"
+#include "preload/record/pause.h"
+#include "preload/record/sink.h"
 #include "preload/snapshot/snapshot.h"
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 #include "preload/watch/slots.h"
 #include "preload/watch/watch.h"
 

@@ -10,7 +10,7 @@
  * Whatever else ends the process leaves a file with rings, which is as good.
  */
 #pragma once
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 /* The end. `how` and `status` go into the front page. Only the process that owns the file ends it. */
 void lifecycle_end(enum pt_ended how, int status);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* options: one table, one reader a kind. */
 #include "preload/options.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/watch/rules.h"
 
 #include <signal.h>

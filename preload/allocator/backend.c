@@ -2,8 +2,8 @@
 /* backend: notes of libc's blocks, and jemalloc in its place. */
 #include "preload/allocator/backend.h"
 #include "preload/allocator/real.h"
-#include "preload/os.h"
-#include "preload/tracer.h"
+#include "preload/base/os.h"
+#include "preload/base/tracer.h"
 
 #include <stdlib.h>
 #include <string.h>

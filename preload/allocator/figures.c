@@ -8,9 +8,9 @@
 #include "preload/allocator/figures.h"
 #include "preload/allocator/backend.h"
 #include "preload/allocator/real.h"
-#include "preload/emit.h"
-#include "preload/intern.h"
-#include "preload/os.h"
+#include "preload/record/emit.h"
+#include "preload/record/intern.h"
+#include "preload/base/os.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
  * Who:   lifecycle.c, a thread at DEPTH_OWN.
  */
 #pragma once
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 /* All figures. */
 void figures_take(struct thread *t);

@@ -2,7 +2,7 @@
 /* foreign: binding anew. */
 #include "preload/allocator/foreign.h"
 #include "preload/allocator/real.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 
 #include <string.h>
 

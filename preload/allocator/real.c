@@ -2,7 +2,7 @@
 /* real: the search, and the functions that serve until it is done. */
 #include "preload/allocator/real.h"
 #include "preload/allocator/backend.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -8,7 +8,7 @@
  */
 #include "preload/hooks/check.h"
 #include "preload/hooks/hook.h"
-#include "preload/intern.h"
+#include "preload/record/intern.h"
 #include "preload/native/oracle.h"
 #include "preload/options.h"
 #include "preload/watch/slots.h"

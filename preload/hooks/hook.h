@@ -15,12 +15,12 @@
  */
 #pragma once
 #include "preload/allocator/real.h"
-#include "preload/emit.h"
+#include "preload/record/emit.h"
 #include "preload/hooks/lives.h"
 #include "preload/lifecycle.h"
 #include "preload/native/native.h"
-#include "preload/os.h"
-#include "preload/pause.h"
+#include "preload/base/os.h"
+#include "preload/record/pause.h"
 
 #define HOOK __attribute__((visibility("default")))
 

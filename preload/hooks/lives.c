@@ -2,7 +2,7 @@
 /* lives: see lives.h */
 #include "preload/hooks/lives.h"
 #include "preload/hooks/hook.h"
-#include "preload/intern.h"
+#include "preload/record/intern.h"
 #include "preload/options.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
  * threads at once.
  */
 #pragma once
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 /* When an interpreter was found, before it is initialised. */
 void lives_start(bool wanted);

@@ -8,7 +8,7 @@
  */
 #include "preload/hooks/pymem.h"
 #include "preload/hooks/hook.h"
-#include "preload/py/pools.h"
+#include "preload/py/objects/pools.h"
 #include "preload/watch/pages.h"
 #include "preload/watch/watch.h"
 

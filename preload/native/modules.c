@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* modules: see modules.h. One lock, for the time of reading the kernel's list; finding takes none. */
 #include "preload/native/modules.h"
-#include "preload/arena.h"
-#include "preload/intern.h"
-#include "preload/os.h"
+#include "preload/base/arena.h"
+#include "preload/record/intern.h"
+#include "preload/base/os.h"
 #include "preload/py/py.h"
-#include "preload/tracer.h"
+#include "preload/base/tracer.h"
 
 #include <elf.h>
 #include <string.h>

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include "preload/cpu/cpu.h"
 
-struct thread; /* preload/thread.h */
+struct thread; /* preload/record/thread.h */
 struct native_frame;
 struct native_memo;
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct thread; /* preload/thread.h */
+struct thread; /* preload/record/thread.h */
 
 /* Loads libunwind. False: it is not there, or this build knows no libunwind. In the constructor. */
 bool oracle_start(void);

@@ -7,9 +7,9 @@
  */
 #include "preload/native/rules.h"
 #include "formats/event.h"
-#include "preload/arena.h"
+#include "preload/base/arena.h"
 #include "preload/py/py.h"
-#include "preload/tracer.h"
+#include "preload/base/tracer.h"
 
 enum { FIRST_BITS = 12, SPARE = 64 /* entries behind the last one: a search never wraps */ };
 

@@ -8,13 +8,13 @@
  * found in another way (RULE_GENERAL) is found anew each time.
  */
 #include "formats/event.h"
-#include "preload/arena.h"
-#include "preload/intern.h"
+#include "preload/base/arena.h"
+#include "preload/record/intern.h"
 #include "preload/native/native.h"
 #include "preload/native/rules.h"
-#include "preload/os.h"
-#include "preload/thread.h"
-#include "preload/tracer.h"
+#include "preload/base/os.h"
+#include "preload/record/thread.h"
+#include "preload/base/tracer.h"
 
 #include <string.h>
 

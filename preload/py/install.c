@@ -18,7 +18,7 @@
 #include <link.h>
 #include <string.h>
 
-#include "preload/arena.h"
+#include "preload/base/arena.h"
 #include "preload/py/module/module.h"
 
 enum { LOOKS_AFTER_START = 64, INSTALLATIONS_MAX = 1000 };

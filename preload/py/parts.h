@@ -6,7 +6,7 @@
  * objects; install.c keeps the hooks in force. Nobody outside this folder includes this.
  */
 #pragma once
-#include "preload/py/layout.h"
+#include "preload/py/layout/layout.h"
 #include "preload/py/py.h"
 
 /* The interpreter's symbols, NULL where absent. Found with dlsym: a process without Python has none of them. */

@@ -11,7 +11,7 @@
  * Who:   preload/py only.
  */
 #pragma once
-#include "preload/intern.h"
+#include "preload/record/intern.h"
 #include "preload/py/parts.h"
 
 /* Whether an object can be read here, and is exactly of this type. */

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct thread; /* preload/thread.h */
+struct thread; /* preload/record/thread.h */
 
 /* CPython's PyMemAllocatorEx and PyObjectArenaAllocator (Include/cpython/pymem.h, objimpl.h; same in 3.8 to 3.15). */
 struct py_allocator {
@@ -76,7 +76,7 @@ void py_thread_end(struct py_thread *p);
 
 /*
  * The id of the stack of Python frames that the calling thread is in, 0 when there is none.
- * New frames and code objects are defined (preload/intern.h) before their id is returned.
+ * New frames and code objects are defined (preload/record/intern.h) before their id is returned.
  *   has_gil  true in the hooks of the MEM and OBJ domains, where CPython guarantees it; false elsewhere.
  * Own thread only. Any moment, also before initialisation, in finalisation, in threads that Python never saw.
  */

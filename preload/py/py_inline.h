@@ -12,7 +12,7 @@
  * Who:   included by py.h, nowhere else.
  */
 #pragma once
-#include "preload/py/types.h"
+#include "preload/py/objects/types.h"
 
 struct py_cached; /* stack.c: one frame of the stack last seen */
 struct py_memo;   /* stack.c: (parent stack, instruction) -> stack */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* areas: lines of /proc/self/maps, each with its words of /proc/PID/pagemap made into runs. */
 #include "preload/snapshot/areas.h"
-#include "preload/arena.h"
-#include "preload/os.h"
-#include "preload/sink.h"
+#include "preload/base/arena.h"
+#include "preload/base/os.h"
+#include "preload/record/sink.h"
 #include "preload/snapshot/out.h"
 
 #include <stdio.h>

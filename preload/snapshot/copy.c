@@ -2,7 +2,7 @@
 /* copy: the program's side. */
 #include "preload/snapshot/copy.h"
 #include "preload/cpu/cpu.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/snapshot/inside.h"
 
 #include <linux/futex.h>

@@ -7,13 +7,13 @@
 #include "preload/snapshot/inside.h"
 #include "preload/allocator/backend.h"
 #include "preload/allocator/real.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/py/heap/heap.h"
-#include "preload/sink.h"
+#include "preload/record/sink.h"
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/out.h"
 #include "preload/snapshot/scan/scan.h"
-#include "preload/tracer.h"
+#include "preload/base/tracer.h"
 #include "preload/watch/pages.h"
 
 #include <linux/futex.h>

@@ -2,7 +2,7 @@
 /* out: a buffer of records, a table of strings, a packer. All memory is mapped by the copy itself. */
 #include "preload/snapshot/out.h"
 #include "formats/block.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 
 #include <string.h>
 #include <sys/vfs.h>

@@ -9,12 +9,12 @@
  */
 #include "preload/snapshot/signals.h"
 #include "preload/allocator/real.h"
-#include "preload/os.h"
-#include "preload/pause.h"
+#include "preload/base/os.h"
+#include "preload/record/pause.h"
 #include "preload/py/moment.h"
-#include "preload/sink.h"
+#include "preload/record/sink.h"
 #include "preload/snapshot/snapshot.h"
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 #include <string.h>
 

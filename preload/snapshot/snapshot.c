@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* snapshot: requests, moments, and the last snapshot of a process. */
 #include "preload/snapshot/snapshot.h"
-#include "preload/emit.h"
-#include "preload/os.h"
-#include "preload/pause.h"
+#include "preload/record/emit.h"
+#include "preload/base/os.h"
+#include "preload/record/pause.h"
 #include "preload/py/heap/heap.h"
 #include "preload/py/moment.h"
-#include "preload/sink.h"
+#include "preload/record/sink.h"
 #include "preload/snapshot/copy.h"
 #include "preload/snapshot/signals.h"
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 #include <stdlib.h>
 #include <string.h>

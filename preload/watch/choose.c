@@ -9,13 +9,13 @@
 
 #include <string.h>
 
-#include "preload/arena.h"
+#include "preload/base/arena.h"
 #include "preload/options.h"
-#include "preload/os.h"
-#include "preload/py/births.h"
-#include "preload/py/free_lists.h"
+#include "preload/base/os.h"
+#include "preload/py/objects/births.h"
+#include "preload/py/objects/free_lists.h"
 #include "preload/py/py.h"
-#include "preload/sink.h"
+#include "preload/record/sink.h"
 #include "preload/watch/known.h"
 #include "preload/watch/rules.h"
 #include "preload/watch/slots.h"

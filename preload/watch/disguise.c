@@ -7,10 +7,10 @@
  */
 #include "preload/watch/disguise.h"
 #include "preload/allocator/real.h"
-#include "preload/os.h"
-#include "preload/sink.h"
+#include "preload/base/os.h"
+#include "preload/record/sink.h"
 #include "preload/snapshot/signals.h"
-#include "preload/tracer.h"
+#include "preload/base/tracer.h"
 #include "preload/watch/pages.h"
 
 #include <string.h>

@@ -14,8 +14,8 @@
  */
 #include "preload/watch/faults.h"
 #include "preload/cpu/store.h"
-#include "preload/os.h"
-#include "preload/py/births.h"
+#include "preload/base/os.h"
+#include "preload/py/objects/births.h"
 #include "preload/watch/disguise.h"
 
 #include <string.h>

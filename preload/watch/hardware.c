@@ -11,9 +11,9 @@
  * above. The program may close them, or have something of its own under their numbers: so each is asked for its id
  * before it is used; when it is gone all are opened anew.
  */
-#include "preload/arena.h"
+#include "preload/base/arena.h"
 #include "preload/cpu/cpu.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/watch/means.h"
 #include "preload/watch/slots.h"
 

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "formats/linetable.h"
-#include "preload/arena.h"
-#include "preload/intern.h"
-#include "preload/py/births.h"
-#include "preload/tracer.h"
+#include "preload/base/arena.h"
+#include "preload/record/intern.h"
+#include "preload/py/objects/births.h"
+#include "preload/base/tracer.h"
 #include "preload/watch/rules.h"
 
 _Static_assert(RULES_SITES_MAX <= 60, "the bits above are taken");

@@ -4,8 +4,8 @@
  *
  * hardware.c  the processor's watchpoints, by perf_event_open: all threads, four words at a time
  * pages.c     objects on pages of their own, write protected: no privileges, slower, only from birth on
- * A place is a word that is watched, numbered from 0; a slot has as many as a count has parts (py/counts.h). Places and
- * slots are armed and disarmed with the lock of slots.c held, at DEPTH_OWN.
+ * A place is a word that is watched, numbered from 0; a slot has as many as a count has parts (py/objects/counts.h).
+ * Places and slots are armed and disarmed with the lock of slots.c held, at DEPTH_OWN.
  */
 #pragma once
 #include <signal.h>

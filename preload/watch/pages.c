@@ -17,9 +17,9 @@
  * into one would fail. They are not watched by this means.
  */
 #include "preload/watch/pages.h"
-#include "preload/arena.h"
-#include "preload/os.h"
-#include "preload/py/counts.h"
+#include "preload/base/arena.h"
+#include "preload/base/os.h"
+#include "preload/py/objects/counts.h"
 #include "preload/watch/faults.h"
 
 #include <string.h>

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "preload/arena.h"
-#include "preload/os.h"
+#include "preload/base/arena.h"
+#include "preload/base/os.h"
 
 enum { FILE_BYTES_MAX = 256 << 10, NAME_BYTES_MAX = 4096 };
 

@@ -6,11 +6,11 @@
  */
 #include "preload/watch/slots.h"
 #include "preload/cpu/exchange.h"
-#include "preload/emit.h"
+#include "preload/record/emit.h"
 #include "preload/native/native.h"
-#include "preload/os.h"
-#include "preload/py/counts.h"
-#include "preload/sink.h"
+#include "preload/base/os.h"
+#include "preload/py/objects/counts.h"
+#include "preload/record/sink.h"
 #include "preload/watch/choose.h"
 
 #include <limits.h>

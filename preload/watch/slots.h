@@ -11,8 +11,8 @@
  */
 #pragma once
 #include "formats/event.h"
-#include "preload/py/counts.h"
-#include "preload/thread.h"
+#include "preload/py/objects/counts.h"
+#include "preload/record/thread.h"
 #include "preload/watch/means.h"
 
 enum { SLOTS_MAX = 64 };

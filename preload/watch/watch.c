@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watch: see watch.h. Which means, what the trace says of them, and when. */
 #include "preload/watch/watch.h"
-#include "preload/intern.h"
-#include "preload/os.h"
-#include "preload/py/counts.h"
+#include "preload/record/intern.h"
+#include "preload/base/os.h"
+#include "preload/py/objects/counts.h"
 #include "preload/watch/choose.h"
 #include "preload/watch/disguise.h"
 #include "preload/watch/rules.h"

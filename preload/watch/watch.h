@@ -9,7 +9,7 @@
  * that is seen costs some 20 microseconds. Who:   lifecycle.c, hooks/pymem.c, the built-in module.
  */
 #pragma once
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 /* Anything is watched, or may be. */
 static inline bool watch_is_on(void) { return objects_wanted & OBJECTS_WATCH; }

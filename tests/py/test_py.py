@@ -101,7 +101,7 @@ def test_stacks_of_greenlets(python, tmp):
 
 
 def test_offsets(python):
-    """scripts/gen-py-layout finds the rows of preload/py/layout_rows.h in the headers."""
+    """scripts/gen-py-layout finds the rows of preload/py/layout/layout_rows.h in the headers."""
     if not glob.glob(os.path.join(python.include, 'internal', 'pycore_*.h')):
         raise harness.Skip('no headers of %s' % python.label)
     done = subprocess.run([sys.executable, os.path.join(harness.TOP, 'scripts', 'gen-py-layout'), '--check', python.path],

@@ -6,7 +6,7 @@
  * once for each.
  */
 #include "preload/cpu/store.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/watch/disguise.h"
 #include "preload/watch/faults.h"
 

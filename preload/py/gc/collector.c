@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#include "preload/emit.h"
-#include "preload/intern.h"
+#include "preload/record/emit.h"
+#include "preload/record/intern.h"
 #include "preload/native/native.h"
 #include "preload/py/peek.h"
 

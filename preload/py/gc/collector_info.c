@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "preload/py/peek.h"
-#include "preload/thread.h"
+#include "preload/record/thread.h"
 
 enum { WINDOW = 512, NEAR = 64, PAIRS_MAX = 8, GC_HEAD_BYTES = 16, TYPE_BYTES = 416, TYPE_DEALLOC_AT = 32 };
 

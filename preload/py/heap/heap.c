@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#include "preload/arena.h"
-#include "preload/os.h"
+#include "preload/base/arena.h"
+#include "preload/base/os.h"
 
 enum {
 	GENERATIONS = 3,

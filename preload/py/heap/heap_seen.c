@@ -11,7 +11,7 @@
 #include <elf.h>
 #include <string.h>
 
-#include "preload/os.h"
+#include "preload/base/os.h"
 
 enum {
 	LEAF_BITS = 30,

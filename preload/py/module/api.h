@@ -7,7 +7,7 @@
  * Who:   this room, with the GIL, outside of hooks.
  */
 #pragma once
-#include "preload/labels.h"
+#include "preload/record/labels.h"
 #include "preload/py/parts.h"
 
 /* name, what it returns, its arguments; an object is a void *. */

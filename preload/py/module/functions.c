@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* functions: those of the module: arguments in, answers out. */
 #include "preload/py/module/parts.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 
 #define LATER_NS 1000000 /* between two looks at what is being written */
 

@@ -6,7 +6,7 @@
  * since 3.12, so it is put together when the module is imported. It is made once, and is the same for all interpreters.
  */
 #include "preload/py/module/module.h"
-#include "preload/arena.h"
+#include "preload/base/arena.h"
 #include "preload/py/gc/collector_parts.h"
 #include "preload/py/module/parts.h"
 

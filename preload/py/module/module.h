@@ -11,7 +11,7 @@
  * by Python code, with the GIL and outside of any hook. What they allocate is the program's memory, and is recorded.
  */
 #pragma once
-#include "preload/intern.h"
+#include "preload/record/intern.h"
 
 #include <stdbool.h>
 #include <stdint.h>

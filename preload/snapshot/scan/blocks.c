@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* blocks: bits by address. */
 #include "preload/snapshot/scan/blocks.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/snapshot/out.h"
 
 enum {

@@ -9,7 +9,7 @@
  * size holds.
  */
 #include "preload/snapshot/scan/chunks.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/scan/blocks.h"
 

@@ -6,9 +6,9 @@
  * were ever written. The loops run in steps (run()), so that a fault costs a step.
  */
 #include "preload/snapshot/scan/scan.h"
-#include "preload/os.h"
+#include "preload/base/os.h"
 #include "preload/py/heap/heap.h"
-#include "preload/py/pools.h"
+#include "preload/py/objects/pools.h"
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/out.h"
 #include "preload/snapshot/scan/blocks.h"
