@@ -258,11 +258,13 @@ static json_t *holding_json(const struct holding *p, int which, const struct mem
 	return o;
 }
 
-static void put_trace(json_t *o, const struct memory *m)
+static void put_trace(json_t *o, const struct report_trace *t, const void *options)
 {
+	const struct memory *m = t->own;
 	struct holding all[HOLDINGS];
 	json_t *layers = json_array();
 
+	(void)options;
 	find_holdings(all, m);
 	for (int i = 0; i < HOLDINGS; i++)
 		if (all[i].live || (i != HOLDING_OBJECT && i != HOLDING_FRAMES))
@@ -272,29 +274,6 @@ static void put_trace(json_t *o, const struct memory *m)
 	memory_put_rss(m, o);
 	memory_put_pools(m, o);
 	memory_put_pins(m, o);
-}
-
-static struct memory *memory_of(const struct arenas *a, const struct report_trace *t)
-{
-	for (size_t i = 0; i < a->at.n; i++)
-		if (a->at.at[i]->t == t)
-			return a->at.at[i];
-	return NULL;
-}
-
-/* As `info` does: the keys are those of the first process, "processes" has them all. */
-static void write_json(struct report *r, const struct arenas *a)
-{
-	json_t *list = json_array();
-
-	put_trace(r->json, memory_of(a, r->traces[0]));
-	for (size_t i = 0; i < r->n_traces; i++) {
-		json_t *o = json_object();
-
-		put_trace(o, memory_of(a, r->traces[i]));
-		json_add(list, o);
-	}
-	json_put(r->json, "processes", list);
 }
 
 /* ---- text ---- */
@@ -379,21 +358,23 @@ static void print_rows(struct report *r, const struct areas *a, uint64_t top)
 	array_free(&rows.at);
 }
 
-static void print_trace(struct report *r, const struct memory *m, uint64_t top)
+static void print_trace(struct report *r, const struct report_trace *t, const void *options)
 {
+	const struct arenas_options *own = options;
+	const struct memory *m = t->own;
 	struct holding all[HOLDINGS];
 
 	find_holdings(all, m);
-	report_heading(r, m->t);
+	report_heading(r, t);
 	fputc('\n', r->out.file);
 	memory_print_rss(m, &r->out);
 	fprintf(r->out.file, "\n%sBy allocator%s, resident or not:\n\n", output_style(&r->out, STYLE_TITLE),
 		output_style(&r->out, STYLE_PLAIN));
 	print_holdings(r, all);
-	memory_print_pools(m, &r->out, top);
-	memory_print_pins(m, &r->out, top);
+	memory_print_pools(m, &r->out, own->top);
+	memory_print_pins(m, &r->out, own->top);
 	print_totals(r, &m->areas);
-	print_rows(r, &m->areas, top);
+	print_rows(r, &m->areas, own->top);
 }
 
 static size_t listen(void *self, struct report_trace *t, struct model **models, size_t cap)
@@ -403,20 +384,11 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 
 	if (cap < 2)
 		return 0;
-	m = *array_push(&a->at) = mem_zero(1, sizeof *m);
+	t->own = m = *array_push(&a->at) = mem_zero(1, sizeof *m);
 	memory_listen(m, t, a->snapshot, models);
 	if (m->not_found)
 		fprintf(stderr, "pytrace: %s: there is no snapshot %" PRIu64 "\n", t->trace.file, a->snapshot);
 	return 2;
-}
-
-static void print_all(struct report *r, const struct arenas *a, uint64_t top)
-{
-	for (size_t i = 0; i < r->n_traces; i++) {
-		if (i)
-			fputc('\n', r->out.file);
-		print_trace(r, memory_of(a, r->traces[i]), top);
-	}
 }
 
 static void close_all(struct arenas *a)
@@ -446,9 +418,9 @@ static int run(int argc, char **argv)
 			r.unreadable |= all.at.at[i]->not_found;
 		}
 		if (r.json)
-			write_json(&r, &all);
+			report_put_processes(&r, put_trace, NULL);
 		else
-			print_all(&r, &all, own.top);
+			report_print_processes(&r, print_trace, &own);
 		code = report_end(&r);
 	}
 	close_all(&all);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define TOP_TEXT    5
-#define TOP_NOT_SET UINT64_MAX
 #define LINES_SHOWN 10
 
 struct cycles_options {
@@ -391,7 +390,7 @@ static void print_text(struct report *r, struct cycles_report *x)
 
 static int run(int argc, char **argv)
 {
-	struct cycles_report x = { .own.top = TOP_NOT_SET };
+	struct cycles_report x = { .own.top = REPORT_TOP_NOT_SET };
 	struct report r;
 	int code = report_parse(&r, &command_cycles, &x.own, argc, argv);
 
@@ -405,8 +404,7 @@ static int run(int argc, char **argv)
 	code = report_open(&r, REPORT_ACCOUNT);
 	if (code != REPORT_GO)
 		return code;
-	if (x.own.top == TOP_NOT_SET)
-		x.own.top = r.json ? 0 : TOP_TEXT;
+	report_default_top(&r, &x.own.top, TOP_TEXT, 0);
 	cycle_list_init(&x.list, &x.cycles, x.trace);
 	sum_up(&x);
 	if (r.json)

@@ -342,12 +342,14 @@ static json_t *callers_json(struct gc_report *g)
 	return list;
 }
 
-static void put_trace(json_t *o, struct gc_report *g)
+static void put_trace(json_t *o, const struct report_trace *t, const void *options)
 {
+	struct gc_report *g = t->own;
 	const struct collections *c = &g->collections;
 	struct collections_sum all = collections_sum(c, COLLECTIONS_ALL);
 	json_t *list = json_array();
 
+	(void)options;
 	json_put(o, "pid", json_bytes(g->t->trace.front.pid));
 	json_put(o, "off", json_text(defs_meta(&g->t->trace.defs, "python.gc_off", NULL)));
 	json_put(o, "total", sum_json(&all));
@@ -366,28 +368,6 @@ static void put_trace(json_t *o, struct gc_report *g)
 
 /* ---- the command ---- */
 
-static struct gc_report *report_of(const struct gc_all *all, const struct report_trace *t)
-{
-	for (size_t i = 0; i < all->at.n; i++)
-		if (all->at.at[i]->t == t)
-			return all->at.at[i];
-	return NULL;
-}
-
-static void write_json(struct report *r, const struct gc_all *all)
-{
-	json_t *list = json_array();
-
-	put_trace(r->json, report_of(all, r->traces[0]));
-	for (size_t i = 0; i < r->n_traces; i++) {
-		json_t *o = json_object();
-
-		put_trace(o, report_of(all, r->traces[i]));
-		json_add(list, o);
-	}
-	json_put(r->json, "processes", list);
-}
-
 static size_t listen(void *self, struct report_trace *t, struct model **models, size_t cap)
 {
 	struct gc_all *all = self;
@@ -395,7 +375,7 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 
 	if (!cap)
 		return 0;
-	g = *array_push(&all->at) = mem_zero(1, sizeof *g);
+	t->own = g = *array_push(&all->at) = mem_zero(1, sizeof *g);
 	g->t = t;
 	collections_init(&g->collections, &t->trace);
 	models[0] = &g->collections.model;
@@ -415,13 +395,11 @@ static void free_all(struct gc_all *all)
 	array_free(&all->at);
 }
 
-static void print_all(struct report *r, const struct gc_all *all, uint64_t top)
+static void print_trace(struct report *r, const struct report_trace *t, const void *options)
 {
-	for (size_t i = 0; i < r->n_traces; i++) {
-		if (i)
-			fputc('\n', r->out.file);
-		gc_print(r, report_of(all, r->traces[i]), top);
-	}
+	const struct gc_options *own = options;
+
+	gc_print(r, t->own, own->top);
 }
 
 static int run(int argc, char **argv)
@@ -441,9 +419,9 @@ static int run(int argc, char **argv)
 			fold_callers(all.at.at[i]);
 		}
 		if (r.json)
-			write_json(&r, &all);
+			report_put_processes(&r, put_trace, NULL);
 		else
-			print_all(&r, &all, own.top);
+			report_print_processes(&r, print_trace, &own);
 		code = report_end(&r);
 	}
 	free_all(&all);

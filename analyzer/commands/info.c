@@ -357,12 +357,13 @@ static json_t *allocator_json(const struct trace *t)
 	return o;
 }
 
-static void put_trace(json_t *o, const struct report_trace *t)
+static void put_trace(json_t *o, const struct report_trace *t, const void *options)
 {
 	const struct trace *tr = &t->trace;
 	struct children children = { 0 };
 	char started[64];
 
+	(void)options;
 	find_children(&children, tr);
 	json_put(o, "process", process_json(tr));
 	json_put(o, "python", python_json(tr));
@@ -645,11 +646,12 @@ static void print_regions(struct report *r, const struct account *a)
 	print_more(r, a->regions.n);
 }
 
-static void print_trace(struct report *r, const struct report_trace *t)
+static void print_trace(struct report *r, const struct report_trace *t, const void *options)
 {
 	struct printer p = { r, 0 };
 	char line[700], safe[300];
 
+	(void)options;
 	snprintf(line, sizeof line, "%s, pid %" PRIu32, format_printable(safe, sizeof safe, t->trace.front.program),
 		 t->trace.front.pid);
 	print_fact(r, "process", line);
@@ -679,12 +681,9 @@ static int run(int argc, char **argv)
 	if (code != REPORT_GO)
 		return code;
 	if (r.json)
-		report_put_processes(&r, put_trace);
-	for (size_t i = 0; i < r.n_traces && !r.json; i++) {
-		if (i)
-			fputc('\n', r.out.file);
-		print_trace(&r, r.traces[i]);
-	}
+		report_put_processes(&r, put_trace, NULL);
+	else
+		report_print_processes(&r, print_trace, NULL);
 	return report_end(&r);
 }
 

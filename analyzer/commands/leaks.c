@@ -7,7 +7,6 @@
 
 #define UNFREED_TEXT 10
 #define UNFREED_JSON 100
-#define TOP_NOT_SET  UINT64_MAX
 
 struct leaks_options {
 	uint64_t top;
@@ -185,7 +184,7 @@ static bool write_suspects(const struct report *r, const struct finding_list *li
 
 static int run(int argc, char **argv)
 {
-	struct leaks_options own = { .top = TOP_NOT_SET };
+	struct leaks_options own = { .top = REPORT_TOP_NOT_SET };
 	struct finding_list list;
 	struct report r;
 	bool failed = false;
@@ -197,8 +196,7 @@ static int run(int argc, char **argv)
 	if (code != REPORT_GO)
 		return code;
 	finding_list_init(&list, &r);
-	if (own.top == TOP_NOT_SET)
-		own.top = r.json ? UNFREED_JSON : UNFREED_TEXT;
+	report_default_top(&r, &own.top, UNFREED_TEXT, UNFREED_JSON);
 	if (r.json)
 		write_json(&r, &list, own.top);
 	else

@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-#define TOP_TEXT    15
-#define TOP_NOT_SET UINT64_MAX
-#define CHURN       100
+#define TOP_TEXT 15
+#define CHURN    100
 
 extern const struct command command_lifetimes;
 
@@ -274,8 +273,10 @@ static json_t *bounds_json(const uint64_t *bounds, bool time)
 	return list;
 }
 
-static void put_trace(json_t *o, struct lifetimes *l, const struct lifetimes_options *own)
+static void put_trace(json_t *o, const struct report_trace *t, const void *options)
 {
+	const struct lifetimes_options *own = options;
+	struct lifetimes *l = t->own;
 	json_t *total = json_object(), *list = json_array();
 
 	put_ages(total, &l->total);
@@ -288,33 +289,16 @@ static void put_trace(json_t *o, struct lifetimes *l, const struct lifetimes_opt
 	json_put(o, "collections", collections_json(&l->ages));
 }
 
-static struct lifetimes *lifetimes_of(const struct lifetimes_all *all, const struct report_trace *t)
+static void write_json(struct report *r, const struct lifetimes_options *own)
 {
-	for (size_t i = 0; i < all->at.n; i++)
-		if (all->at.at[i]->t == t)
-			return all->at.at[i];
-	return NULL;
-}
-
-static void write_json(struct report *r, const struct lifetimes_all *all)
-{
-	json_t *list = json_array();
-
 	report_scope_json(r);
-	json_put(r->json, "by", json_text(by_names[all->own->by]));
-	json_put(r->json, "sort", json_text(sort_names[all->own->sort]));
-	json_put(r->json, "churn_limit", json_bytes(all->own->churn));
+	json_put(r->json, "by", json_text(by_names[own->by]));
+	json_put(r->json, "sort", json_text(sort_names[own->sort]));
+	json_put(r->json, "churn_limit", json_bytes(own->churn));
 	json_put(r->json, "time_bounds_s", bounds_json(ages_time_bounds, true));
 	json_put(r->json, "allocation_bounds", bounds_json(ages_count_bounds, false));
 	json_put(r->json, "survived_bounds", json_pack("[i, i, i, i]", 1, 2, 3, 10));
-	put_trace(r->json, lifetimes_of(all, r->traces[0]), all->own);
-	for (size_t i = 0; i < r->n_traces; i++) {
-		json_t *o = json_object();
-
-		put_trace(o, lifetimes_of(all, r->traces[i]), all->own);
-		json_add(list, o);
-	}
-	json_put(r->json, "processes", list);
+	report_put_processes(r, put_trace, own);
 }
 
 /* ---- the command ---- */
@@ -326,7 +310,7 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 
 	if (!cap)
 		return 0;
-	l = *array_push(&all->at) = mem_zero(1, sizeof *l);
+	t->own = l = *array_push(&all->at) = mem_zero(1, sizeof *l);
 	l->t = t;
 	ages_init(&l->ages, &t->trace, all->own->churn);
 	models[0] = &l->ages.model;
@@ -346,18 +330,14 @@ static void free_all(struct lifetimes_all *all)
 	array_free(&all->at);
 }
 
-static void print_all(struct report *r, const struct lifetimes_all *all)
+static void print_trace(struct report *r, const struct report_trace *t, const void *options)
 {
-	for (size_t i = 0; i < r->n_traces; i++) {
-		if (i)
-			fputc('\n', r->out.file);
-		lifetimes_print(r, lifetimes_of(all, r->traces[i]), all->own);
-	}
+	lifetimes_print(r, t->own, options);
 }
 
 static int run(int argc, char **argv)
 {
-	struct lifetimes_options own = { .top = TOP_NOT_SET, .churn = CHURN };
+	struct lifetimes_options own = { .top = REPORT_TOP_NOT_SET, .churn = CHURN };
 	struct lifetimes_all all = { .own = &own };
 	struct report r;
 	int code = report_parse(&r, &command_lifetimes, &own, argc, argv);
@@ -367,14 +347,13 @@ static int run(int argc, char **argv)
 	r.listener = (struct report_listener){ listen, &all };
 	code = report_open(&r, REPORT_ACCOUNT);
 	if (code == REPORT_GO) {
-		if (own.top == TOP_NOT_SET)
-			own.top = r.json ? 0 : TOP_TEXT;
+		report_default_top(&r, &own.top, TOP_TEXT, 0);
 		for (size_t i = 0; i < all.at.n; i++)
 			fold(all.at.at[i], &own);
 		if (r.json)
-			write_json(&r, &all);
+			write_json(&r, &own);
 		else
-			print_all(&r, &all);
+			report_print_processes(&r, print_trace, &own);
 		code = report_end(&r);
 	}
 	free_all(&all);

@@ -8,9 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TOP_TEXT    20
-#define TOP_DIFF    12
-#define TOP_NOT_SET UINT64_MAX
+#define TOP_TEXT 20
+#define TOP_DIFF 12
 
 struct objects_options {
 	uint64_t snapshot, diff, top;
@@ -324,7 +323,7 @@ static bool lacks_before(struct objects *x)
 
 static int run(int argc, char **argv)
 {
-	struct objects x = { .own = { .top = TOP_NOT_SET, .by = -1 } };
+	struct objects x = { .own = { .top = REPORT_TOP_NOT_SET, .by = -1 } };
 	struct report r;
 	bool diff;
 	int code = report_parse(&r, &command_objects, &x.own, argc, argv);
@@ -341,8 +340,7 @@ static int run(int argc, char **argv)
 		return code;
 	diff = x.before.loaded && x.now.trace;
 	lacks_before(&x);
-	if (x.own.top == TOP_NOT_SET)
-		x.own.top = r.json ? 0 : diff && x.own.by < 0 ? TOP_DIFF : TOP_TEXT;
+	report_default_top(&r, &x.own.top, diff && x.own.by < 0 ? TOP_DIFF : TOP_TEXT, 0);
 	if (!x.now.trace)
 		x.now = x.before, x.before = (struct view){ 0 }, diff = false;
 	view_want(&x.now, VIEW_DOMINATORS);

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define TOP_TEXT    10
-#define TOP_NOT_SET UINT64_MAX
 #define WARMUP      1
 #define HOLDERS_MAX 5 /* rows whose holder is looked for: each takes some hundred searches */
 
@@ -413,7 +412,7 @@ static int wrong(const char *sentence)
 
 static int run(int argc, char **argv)
 {
-	struct repeats_report x = { .own = { .warmup = WARMUP, .top = TOP_NOT_SET } };
+	struct repeats_report x = { .own = { .warmup = WARMUP, .top = REPORT_TOP_NOT_SET } };
 	struct report r;
 	int code = report_parse(&r, &command_repeats, &x.own, argc, argv);
 
@@ -429,8 +428,7 @@ static int run(int argc, char **argv)
 	r.listener = (struct report_listener){ listen, &x };
 	code = report_open(&r, REPORT_ACCOUNT | REPORT_TYPES | REPORT_REMAINS);
 	if (code == REPORT_GO) {
-		if (x.own.top == TOP_NOT_SET)
-			x.own.top = r.json ? 0 : TOP_TEXT;
+		report_default_top(&r, &x.own.top, TOP_TEXT, 0);
 		fold(&x, r.traces[0]);
 		if (r.json)
 			write_json(&r, &x);

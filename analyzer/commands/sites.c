@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#define TOP_TEXT    20
-#define TOP_NOT_SET UINT64_MAX
+#define TOP_TEXT 20
 
 struct sites_options {
 	struct fold_options fold;
@@ -266,7 +265,7 @@ static void print_text(struct report *r, const struct fold *f, const struct site
 
 static int run(int argc, char **argv)
 {
-	struct sites_options own = { .fold.layer = FOLD_ALL_LAYERS, .top = TOP_NOT_SET };
+	struct sites_options own = { .fold.layer = FOLD_ALL_LAYERS, .top = REPORT_TOP_NOT_SET };
 	struct report r;
 	struct fold f;
 	int code = report_parse(&r, &command_sites, &own, argc, argv);
@@ -277,8 +276,7 @@ static int run(int argc, char **argv)
 					       (own.fold.by == FOLD_TYPE || r.common.json ? REPORT_TYPES : 0));
 	if (code != REPORT_GO)
 		return code;
-	if (own.top == TOP_NOT_SET)
-		own.top = r.json ? 0 : TOP_TEXT;
+	report_default_top(&r, &own.top, TOP_TEXT, 0);
 	own.fold.importers = !r.json && !r.common.full && own.fold.by != FOLD_STACK;
 	fold_run(&f, &r, &own.fold);
 	if (r.json)

@@ -71,16 +71,16 @@ static json_t *layers_json(const struct timeline_sample *s)
 	return o;
 }
 
-static json_t *types_json(const struct timeline *t, size_t sample, size_t top)
+static json_t *types_json(const struct timeline *t, size_t sample, uint64_t top)
 {
 	json_t *o = json_object();
 
-	for (size_t i = 0; i < t->by_type.n && i < top; i++)
+	for (size_t i = 0; i < t->by_type.n && (!top || i < top); i++)
 		json_put(o, types_name(&t->types, t->by_type.at[i].type), json_integer(t->by_type.at[i].bytes[sample]));
 	return o;
 }
 
-static json_t *samples_json(const struct course *c, size_t top)
+static json_t *samples_json(const struct course *c, uint64_t top)
 {
 	struct bucket *buckets = buckets_of(c);
 	json_t *list = json_array();
@@ -156,8 +156,10 @@ static json_t *snapshots_json(const struct timeline *t)
 	return list;
 }
 
-static void put_course(json_t *o, const struct course *c, size_t top)
+static void put_course(json_t *o, const struct report_trace *trace, const void *options)
 {
+	const struct timeline_own *own = options;
+	const struct course *c = trace->own;
 	const struct timeline *t = &c->timeline;
 
 	json_put(o, "pid", json_bytes(c->t->trace.front.pid));
@@ -165,34 +167,11 @@ static void put_course(json_t *o, const struct course *c, size_t top)
 	json_put(o, "to_s", json_seconds(t->to_ns));
 	json_put(o, "peak_s", json_seconds(t->peak_ns));
 	json_put(o, "peak_bytes", json_bytes(t->peak_bytes));
-	json_put(o, "samples", samples_json(c, top));
+	json_put(o, "samples", samples_json(c, own->top));
 	json_put(o, "collections", collections_json(c));
 	json_put(o, "marks", marks_json(t));
 	json_put(o, "snapshots", snapshots_json(t));
 	json_put(o, "recorded", recorded_json(&c->t->spans));
-}
-
-static const struct course *course_of(const struct courses *all, const struct report_trace *t)
-{
-	for (size_t i = 0; i < all->at.n; i++)
-		if (all->at.at[i]->t == t)
-			return all->at.at[i];
-	return NULL;
-}
-
-/* As `info` does: the keys are those of the first process, "processes" has them all. */
-static void write_json(struct report *r, const struct courses *all, size_t top)
-{
-	json_t *list = json_array();
-
-	put_course(r->json, course_of(all, r->traces[0]), top);
-	for (size_t i = 0; i < r->n_traces; i++) {
-		json_t *o = json_object();
-
-		put_course(o, course_of(all, r->traces[i]), top);
-		json_add(list, o);
-	}
-	json_put(r->json, "processes", list);
 }
 
 /* ---- text ---- */
@@ -383,8 +362,10 @@ static void print_axis(const struct page *p)
 	fprintf(p->o->file, "  %s%*s%s\n", from, (int)(p->n > used ? p->n - used : 1), "", to);
 }
 
-static void print_course(struct report *r, const struct course *c, uint64_t top)
+static void print_course(struct report *r, const struct report_trace *trace, const void *options)
 {
+	const struct timeline_own *own = options;
+	const struct course *c = trace->own;
 	struct page p = { .c = c, .o = &r->out, .n = c->timeline.samples.n };
 	const struct timeline *t = &c->timeline;
 
@@ -396,7 +377,7 @@ static void print_course(struct report *r, const struct course *c, uint64_t top)
 	print_all_layers(&p);
 	print_recorded(&p);
 	print_axis(&p);
-	print_types(&p, top);
+	print_types(&p, own->top);
 	print_collections(&p);
 	print_marks(&p);
 	free(p.values);
@@ -411,7 +392,7 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 
 	if (cap < 3)
 		return 0;
-	c = *array_push(&all->at) = mem_zero(1, sizeof *c);
+	t->own = c = *array_push(&all->at) = mem_zero(1, sizeof *c);
 	c->t = t;
 	timeline_init(&c->timeline, &t->trace, &all->options);
 	collections_init(&c->collections, &t->trace);
@@ -457,7 +438,7 @@ static bool read_time(const char *text, const char *option, uint64_t *ret_ns)
 
 static int run(int argc, char **argv)
 {
-	struct timeline_own own = { .top = UINT64_MAX };
+	struct timeline_own own = { .top = REPORT_TOP_NOT_SET };
 	struct courses all = { 0 };
 	struct report r;
 	int code = report_parse(&r, &command_timeline, &own, argc, argv);
@@ -474,18 +455,16 @@ static int run(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	all.options.n = own.points ? (size_t)own.points : r.common.json ? POINTS_JSON : CELLS;
+	report_default_top(&r, &own.top, TYPES_TEXT, TYPES_JSON);
 	r.listener = (struct report_listener){ listen, &all };
 	code = report_open(&r, REPORT_ACCOUNT);
 	if (code == REPORT_GO) {
 		for (size_t i = 0; i < all.at.n; i++)
 			timeline_finish(&all.at.at[i]->timeline);
 		if (r.json)
-			write_json(&r, &all, own.top == UINT64_MAX ? TYPES_JSON : own.top ? (size_t)own.top : SIZE_MAX);
-		for (size_t i = 0; i < r.n_traces && !r.json; i++) {
-			if (i)
-				fputc('\n', r.out.file);
-			print_course(&r, course_of(&all, r.traces[i]), own.top == UINT64_MAX ? TYPES_TEXT : own.top);
-		}
+			report_put_processes(&r, put_course, &own);
+		else
+			report_print_processes(&r, print_course, &own);
 		code = report_end(&r);
 	}
 	close_all(&all);

@@ -270,6 +270,12 @@ static void add_symbol_warnings(struct report *r)
 			format_plural(shown - MISSING_SHOWN, "more such note", "more such notes").text);
 }
 
+void report_default_top(const struct report *r, uint64_t *top, uint64_t text, uint64_t json)
+{
+	if (*top == REPORT_TOP_NOT_SET)
+		*top = r->common.json ? json : text;
+}
+
 int report_end(struct report *r)
 {
 	bool complete = all_complete(r), written = true;
@@ -525,18 +531,30 @@ const char *report_allocator(const struct trace *t)
 	return name ? name : "libc";
 }
 
-void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t))
+void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t, const void *options),
+			  const void *options)
 {
 	json_t *list = json_array();
 
-	put(r->json, r->traces[0]);
+	put(r->json, r->traces[0], options);
 	for (size_t i = 0; i < r->n_traces; i++) {
 		json_t *o = json_object();
 
-		put(o, r->traces[i]);
+		put(o, r->traces[i], options);
 		json_add(list, o);
 	}
 	json_put(r->json, "processes", list);
+}
+
+void report_print_processes(struct report *r,
+			    void (*print)(struct report *r, const struct report_trace *t, const void *options),
+			    const void *options)
+{
+	for (size_t i = 0; i < r->n_traces; i++) {
+		if (i)
+			fputc('\n', r->out.file);
+		print(r, r->traces[i], options);
+	}
 }
 
 void report_put_alive(const struct report *r, json_t *o)

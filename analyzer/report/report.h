@@ -50,6 +50,7 @@ struct report_trace {
 	struct symbols *symbols; /* of its native frames */
 	struct place_table places;
 	unsigned has; /* REPORT_*: which of them are there */
+	void *own;    /* what the command's listener keeps of it; the command frees it */
 };
 
 /* A command's own listeners to the replay of each trace. Set between report_parse() and report_open(). */
@@ -83,6 +84,11 @@ int report_begin(struct report *r, const struct command *command, void *own, uns
 int report_parse(struct report *r, const struct command *command, void *own, int argc, char **argv);
 int report_open(struct report *r, unsigned needs);
 
+/* --top of commands whose default depends on what is written: an option that was not given becomes `text` or `json`
+ * rows. To be called after report_parse(). 0: all. */
+#define REPORT_TOP_NOT_SET UINT64_MAX
+void report_default_top(const struct report *r, uint64_t *top, uint64_t text, uint64_t json);
+
 /* Writes the document or flushes the text, frees all. Returns the exit code. */
 int report_end(struct report *r);
 
@@ -115,8 +121,14 @@ json_t *report_task_json(const struct report_trace *t, uint32_t task);
 const char *report_allocator(const struct trace *t);
 
 /* Into the document: what `put` says of a process. The keys of DESIGN 2.5 are those of the first process; "processes"
- * has them all. */
-void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t));
+ * has them all. `options` is handed on, as below. */
+void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t, const void *options),
+			  const void *options);
+
+/* As text: what `print` says of each process, an empty line between them. */
+void report_print_processes(struct report *r,
+			    void (*print)(struct report *r, const struct report_trace *t, const void *options),
+			    const void *options);
 
 /* Into `o`: live_bytes and peak_bytes, of all processes together. */
 void report_put_alive(const struct report *r, json_t *o);

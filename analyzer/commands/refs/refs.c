@@ -59,7 +59,7 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 
 	if (cap < REFS_MODELS)
 		return 0;
-	x = *array_push(&all->at) = refs_new(&all->own, t, !all->unwatched);
+	t->own = x = *array_push(&all->at) = refs_new(&all->own, t, !all->unwatched);
 	return refs_listen(x, models);
 }
 
@@ -77,36 +77,25 @@ static void find_suspect(struct report *r, struct refs_report *x)
 	finding_list_free(&findings);
 }
 
-static struct refs_report *report_of(const struct refs_all *all, const struct report_trace *t)
-{
-	for (size_t i = 0; i < all->at.n; i++)
-		if (all->at.at[i]->t == t)
-			return all->at.at[i];
-	return NULL;
-}
-
-static void write_json(struct report *r, const struct refs_all *all)
+static void write_json(struct report *r)
 {
 	json_t *list = json_array();
 
-	refs_json(r->json, report_of(all, r->traces[0]));
+	refs_json(r->json, r->traces[0]->own);
 	for (size_t i = 0; r->n_traces > 1 && i < r->n_traces; i++) {
 		json_t *o = json_object();
 
 		json_put(o, "pid", json_integer(r->traces[i]->trace.front.pid));
-		refs_json(o, report_of(all, r->traces[i]));
+		refs_json(o, r->traces[i]->own);
 		json_add(list, o);
 	}
 	json_put(r->json, "processes", list);
 }
 
-static void print_all(struct report *r, const struct refs_all *all)
+static void print_trace(struct report *r, const struct report_trace *t, const void *options)
 {
-	for (size_t i = 0; i < r->n_traces; i++) {
-		if (i)
-			fputc('\n', r->out.file);
-		refs_print(r, report_of(all, r->traces[i]));
-	}
+	(void)options;
+	refs_print(r, t->own);
 }
 
 static bool selects_none(const struct refs_options *own)
@@ -119,11 +108,11 @@ static void show(struct report *r, const struct refs_all *all)
 	for (size_t i = 0; i < all->at.n; i++)
 		refs_settle(all->at.at[i]);
 	if (all->unwatched && all->at.n)
-		find_suspect(r, report_of(all, r->traces[0]));
+		find_suspect(r, r->traces[0]->own);
 	if (r->json)
-		write_json(r, all);
+		write_json(r);
 	else
-		print_all(r, all);
+		report_print_processes(r, print_trace, NULL);
 }
 
 static int run(int argc, char **argv)
