@@ -32,6 +32,19 @@ struct launch_traces {
 	size_t n, cap;
 };
 
+/* The rows of options that every command which launches has, for texts of these names in its struct. */
+/* clang-format off */
+#define LAUNCH_OPTION_ROWS(type) \
+	{ 'o', "output", OPTION_TEXT, offsetof(type, output), "PATTERN", \
+	  "where traces go: %n program, %p pid, %h host, %t start time (%n.%p.pytrace)" }, \
+	{ 0, "follow", OPTION_TEXT, offsetof(type, follow), "LIST", \
+	  "which children are traced too: fork, exec (both by default), none" }, \
+	{ 0, "programs", OPTION_TEXT, offsetof(type, programs), "GLOBS", \
+	  "names of programs to trace, between commas (Python interpreters by default)" }, \
+	{ 0, "max-size", OPTION_TEXT, offsetof(type, max_size), "SIZE", \
+	  "stop recording, never the program, when a trace has this size (500M)" }
+/* clang-format on */
+
 enum { LAUNCH_GO = -1 }; /* no exit code */
 
 /* Finds the library and fills what is not given. `output`: a pattern, NULL: as PYTRACE_OUTPUT says. LAUNCH_GO, or the

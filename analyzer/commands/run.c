@@ -127,16 +127,9 @@ static int run(int argc, char **argv)
 }
 
 static const struct option_row rows[] = {
-	{ 'o', "output", OPTION_TEXT, offsetof(struct run_options, output), "PATTERN",
-	  "where traces go: %n program, %p pid, %h host, %t start time (%n.%p.pytrace)" },
+	LAUNCH_OPTION_ROWS(struct run_options),
 	{ 0, "mode", OPTION_TEXT, offsetof(struct run_options, mode), "MODE",
 	  "full (every event, the default) or off" },
-	{ 0, "follow", OPTION_TEXT, offsetof(struct run_options, follow), "LIST",
-	  "which children are traced too: fork, exec (both by default), none" },
-	{ 0, "programs", OPTION_TEXT, offsetof(struct run_options, programs), "GLOBS",
-	  "names of programs to trace, between commas (Python interpreters by default)" },
-	{ 0, "max-size", OPTION_TEXT, offsetof(struct run_options, max_size), "SIZE",
-	  "stop recording, never the program, when a trace has this size (500M)" },
 	{ 'q', "quiet", OPTION_FLAG, offsetof(struct run_options, quiet), NULL, "say nothing at the end" },
 	{ 0 },
 };

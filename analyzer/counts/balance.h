@@ -90,8 +90,7 @@ struct balance {
 void balance_make(struct balance *b, const struct histories *h, const struct owners *o, const struct heap *heap);
 void balance_free(struct balance *b);
 
-/* "leaks", "gives too much", "undecided", "balanced"; for JSON "leak", "over", "undecided", "balanced". Static. */
-const char *balance_verdict_text(enum balance_verdict v);
+/* For JSON: "leak", "over", "undecided", "balanced". Static. */
 const char *balance_verdict_name(enum balance_verdict v);
 
 /* The place of the row's owner: "bugs.c:57 in on_error". Written into buf, which is returned. */

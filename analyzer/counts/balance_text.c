@@ -6,13 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *balance_verdict_text(enum balance_verdict v)
-{
-	static const char *const texts[] = { "leaks", "gives too much", "undecided", "balanced" };
-
-	return texts[v];
-}
-
 const char *balance_verdict_name(enum balance_verdict v)
 {
 	static const char *const names[] = { "leak", "over", "undecided", "balanced" };

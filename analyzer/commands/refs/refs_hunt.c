@@ -304,14 +304,7 @@ static void find_culprit(struct hunt *h)
 static const struct option_row rows[] = {
 	{ 0, "hunt", OPTION_FLAG, offsetof(struct hunt_options, hunt), NULL,
 	  "run a command, pick suspects, run it again watching them, and print who is to blame" },
-	{ 'o', "output", OPTION_TEXT, offsetof(struct hunt_options, output), "PATTERN",
-	  "where traces go: %n program, %p pid, %h host, %t start time (%n.%p.pytrace)" },
-	{ 0, "follow", OPTION_TEXT, offsetof(struct hunt_options, follow), "LIST",
-	  "which children are traced too: fork, exec (both by default), none" },
-	{ 0, "programs", OPTION_TEXT, offsetof(struct hunt_options, programs), "GLOBS",
-	  "names of programs to trace, between commas (Python interpreters by default)" },
-	{ 0, "max-size", OPTION_TEXT, offsetof(struct hunt_options, max_size), "SIZE",
-	  "stop recording, never the program, when a trace has this size (500M)" },
+	LAUNCH_OPTION_ROWS(struct hunt_options),
 	{ 0 },
 };
 
