@@ -13,7 +13,7 @@ def script(name):
 
 
 def run(python, tmp, name):
-    return harness.run_traced([python.path, '-B', script(name)], tmp).check()
+    return harness.run_traced_once([python.path, '-B', script(name)], tmp).check()
 
 
 def line_of(name, mark, folder=FOLDER):

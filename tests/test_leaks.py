@@ -14,8 +14,7 @@ VERDICTS = {'ctypes_malloc': 'native-unreachable'}
 
 def run(python, tmp, name):
     path = os.path.join(FOLDER, name + '.py')
-    done = harness.run_traced([python.path, '-B', path], tmp).check()
-    return path, done.trace
+    return path, harness.run_traced_once([python.path, '-B', path], tmp).check().trace
 
 
 def marked(path):

@@ -10,7 +10,7 @@ FOLDER = os.path.join(harness.HERE, 'lessons')
 
 
 def run(python, tmp, name, **env):
-    done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, name + '.py')], tmp, env).check()
+    done = harness.run_traced_once([python.path, '-B', os.path.join(FOLDER, name + '.py')], tmp, env).check()
     assert not done.err, done.err
     return done
 

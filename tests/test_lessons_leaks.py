@@ -4,7 +4,6 @@ more than that. The programs are those of test_lessons.py."""
 import json
 import os
 import re
-import shutil
 
 import harness
 
@@ -12,7 +11,7 @@ FOLDER = os.path.join(harness.HERE, 'lessons')
 
 
 def run(python, tmp, name, **env):
-    done = harness.run_traced([python.path, '-B', os.path.join(FOLDER, name + '.py')], tmp, env).check()
+    done = harness.run_traced_once([python.path, '-B', os.path.join(FOLDER, name + '.py')], tmp, env).check()
     assert not done.err, done.err
     return done
 
@@ -73,10 +72,7 @@ def test_cache_on_a_method_keeps_the_instances(python, tmp):
 @harness.spread(3)
 def test_finalizers_of_the_old_kind(python, tmp):
     """A member with tp_del makes a cycle that the collector may not free; gc.garbage holds it, and that is what is told."""
-    if not os.path.exists(os.path.join(python.include, 'Python.h')) or not shutil.which('cc'):
-        raise harness.Skip('needs cc and Python.h')
-    harness.run(['cc', '-g', '-O2', '-shared', '-fPIC', '-I' + python.include, '-I' + os.path.dirname(python.include),
-                 os.path.join(FOLDER, '_legacy.c'), '-o', os.path.join(tmp, '_legacy.so')]).check()
+    harness.extension(python, os.path.join(tmp, '_legacy.so'), os.path.join(FOLDER, '_legacy.c'))
     done = run(python, tmp, 'legacy_finalizers', PYTHONPATH=tmp)
     assert done.out.split() == ['100', '100'], done.out
     doc, annotations = check(done.trace, 1)

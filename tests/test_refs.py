@@ -21,15 +21,7 @@ def marked(name):
 
 def build(python, tmp, name):
     """The extension beside a copy of the program that uses it."""
-    compiler = 'c++' if name.endswith('.cc') else 'cc'
-    if not os.path.exists(os.path.join(python.include, 'Python.h')):
-        raise harness.Skip('no Python.h for this interpreter')
-    if not shutil.which(compiler):
-        raise harness.Skip('no ' + compiler)
-    # packages of distributions include files relative to /usr/include, wherever they were unpacked
-    harness.run([compiler, '-g', '-O2', '-shared', '-fPIC', '-Wno-deprecated-declarations', '-I' + python.include,
-                 '-I' + os.path.dirname(python.include), os.path.join(HERE, name), '-o',
-                 os.path.join(tmp, name.split('.')[0] + '.so')]).check()
+    harness.extension(python, os.path.join(tmp, name.split('.')[0] + '.so'), os.path.join(HERE, name), '-Wno-deprecated-declarations')
     return shutil.copy(os.path.join(HERE, 'program.py'), tmp)
 
 

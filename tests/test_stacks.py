@@ -23,14 +23,9 @@ def marked(name):
 
 def build(python, tmp, how):
     """The extension modules beside a copy of the program. Returns the program's path."""
-    if not os.path.exists(os.path.join(python.include, 'Python.h')):
-        raise harness.Skip('no Python.h for this interpreter')
-    for name, compiler in ('_leaky.c', 'cc'), ('_boxes.cc', 'c++'):
-        if not shutil.which(compiler):
-            raise harness.Skip('no ' + compiler)
+    for name in '_leaky.c', '_boxes.cc':
         out = os.path.join(tmp, name.split('.')[0] + '.so')
-        harness.run([compiler, '-O2', '-shared', '-fPIC', '-I' + python.include, os.path.join(HERE, name), '-o', out] +
-                    (['-g'] if how == 'lines' else [])).check()
+        harness.extension(python, out, os.path.join(HERE, name), *([] if how == 'lines' else ['-g0']))
         if how == 'stripped':
             harness.run(['strip', out]).check()
     shutil.copy(os.path.join(HERE, 'program.py'), tmp)
@@ -212,10 +207,7 @@ def test_without_native_frames_python_says_the_same(python, tmp):
 @harness.spread(2)
 def test_callers_of_frames_that_vary_in_size(python, tmp):
     """Only the saved frame pointer leads to them, whichever function was called."""
-    if not shutil.which('cc'):
-        raise harness.Skip('no cc')
-    library = os.path.join(tmp, 'frames.so')
-    harness.run(['cc', '-g', '-O2', '-shared', '-fPIC', os.path.join(HERE, '_frames.c'), '-o', library]).check()
+    library = harness.compiled(os.path.join(tmp, 'frames.so'), 'cc', '-g', '-O2', '-shared', '-fPIC', os.path.join(HERE, '_frames.c'))
     text = 'import ctypes\nctypes.CDLL(%r).frames_outer(3)\n' % library
     done = harness.run_traced([python.path, '-B', '-S', '-c', text], tmp).check()
     seen = {}

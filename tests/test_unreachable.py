@@ -15,12 +15,7 @@ MOST = 0.8
 
 
 def build(python, tmp):
-    if not os.path.exists(os.path.join(python.include, 'Python.h')):
-        raise harness.Skip('no Python.h for this interpreter')
-    if not shutil.which('cc'):
-        raise harness.Skip('no cc')
-    harness.run(['cc', '-g', '-O1', '-shared', '-fPIC', '-pthread', '-I' + python.include, '-I' + os.path.dirname(python.include),
-                 os.path.join(HERE, '_native.c'), '-o', os.path.join(tmp, '_native.so')]).check()
+    harness.extension(python, os.path.join(tmp, '_native.so'), os.path.join(HERE, '_native.c'), '-O1', '-pthread')
     return shutil.copy(os.path.join(HERE, 'program.py'), tmp)
 
 

@@ -12,9 +12,8 @@ FOLDER = os.path.join(harness.HERE, 'watch')
 
 
 def compiled(tmp, name='changes'):
-    out = os.path.join(tmp, name + '.so')
-    harness.run(['cc', '-g', '-O1', '-shared', '-fPIC', '-pthread', os.path.join(FOLDER, name + '.c'), '-o', out]).check()
-    return out
+    return harness.compiled(os.path.join(tmp, name + '.so'), 'cc', '-g', '-O1', '-shared', '-fPIC', '-pthread',
+                            os.path.join(FOLDER, name + '.c'))
 
 
 def run(python, tmp, name, *args, rules='type:__main__.Box', **env):

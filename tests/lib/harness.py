@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """harness: what the Python tests share: running a program traced, reading its trace, comparing."""
+import contextlib
+import fcntl
 import glob
+import hashlib
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -14,6 +19,7 @@ BUILD = LIBRARY = PYTRACE = None
 FULL, KEEP, KILLS = False, False, 20
 PYTHONS = []  # all interpreters that the tests run with
 SETTINGS = {}  # of the tracer, in this test, unless it says otherwise: see TRACED_WITH in tests/run
+SHARED = None  # a directory for what several tests need, made once (see made_once); None: each makes its own
 
 
 class Skip(Exception):
@@ -143,6 +149,66 @@ def run_traced(argv, tmp, env=None, **more):
     return run(argv, tmp, trace_env(tmp, **(env or {})), **more)
 
 
+# ---- what several tests need ----
+
+@contextlib.contextmanager
+def made_once(*key):
+    """What tests with the same key share: yields (folder, whether it is there already). Who finds that it is not makes it there,
+    while others wait. What failed to be made is not there: the next one tries, too."""
+    folder = os.path.join(SHARED, hashlib.sha256(repr(key).encode('utf-8', 'surrogateescape')).hexdigest()[:24])
+    with open(folder + '.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        there = os.path.exists(folder + '.made')
+        if not there:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.mkdir(folder)
+        yield folder, there
+        if not there:
+            os.close(os.open(folder + '.made', os.O_CREAT | os.O_WRONLY))
+
+
+def once(key, run_in):
+    """What run_in(folder) returned when it was called the first time."""
+    with made_once(*key) as (folder, there):
+        saved = os.path.join(folder, 'returned.pickle')
+        if not there:
+            with open(saved, 'wb') as f:
+                pickle.dump(run_in(folder), f)
+        with open(saved, 'rb') as f:
+            return pickle.load(f)
+
+
+def run_traced_once(argv, tmp, env=None):
+    """run_traced() of a program that does the same each time, for tests that only read its traces: it is run once for all of them."""
+    if not SHARED:
+        return run_traced(argv, tmp, env)
+    settings = sorted(trace_env('', **(env or {})).items())
+    return once(('traced', argv, settings), lambda folder: run_traced(argv, folder, env))
+
+
+def compiled(out, compiler, *args):
+    """Runs the compiler to make the file `out`, once for all tests that want the same of files that are no test's own. Returns `out`."""
+    if not shutil.which(compiler):
+        raise Skip('no ' + compiler)
+    if not SHARED:
+        run([compiler, '-o', out, *args]).check()
+        return out
+    with made_once('compiled', compiler, args) as (folder, there):
+        made = os.path.join(folder, 'made')
+        if not there:
+            run([compiler, '-o', made, *args]).check()
+        return shutil.copy(made, out)
+
+
+def extension(python, out, source, *args):
+    """Compiles an extension module for an interpreter, or skips."""
+    if not os.path.exists(os.path.join(python.include, 'Python.h')):
+        raise Skip('no Python.h for this interpreter')
+    # packages of distributions include files relative to /usr/include, wherever they were unpacked
+    return compiled(out, 'cc' if source.endswith('.c') else 'c++', '-g', '-O2', '-shared', '-fPIC', *args, '-I' + python.include,
+                    '-I' + os.path.dirname(python.include), source)
+
+
 # ---- reading traces ----
 
 def pytrace(*args, status=0, timeout=100):
@@ -164,8 +230,11 @@ def unique(pairs):
 
 
 def report(command, *args, **more):
-    """`pytrace COMMAND --json ARGS` as a Python object."""
-    done = pytrace(command, '--json', *args, **more)
+    """`pytrace COMMAND --json ARGS` as a Python object. Of a trace that tests share it is made once."""
+    if SHARED and not more and args[-1].startswith(SHARED):
+        done = once(('report', command) + args, lambda folder: pytrace(command, '--json', *args))
+    else:
+        done = pytrace(command, '--json', *args, **more)
     doc = json.loads(done.out, object_pairs_hook=unique)
     assert doc['schema'] == 'pytrace.%s/1' % command, doc['schema']
     return doc

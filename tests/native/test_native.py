@@ -2,7 +2,6 @@
 """Native stacks, frame by frame: against libunwind, and cached walks against full ones."""
 import os
 import re
-import shutil
 
 import harness
 
@@ -12,11 +11,7 @@ LINE = re.compile(r'unwind: (\d+) stacks of (\d+) frames compared with libunwind
 
 
 def compiled(tmp, out, *arguments, compiler='cc'):
-    if not shutil.which(compiler):
-        raise harness.Skip('no ' + compiler)
-    path = os.path.join(tmp, out)
-    harness.run([compiler, '-o', path] + list(arguments)).check()
-    return path
+    return harness.compiled(os.path.join(tmp, out), compiler, *arguments)
 
 
 def compare(argv, tmp, least, **env):
