@@ -289,6 +289,7 @@ def test_signal_that_all_threads_sleep_through(tmp):
 
 def test_every_so_often_and_after_growth(python, tmp):
     text = '''
+import libpytrace
 until = time.time() + 0.7
 while time.time() < until:
     kept = [[i] for i in range(100)]
@@ -297,6 +298,7 @@ hoard = []
 for i in range(30):
     hoard.append([bytes(1000) for i in range(1000)])
     time.sleep(0.01)
+    libpytrace.flush()  # one is taken at a time
 '''
     start = time.monotonic()
     done = traced(python, tmp, text, 'every=100ms').check()

@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import libpytrace
+
 
 class Added:
     __slots__ = ('n',)
@@ -18,10 +20,11 @@ class Same:
 
 
 def snapshot():
+    before, end = libpytrace.stats()['snapshots'], time.monotonic() + 60
     os.kill(os.getpid(), signal.SIGUSR2)
-    end = time.monotonic() + 0.3
-    while time.monotonic() < end:
+    while libpytrace.stats()['snapshots'] == before and time.monotonic() < end:
         time.sleep(0.01)
+    libpytrace.flush()  # one is taken at a time, and on a busy machine its copy works for long
 
 
 same = [Same() for i in range(100)]
