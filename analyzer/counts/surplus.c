@@ -9,10 +9,28 @@
 
 /* ---- one heap ---- */
 
+/* What lies on the stack of values of a frame that runs may be a reference that it will give back: the method that a
+ * thread waits in, and its object. Threads that wait in one place would have more and more of these. */
+static void subtract_temporaries(const struct heap *h, int32_t *surplus)
+{
+	for (size_t i = 0; i < h->roots.n; i++) {
+		const struct heap_root *r = &h->roots.at[i];
+
+		for (uint32_t e = r->first; r->kind == PT_ROOT_FRAME && e < r->first + r->n; e++) {
+			object_id o = heap_target(h->root_targets.at[e]);
+
+			if (o != HEAP_NONE && !heap_holds(h->root_targets.at[e]) && surplus[o] > 0 &&
+			    !strcmp(heap_text_of(h, h->root_labels.at[e] >> 2), "(stack)"))
+				surplus[o]--;
+		}
+	}
+}
+
 int32_t *surplus_of(const struct heap *h)
 {
 	int32_t *surplus = garbage_surplus(h);
 
+	subtract_temporaries(h, surplus);
 	for (size_t i = 0; i < h->raws.n; i++) {
 		object_id target = h->raws.at[i].target;
 

@@ -61,6 +61,7 @@ struct judging {
 	const struct surplus *s;
 	int32_t *surplus;
 	uint64_t *dead;     /* set of objects that wait for the collector; NULL: it is off */
+	uint64_t *adrift;   /* set of objects to which no root leads */
 	uint32_t *group_of; /* by node: the group of growth of its blocks in the object layer; MAP_NONE */
 	struct map others;  /* node and layer to the group, for the other layers */
 	struct tally *tally;
@@ -84,10 +85,13 @@ static const struct growth_group *growth_group(const struct judging *j, uint32_t
 	return &j->t->growth.groups.at[group];
 }
 
-/* Of exact counts only: what C code holds of the others means nothing by itself. */
+/* Of exact counts only: what C code holds of the others means nothing by itself. What a root leads to would be alive
+ * without its surplus, too: who keeps it is known, and is to blame first. (Of daemon threads nothing is left at the
+ * interpreter's end but the references that their frames had.) */
 static bool is_lost(const struct judging *j, object_id o)
 {
-	return j->surplus[o] > 0 && j->v->heap.types.at[j->v->heap.type[o]].flags & PT_TYPE_GC;
+	return j->surplus[o] > 0 && j->v->heap.types.at[j->v->heap.type[o]].flags & PT_TYPE_GC &&
+	       bits_has(j->adrift, o);
 }
 
 static void list_groups(struct judging *j)
@@ -345,11 +349,22 @@ static uint64_t *find_dead(const struct judging *j)
 	return dead;
 }
 
+/* What nothing leads to when C code holds nothing. */
+static uint64_t *find_adrift(const struct judging *j)
+{
+	int32_t *nothing = mem_zero(j->v->heap.n + 1, sizeof *nothing);
+	uint64_t *adrift = garbage_dead(&j->v->heap, nothing);
+
+	free(nothing);
+	return adrift;
+}
+
 static void start(struct judging *j, struct report_trace *t)
 {
 	*j = (struct judging){ .t = t, .v = &t->remains->view, .s = &t->remains->surplus };
 	j->surplus = surplus_of(&j->v->heap);
 	j->dead = find_dead(j);
+	j->adrift = find_adrift(j);
 	j->tally = mem_zero(t->growth.groups.n + 1, sizeof *j->tally);
 	list_groups(j);
 	count_led(j);
@@ -362,6 +377,7 @@ static void end(struct judging *j)
 {
 	free(j->surplus);
 	free(j->dead);
+	free(j->adrift);
 	free(j->group_of);
 	map_free(&j->others);
 	free(j->tally);
