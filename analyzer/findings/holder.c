@@ -29,15 +29,23 @@ struct search {
 	uint32_t bounded, n_entries;
 };
 
-/* The objects in those blocks, and those whose buffers lie in them. */
+static bool is_weak(const struct heap *h, object_id o)
+{
+	const char *type = heap_type_name(h, o);
+
+	return !strcmp(type, "weakref") || !strcmp(type, "weakref.ReferenceType") || !strcmp(type, "weakref.KeyedRef");
+}
+
+/* The objects in those blocks. A weak reference stays as long as its object does, and a registry lets it go then: who
+ * holds it says nothing, if anything else grew with it. */
 static void list_objects(struct search *s, const bool *mine)
 {
 	const struct join *j = &s->v->join;
 
-	for (object_id o = 0; o < s->v->heap.n; o++) {
-		if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]])
-			*array_push(&s->objects) = o;
-	}
+	for (int weak = 0; weak < 2 && !s->objects.n; weak++)
+		for (object_id o = 0; o < s->v->heap.n; o++)
+			if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]] && (weak || !is_weak(&s->v->heap, o)))
+				*array_push(&s->objects) = o;
 }
 
 static void note(struct search *s, object_id o, uint32_t depth)
