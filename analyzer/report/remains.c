@@ -54,14 +54,21 @@ static int distance(const struct remains *r, node_id node)
 }
 
 /* How little a type says of what the cycle is about. A cell is made before the first line of its function: its own line
- * is that of the call. */
+ * is that of the call. A list or a dict may lie in a block that waited on a free list, and has the line of whatever was
+ * there first; an object of any other type lies in a block of its own. */
 static int plainness(const char *type)
 {
-	static const char *const plain[] = { "cell", "tuple", "method", "frame", "traceback" };
+	static const struct {
+		const char *type;
+		int plain;
+	} types[] = {
+		{ "list", 1 },   { "dict", 1 },  { "cell", 2 },      { "tuple", 2 },
+		{ "method", 2 }, { "frame", 2 }, { "traceback", 2 },
+	};
 
-	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		if (!strcmp(type, plain[i]))
-			return 1;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (!strcmp(type, types[i].type))
+			return types[i].plain;
 	return 0;
 }
 
