@@ -11,10 +11,8 @@ import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
 FREE_THREADED = r'3\.\d+\.\d+t'
-COUNTS = 'free-threaded: functions and types are counted in part elsewhere, and heaps are not taken apart block by block'
+COUNTS = 'free-threaded: functions and types are counted in part elsewhere'
 KNOWN = {
-    'leaking/buffer_not_released': (FREE_THREADED, COUNTS),
-    'leaking/dealloc_forgets_buffer': (FREE_THREADED, COUNTS),
     'leaking/debug_saveall': (FREE_THREADED + r'|3\.14', 'told twice on 3.14: what gc.garbage holds; ' + COUNTS),
     'leaking/frozen_cycles': (FREE_THREADED, COUNTS),
     'leaking/threshold_zero': (FREE_THREADED, COUNTS),

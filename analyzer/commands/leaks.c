@@ -252,7 +252,7 @@ const struct command command_leaks = {
 				"and was given back later speaks against the finding. Not seen: pointers that are XORed, compressed or "
 				"tagged in their high bits, in memory shared with others, in the registers of other threads; so a few "
 				"blocks are 'undecided'. The C library's allocator and Python's own are searched; others "
-				"(jemalloc, mimalloc of free-threaded builds) are not, and what they hold is taken for used.\n\n"
+				"(jemalloc) are not, and what they hold is taken for used.\n\n"
 				"'fragmentation' is memory that stays though little in it is alive: a few blocks, spread "
 				"over arenas and heaps, keep them from going back. It counts what would go back without these "
 				"blocks, and names the line that made them. It must be much, and have been free for a good "

@@ -321,10 +321,12 @@ static void list_lost(struct explaining *x)
 static void take_blocks(struct taking *t, struct replay *r)
 {
 	struct explaining x = { .s = t->s, .h = t->h, .j = t->j };
+	uint64_t segments;
 
-	/* without a GIL objects lie in heaps of mimalloc's, which are not taken apart */
+	/* without a GIL objects lie in mimalloc's segments, which older tracers did not take apart */
 	x.searched = t->s->unreached && t->s->unreached->state == UNREACHED_WHOLE &&
-		     !defs_meta_is_true(&t->s->trace->defs, "python.free_threaded");
+		     (!defs_meta_is_true(&t->s->trace->defs, "python.free_threaded") ||
+		      heap_fact(t->h, "native.segments", &segments));
 	list_lost(&x);
 
 	t->s->blocks = mem_zero(t->s->trace->defs.stacks.nodes.n + 2, sizeof *t->s->blocks);

@@ -65,11 +65,14 @@ bool blocks_start(struct out *o)
 
 void blocks_heap(uintptr_t start, uintptr_t end)
 {
-	if (n_heaps == HEAPS_MAX) {
+	if (n_heaps && heaps[n_heaps - 1].end == start) {
+		heaps[n_heaps - 1].end = end;
+	} else if (n_heaps == HEAPS_MAX) {
 		blocks_short = true;
 		return;
+	} else {
+		heaps[n_heaps++] = (struct heap_range){ start, end };
 	}
-	heaps[n_heaps++] = (struct heap_range){ start, end };
 	if (!blocks_lowest || start < blocks_lowest)
 		blocks_lowest = start;
 	if (end > blocks_highest)

@@ -7,7 +7,7 @@
  * How:   leaves of a GiB of address space, in memory that costs nothing where nothing is noted. So any word is told to
  *        be a pointer into a block, or not, by two loads and a search of at most 256 bits.
  * Free:  what is free is noted as a block that was reached already: it is never looked into, and never lost.
- * Who:   the forked copy, its only thread: chunks.c and pools through scan.c.
+ * Who:   the forked copy, its only thread: chunks.c, pools and segments through scan.c.
  */
 #pragma once
 #include <stdbool.h>

@@ -9,6 +9,7 @@
 #include "preload/base/os.h"
 #include "preload/py/heap/heap.h"
 #include "preload/py/objects/pools.h"
+#include "preload/py/objects/segments.h"
 #include "preload/snapshot/areas.h"
 #include "preload/snapshot/out.h"
 #include "preload/snapshot/scan/blocks.h"
@@ -301,6 +302,38 @@ static void put_pool_block(void *self, uintptr_t start, uintptr_t end, bool is_f
 
 static bool step_pools(void) { return py_pools_next(put_pool, put_pool_block, NULL); }
 
+static void kill_block(void *self, uintptr_t start)
+{
+	(void)self;
+	blocks_kill(start);
+}
+
+static const struct py_segments_visit segments = { put_pool, put_pool_block, kill_block, NULL };
+static uintptr_t next_segment; /* of the area in hand */
+
+static bool step_segments(void)
+{
+	const struct area *a = &scan.parts[next_area];
+	uintptr_t p;
+
+	if (next_area == scan.n_parts || !py_segments_exist())
+		return false;
+	p = py_segments_next(next_segment < a->start ? a->start : next_segment);
+	next_segment = p + 1; /* where it goes on after a fault */
+	if (is_anonymous(a) && p < a->end)
+		next_segment = py_segments_visit(p, a->end, &segments);
+	else
+		next_area++;
+	return true;
+}
+
+static bool step_waiting(void)
+{
+	if (py_segments_exist())
+		py_segments_visit_waiting(&segments);
+	return false;
+}
+
 static void look_for_mappings(uintptr_t start, uintptr_t end)
 {
 	for (uintptr_t p = start; p < end; p += OS_PAGE)
@@ -350,6 +383,9 @@ static void find_heaps(void)
 	if (scan.order->is_libc)
 		run(step_heaps);
 	run(step_pools);
+	next_area = 0;
+	run(step_segments);
+	run(step_waiting);
 	next_area = 0;
 	if (scan.order->is_libc)
 		run(step_mappings);
@@ -544,7 +580,8 @@ static void write_facts(uint64_t cpu_ns)
 		{ "native.lost", lost.blocks },
 		{ "native.lost_bytes", lost.bytes },
 		{ "native.heaps", chunks_found.heaps },
-		{ "native.heaps_unknown", chunks_found.unknown },
+		{ "native.segments", py_segments_found.segments },
+		{ "native.heaps_unknown", chunks_found.unknown + py_segments_found.pages_unknown },
 		{ "native.arena", chunks_main_arena != 0 },
 		{ "native.libc", scan.order->is_libc },
 		{ "native.threads", threads_of(scan.order->pid) },

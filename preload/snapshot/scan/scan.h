@@ -10,9 +10,9 @@
  *
  * What:  LOST records of blocks that were not reached, with the lost blocks that they point to, and facts (FORMAT.md
  * 5.5). Whether such a block is alive, and what it is, the reader knows from the events.
- * Heaps: glibc's (chunks.h) and the pools of Python's object allocator (py/objects/pools.h). What they have free is not
- * looked at. Memory of other allocators (mimalloc of free-threaded builds, jemalloc) is not known block by block: it
- * counts as a root, whole, and nothing in it is called lost.
+ * Heaps: glibc's (chunks.h), the pools of Python's object allocator (py/objects/pools.h), its mimalloc in free-threaded
+ *        builds (py/objects/segments.h). What they have free is not looked at. Memory of other allocators (jemalloc) is
+ *        not known block by block: it counts as a root, whole, and nothing in it is called lost.
  * Not:   pointers that are hidden (XORed, compressed, tagged in their high bits, in shared memory, known to the kernel
  *        alone), and registers of the other threads, which are not in the copy. The reader bears that in mind.
  * Trust: none. A fault ends what is in hand; what was not enumerated is a root. When anything was cut short the facts
