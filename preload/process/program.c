@@ -10,10 +10,10 @@ const char program_interpreters[] = "python,python[23]*,pypy*,micropython*,graal
 
 static void set_name(struct program *p, const char *name)
 {
-	size_t len;
+	size_t len = strnlen(name, sizeof p->name - 1);
 
-	strncpy(p->name, name, sizeof p->name - 1);
-	len = strlen(p->name);
+	memcpy(p->name, name, len);
+	p->name[len] = 0;
 	if (len > 3 && !strcmp(p->name + len - 3, ".py"))
 		p->name[len - 3] = 0;
 }

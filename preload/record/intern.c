@@ -169,7 +169,7 @@ static uint32_t insert(struct thread *t, struct table *tab, struct entry *e, uin
 static uint32_t intern_exactly(struct thread *t, uint64_t above, uint32_t offset, uint8_t op, const uint32_t words[4])
 {
 	struct table *tab;
-	struct entry *e;
+	struct entry *e = NULL;
 	uint32_t id = 0;
 
 	lock_take(&one_by_one);
@@ -186,7 +186,7 @@ static uint32_t intern_exactly(struct thread *t, uint64_t above, uint32_t offset
 static uint32_t intern(struct thread *t, uint64_t above, uint32_t offset, uint8_t op, const uint32_t words[4])
 {
 	struct table *tab = roomy_table();
-	struct entry *e;
+	struct entry *e = NULL;
 	uint32_t id;
 
 	if (!tab) {
