@@ -20,12 +20,14 @@
 struct thread; /* preload/record/thread.h */
 struct native_frame;
 struct native_memo;
+struct native_trails;
 
 /* All zero is the first state. */
 struct native_thread {
 	struct native_frame *frames; /* of the last walk, the outermost first */
 	struct native_frame *fresh;
 	struct native_memo *memo;
+	struct native_trails *trails;
 	uint32_t *evals; /* indices of the frames that are in an evaluation loop */
 	uint32_t depth, n_evals, capacity;
 	uint32_t memo_misses;

@@ -30,6 +30,7 @@ struct native_frame {
 #define HOW_RA_WORDS(how) (CPU_RA_DELTA ? CPU_RA_DELTA / 8 : (how) >> 40 & 0xff)
 #define HOW_GENERAL       (UINT64_C(1) << 48)
 #define HOW_EXACT         (UINT64_C(1) << 49)
+#define HOW_BY_FP         (UINT64_C(1) << 50) /* sp was found by the fp of the inner frame */
 #define HOW_NUMBER        UINT64_C(0xffffffff)
 #define HOW_EVAL          ((uint64_t)PT_NATIVE_EVAL << 24)
 
@@ -37,6 +38,27 @@ struct native_frame {
 struct native_memo {
 	uint64_t path;
 	uint32_t python, stack;
+};
+
+/*
+ * A trail: what a walk read between the hook's caller and an evaluation loop, for the next one that starts at the same
+ * place. Its words are at fixed distances, so that all can be compared at once, where a walk must wait for each
+ * frame's before it knows where the next one's are.
+ */
+enum { TRAIL_WORDS = 14, TRAIL_BITS = 9, TRAILS = 1 << TRAIL_BITS };
+struct native_trail {
+	uint64_t pc, sp, fp; /* of the hook's caller */
+	uint64_t loop_sp;    /* of the frame of the evaluation loop */
+	uint64_t outer;      /* path of the frame outwards of that */
+	uint32_t python, stack;
+	uint16_t n, fp_matters;
+	uint16_t at[TRAIL_WORDS]; /* in words from sp */
+	uint64_t words[TRAIL_WORDS];
+};
+_Static_assert(sizeof(struct native_trail) == 192, "three cache lines");
+struct native_trails {
+	uint32_t missed[TRAILS]; /* who wanted one there: most do once only */
+	struct native_trail at[TRAILS];
 };
 
 enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21 };
@@ -100,6 +122,8 @@ static bool prepare(struct native_thread *n)
 		return false;
 	if (n->epoch != now) {
 		memset(n->memo, 0, memo_bytes(n));
+		if (n->trails)
+			memset(n->trails, 0, sizeof *n->trails);
 		n->depth = n->n_evals = 0;
 	}
 	n->epoch = now;
@@ -114,6 +138,8 @@ void native_thread_end(struct native_thread *n)
 	}
 	if (n->memo)
 		arena_unmap(n->memo, memo_bytes(n));
+	if (n->trails)
+		arena_unmap(n->trails, sizeof *n->trails);
 	if (n->capacity)
 		arena_unmap(n->frames, n->capacity * (2 * sizeof *n->frames + sizeof *n->evals));
 	memset(n, 0, sizeof *n);
@@ -221,7 +247,7 @@ static inline __attribute__((always_inline)) enum cfi_step step_by_rule(struct n
 	f->pc = ((const uint64_t *)(uintptr_t)cfa)[-(int64_t)ra_words];
 	if (fp_words)
 		f->fp = ((const uint64_t *)(uintptr_t)cfa)[-(int64_t)fp_words];
-	f->how = fp_words << 32 | ra_words << 40;
+	f->how = fp_words << 32 | ra_words << 40 | (rule->kind == RULE_SP ? 0 : HOW_BY_FP);
 	return CFI_STEPPED;
 }
 
@@ -292,7 +318,7 @@ static inline uint32_t join(struct walk *w, uint32_t i, uint64_t how)
 	struct native_thread *n = w->n;
 	uint32_t last = i;
 
-	if (unlikely(n->frames[i].how & HOW_GENERAL)) /* the first of a walk, say: now it is known how it is found */
+	if (likely(w->n_fresh)) /* another function may have led to it last time, which kept fp elsewhere, or none */
 		n->frames[i].how = how | (n->frames[i].how & HOW_NUMBER);
 	while (last > w->floor && likely(still_holds(&n->frames[last - 1])))
 		last--;
@@ -449,6 +475,98 @@ static inline uint32_t stack_id(struct thread *t, struct native_thread *n, uint3
 	return likely(m->path == path && m->python == python) ? m->stack : fill_memo(t, n, python);
 }
 
+/* ---- trails ---- */
+
+/* The loop at n->frames[floor] is still the same call, so what lies outwards of it is as it was: there a trail ends.
+ * Which of the saved frame pointers a walk needs is in the trail, too: those by which a CFA was found. The others are
+ * variables of functions, and change. */
+
+static inline uint64_t trail_key(const struct cpu_context *c, uint32_t python)
+{
+	return (c->pc + (c->sp << 20) + python * UINT64_C(0xd6e8feb86659fd93)) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The stack when a trail leads from here to the loop; 0: walk. */
+static inline uint32_t follow_trail(const struct native_thread *n, const struct cpu_context *c, uint32_t python,
+				    uint32_t floor)
+{
+	const struct native_trail *tr = &n->trails->at[trail_key(c, python) >> (64 - TRAIL_BITS)];
+	const uint64_t *stack = (const uint64_t *)(uintptr_t)c->sp;
+	uint64_t differ = 0;
+
+	if (tr->pc != c->pc || tr->sp != c->sp || tr->python != python || tr->loop_sp != n->frames[floor].sp ||
+	    tr->outer != n->frames[floor - 1].path || c->sp < n->lo || tr->loop_sp > n->hi)
+		return 0;
+	if (tr->fp_matters)
+		differ = tr->fp ^ c->fp;
+	for (unsigned i = 0; i < tr->n; i++)
+		differ |= stack[tr->at[i]] ^ tr->words[i];
+	return likely(!differ) ? tr->stack : 0;
+}
+
+static bool lay_word(struct native_trail *tr, uint64_t address, uint64_t word)
+{
+	uint64_t at = (address - tr->sp) / 8;
+
+	if (tr->n == TRAIL_WORDS || at > UINT16_MAX)
+		return false;
+	tr->at[tr->n] = (uint16_t)at;
+	tr->words[tr->n++] = word;
+	return true;
+}
+
+/* Of the walk that n->frames has now. `fp_at`: where the frame pointer of the frame in hand was read; 0: it is the
+ * caller's. */
+static bool lay_words(struct native_trail *tr, const struct walk *w)
+{
+	const struct native_frame *frames = w->n->frames;
+	uint64_t fp_at = 0;
+
+	for (uint32_t i = w->n->depth - 1; i-- > w->floor;) {
+		const struct native_frame *f = &frames[i];
+
+		if (f->how & HOW_GENERAL || !lay_word(tr, f->sp - HOW_RA_WORDS(f->how) * 8, f->pc))
+			return false;
+		if (f->how & HOW_BY_FP && !fp_at)
+			tr->fp_matters = true;
+		else if (f->how & HOW_BY_FP && !lay_word(tr, fp_at, f[1].fp))
+			return false;
+		if (HOW_FP_WORDS(f->how))
+			fp_at = f->sp - HOW_FP_WORDS(f->how) * 8;
+	}
+	return true;
+}
+
+static __attribute__((noinline)) void lay_trail(const struct walk *w, const struct cpu_context *c, uint32_t python,
+						uint32_t stack)
+{
+	struct native_thread *n = w->n;
+	struct native_trail tr = { .pc = c->pc, .sp = c->sp, .fp = c->fp, .python = python, .stack = stack };
+
+	if (!lay_words(&tr, w))
+		return;
+	tr.loop_sp = n->frames[w->floor].sp;
+	tr.outer = n->frames[w->floor - 1].path;
+	n->trails->at[trail_key(c, python) >> (64 - TRAIL_BITS)] = tr;
+}
+
+/* Whether this walk can be a trail, and was wanted twice. */
+static inline bool wants_trail(const struct walk *w, const struct cpu_context *c, uint32_t python)
+{
+	struct native_thread *n = w->n;
+	uint64_t key = trail_key(c, python);
+	uint32_t *missed;
+
+	if (!w->floor || w->kept < w->floor || n->depth - w->floor > TRAIL_WORDS ||
+	    !(n->frames[w->floor].how & HOW_EVAL) || (!n->trails && !(n->trails = arena_map(sizeof *n->trails))))
+		return false;
+	missed = &n->trails->missed[key >> (64 - TRAIL_BITS)];
+	if (*missed == (uint32_t)(key >> 16))
+		return true;
+	*missed = (uint32_t)(key >> 16);
+	return false;
+}
+
 /* ---- all of it ---- */
 
 /* Frames of the last walk that need no look: those outwards of an evaluation loop that is still the same call. The
@@ -496,13 +614,19 @@ static __attribute__((noinline)) bool learn_eval(struct native_thread *n, const 
 uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 {
 	struct native_thread *n = &t->native;
+	struct cpu_context c = cpu_caller(frame);
 	struct walk w = { .n = n };
 	uint32_t stack;
 
 	if (unlikely(n->epoch != atomic_load_explicit(&epoch, memory_order_acquire)) && !prepare(n))
 		return python;
 	w.floor = floor_of(n, &t->py, python);
-	if (unlikely(!walk(&w, cpu_caller(frame), false, t->tid) || !make_room(&w))) {
+	if (likely(w.floor && n->trails)) {
+		stack = follow_trail(n, &c, python, w.floor);
+		if (likely(stack))
+			return stack;
+	}
+	if (unlikely(!walk(&w, c, false, t->tid) || !make_room(&w))) {
 		n->depth = n->n_evals = 0;
 		return python;
 	}
@@ -511,6 +635,8 @@ uint32_t native_stack(struct thread *t, uint32_t python, const void *frame)
 	if (unlikely(python && n->n_evals < t->py.entries) && learn_eval(n, &t->py))
 		return native_stack(t, python, frame);
 	stack = stack_id(t, n, python);
+	if (wants_trail(&w, &c, python))
+		lay_trail(&w, &c, python, stack);
 	t->py.same = python ? t->py.entries : 0;
 	return stack;
 }
