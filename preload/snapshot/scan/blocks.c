@@ -5,10 +5,10 @@
 #include "preload/snapshot/out.h"
 
 enum {
-	LEAF_BITS = 30,
-	LEAVES = 1 << (47 - LEAF_BITS),
+	LEAF_BITS = BLOCKS_LEAF_BITS,
+	LEAVES = BLOCKS_LEAVES,
 	GRANULE_BITS = 4,
-	PAGE_BITS = 12,
+	PAGE_BITS = BLOCKS_PAGE_BITS,
 	WORDS = 1 << (LEAF_BITS - GRANULE_BITS - 6),
 	WORDS_IN_PAGE = 1 << (PAGE_BITS - GRANULE_BITS - 6),
 	PAGES = 1 << (LEAF_BITS - PAGE_BITS),
@@ -17,6 +17,7 @@ enum {
 enum { COVER_NOTHING = 1 }; /* a page of a heap whose first bytes are in no block from before */
 
 struct leaf {
+	uint64_t heap[PAGES / 64]; /* a bit a page: `cover` is not 0 */
 	uint64_t starts[WORDS], reached[WORDS];
 	uint64_t cover[PAGES]; /* 0: no heap; else COVER_NOTHING, or the start of a block */
 };
@@ -26,6 +27,7 @@ struct heap_range {
 };
 
 static struct leaf **leaves;
+uint64_t blocks_leaf_bits[BLOCKS_LEAVES / 64];
 static struct heap_range *heaps;
 static size_t n_heaps;
 static struct out *out;
@@ -35,23 +37,23 @@ bool blocks_short;
 
 /* ---- leaves ---- */
 
+static size_t granule_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> GRANULE_BITS; }
+static size_t page_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> PAGE_BITS; }
+static uintptr_t base_of(uintptr_t p) { return p & ~(((uintptr_t)1 << LEAF_BITS) - 1); }
+static bool has(const uint64_t *bits, size_t i) { return bits[i / 64] >> i % 64 & 1; }
+static void add(uint64_t *bits, size_t i) { bits[i / 64] |= UINT64_C(1) << i % 64; }
+
 static struct leaf *leaf_of(uintptr_t p) { return p >> 47 ? NULL : leaves[p >> LEAF_BITS]; }
 
 static struct leaf *leaf_for(uintptr_t p)
 {
 	struct leaf **leaf = p >> 47 ? NULL : &leaves[p >> LEAF_BITS];
 
-	if (leaf && !*leaf)
-		*leaf = out_memory(out, sizeof **leaf);
+	if (leaf && !*leaf && (*leaf = out_memory(out, sizeof **leaf)))
+		add(blocks_leaf_bits, p >> LEAF_BITS);
 	blocks_short |= !leaf || !*leaf;
 	return leaf ? *leaf : NULL;
 }
-
-static size_t granule_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> GRANULE_BITS; }
-static size_t page_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> PAGE_BITS; }
-static uintptr_t base_of(uintptr_t p) { return p & ~(((uintptr_t)1 << LEAF_BITS) - 1); }
-static bool has(const uint64_t *bits, size_t i) { return bits[i / 64] >> i % 64 & 1; }
-static void add(uint64_t *bits, size_t i) { bits[i / 64] |= UINT64_C(1) << i % 64; }
 
 bool blocks_start(struct out *o)
 {
@@ -80,8 +82,10 @@ void blocks_heap(uintptr_t start, uintptr_t end)
 	for (uintptr_t p = start; p < end; p += OS_PAGE) {
 		struct leaf *leaf = leaf_for(p);
 
-		if (leaf)
-			leaf->cover[page_of(p)] = COVER_NOTHING;
+		if (!leaf)
+			continue;
+		leaf->cover[page_of(p)] = COVER_NOTHING;
+		add(leaf->heap, page_of(p));
 	}
 }
 
@@ -90,8 +94,10 @@ static void cover(uintptr_t start, uintptr_t end)
 	for (uintptr_t p = (start | (OS_PAGE - 1)) + 1; p < end; p += OS_PAGE) {
 		struct leaf *leaf = leaf_for(p);
 
-		if (leaf)
-			leaf->cover[page_of(p)] = start;
+		if (!leaf)
+			continue;
+		leaf->cover[page_of(p)] = start;
+		add(leaf->heap, page_of(p));
 	}
 }
 
@@ -133,23 +139,22 @@ bool blocks_has(uintptr_t start)
 
 bool blocks_kill(uintptr_t start) { return blocks_has(start) && (blocks_reach(start), true); }
 
-bool blocks_is_heap(uintptr_t p)
-{
-	const struct leaf *leaf = leaf_of(p);
-
-	return leaf && leaf->cover[page_of(p)];
-}
+/* Of a page whose leaf is there. */
+bool blocks_is_heap_page(uintptr_t p) { return has(leaves[p >> LEAF_BITS]->heap, page_of(p)); }
 
 /* ---- finding ---- */
 
 uintptr_t blocks_find(uintptr_t p)
 {
-	const struct leaf *leaf = leaf_of(p);
-	uint64_t covered = leaf ? leaf->cover[page_of(p)] : 0, bits;
+	const struct leaf *leaf;
+	uint64_t bits;
 	size_t i, word, first;
+	uintptr_t covered;
 
-	if (!covered)
+	if (!blocks_is_heap(p))
 		return 0;
+	leaf = leaf_of(p);
+	covered = leaf->cover[page_of(p)];
 	i = granule_of(p);
 	word = i / 64;
 	first = word & ~(size_t)(WORDS_IN_PAGE - 1);

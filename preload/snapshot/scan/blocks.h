@@ -5,7 +5,8 @@
  * What:  two bits for each 16 bytes of the heap: a block starts here; it was reached. A word for each page says
  *        whether it is heap at all, and which block reaches into it from before.
  * How:   leaves of a GiB of address space, in memory that costs nothing where nothing is noted. So any word is told to
- *        be a pointer into a block, or not, by two loads and a search of at most 256 bits.
+ *        be a pointer into a block, or not, by two loads and a search of at most 256 bits. Most words that are looked
+ *        at are no pointers: those fall out at a bit for each leaf or for each page, which lie together in few pages.
  * Free:  what is free is noted as a block that was reached already: it is never looked into, and never lost.
  * Who:   the forked copy, its only thread: chunks.c, pools and segments through scan.c.
  */
@@ -29,10 +30,19 @@ void blocks_end(uintptr_t end);
 bool blocks_kill(uintptr_t start);
 /* Whether one starts there. */
 bool blocks_has(uintptr_t start);
-/* Whether the page at `p` is heap. */
-bool blocks_is_heap(uintptr_t p);
 /* The lowest and the highest address of all heaps. */
 extern uintptr_t blocks_lowest, blocks_highest;
+
+enum { BLOCKS_LEAF_BITS = 30, BLOCKS_PAGE_BITS = 12, BLOCKS_LEAVES = 1 << (47 - BLOCKS_LEAF_BITS) };
+extern uint64_t blocks_leaf_bits[BLOCKS_LEAVES / 64]; /* whether any heap is there */
+bool blocks_is_heap_page(uintptr_t p);
+/* Whether the page at `p` is heap. */
+static inline bool blocks_is_heap(uintptr_t p)
+{
+	uintptr_t leaf = p >> BLOCKS_LEAF_BITS;
+
+	return leaf < BLOCKS_LEAVES && blocks_leaf_bits[leaf / 64] >> leaf % 64 & 1 && blocks_is_heap_page(p);
+}
 
 /* The block that `p` lies in; 0: none. */
 uintptr_t blocks_find(uintptr_t p);

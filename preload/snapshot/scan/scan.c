@@ -140,7 +140,7 @@ static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p)
 	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
 		uintptr_t p = pointer_in(*at);
 
-		if (__builtin_expect(p != 0, 0))
+		if (__builtin_expect(p != 0, 0) && blocks_is_heap(p))
 			found(p);
 	}
 	if (scan.digit_span)
