@@ -12,6 +12,10 @@
  * (unittest's run() keeps the duration of each test, from 3.12 on).
  *
  * Bounded: the holder throws out old entries when it is full: deque(maxlen), lru_cache(maxsize), caches of CPython.
+ *
+ * SQLite keeps pages of each open database in memory, up to a bound (PRAGMA cache_size, 2,000 KiB unless told), and
+ * sqlite3.Connection its last 100 (128 from 3.10 on) compiled statements. A database that is read or written in new
+ * places all the time fills that for long. More than that, or ever more connections, is no such cache.
  */
 #include "analyzer/findings/finding.h"
 
@@ -20,6 +24,9 @@
 #define STEADY_LEAST  5                    /* percent of a finding that must be its steady part */
 #define FOREIGN_LEAST (INT64_C(1) << 20)   /* growth that no line of the user's is to blame for */
 #define CALL_LEAST    (INT64_C(256) << 10) /* growth of the standard library's for a line at the top of a script */
+
+#define DATABASE_BYTES (UINT64_C(2560) << 10) /* pages and statements of one connection, at most */
+#define DATABASES_MOST 32                     /* more connections than this are no pool of them */
 
 /* CPython's own caches that are dicts with a bound in their code, and the greatest bound of all versions. */
 static const struct {
@@ -82,12 +89,36 @@ static bool is_cache(const struct finding *f)
 	return false;
 }
 
+static uint64_t objects_of(const struct heap *h, const char *type)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < h->types.n; i++)
+		if (!strcmp(heap_text_of(h, h->types.at[i].name), type))
+			n += h->types.at[i].n;
+	return n;
+}
+
+/* Whether it is what a few open databases keep in memory. */
+static bool is_of_databases(const struct finding *f)
+{
+	const struct heap *h = &f->trace->remains->view.heap;
+	node_id below = place_below(&f->trace->places, f->sum.node);
+	const char *module = below > NODE_UNKNOWN ? place_find(&f->trace->places, below)->module : NULL;
+	uint64_t n;
+
+	if (!module || !strstr(module, "libsqlite3"))
+		return false;
+	n = objects_of(h, "sqlite3.Connection");
+	return n && n <= DATABASES_MOST && f->sum.bytes <= n * DATABASE_BYTES;
+}
+
 void finding_doubts_holder(struct finding_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct finding *f = &l->at[i];
 
-		if (is_growth(f) && f->trace->remains && (f->holder.bounded || is_cache(f)))
+		if (is_growth(f) && f->trace->remains && (f->holder.bounded || is_cache(f) || is_of_databases(f)))
 			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_BOUNDED);
 	}
 }
