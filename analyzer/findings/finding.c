@@ -402,7 +402,7 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 	}
 	if (!f.lost.kind && f.lost.waiting)
 		growth_withdraw(&t->growth, &f.sum, GROWTH_WAITING);
-	if (!f.lost.kind && f.lost.dead)
+	if (!f.lost.kind && f.lost.dead && !f.lost.piece)
 		growth_withdraw(&t->growth, &f.sum, GROWTH_GARBAGE);
 	if (!f.lost.kind && !t->spans.is_whole && may_replace_unseen(t, &f.sum))
 		growth_withdraw(&t->growth, &f.sum, GROWTH_UNSEEN);

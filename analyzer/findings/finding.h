@@ -29,6 +29,7 @@ struct finding_lost {
 	bool found;          /* that it grows is seen by the snapshots */
 	bool waiting;        /* LOST_NOTHING: most of its blocks may be dead objects on free lists */
 	bool dead;           /* LOST_NOTHING: most of its objects wait for the collector, which is on */
+	unsigned piece;      /* ... and nearly all of them hang on one container, which went itself: its number; 0 */
 	uint32_t leader;     /* LOST_BELOW: the group of growth that it belongs to */
 	string_id type;      /* of remains->surplus.strings; 0: not known */
 	string_id name;      /* LOST_SHARED: what people call it; 0 */

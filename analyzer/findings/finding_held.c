@@ -39,6 +39,12 @@ static bool is_growth(const struct finding *f) { return !finding_is_own(f) && !f
 
 static bool leads(const struct finding *f) { return f->sum.verdict == GROWTH_FOUND && is_growth(f) && f->has_holder; }
 
+/* Held by one container until that went. */
+static bool is_of_piece(const struct finding *f)
+{
+	return f->sum.verdict == GROWTH_FOUND && is_growth(f) && !f->has_holder && f->lost.piece;
+}
+
 /* ---- who belongs to whom ---- */
 
 /* Its bytes belong to the leak, and its growth, if the evidence is as good with it; else that stays as it is. */
@@ -62,7 +68,11 @@ static void take(struct finding *leader, struct finding *f)
 
 static bool is_held_with(const struct finding *leader, const struct finding *f)
 {
-	return leader->trace == f->trace && leads(leader) && leads(f) && leader->holder.object == f->holder.object;
+	if (leader->trace != f->trace)
+		return false;
+	if (is_of_piece(leader) && is_of_piece(f))
+		return leader->lost.piece == f->lost.piece;
+	return leads(leader) && leads(f) && leader->holder.object == f->holder.object;
 }
 
 static void join_same_holder(struct finding_list *l)
@@ -376,7 +386,7 @@ void finding_join_held(struct finding_list *l, const struct report *r)
 	for (size_t i = 0; i < l->n; i++) {
 		struct finding *f = &l->at[i];
 
-		if (leads(f))
+		if (leads(f) || is_of_piece(f))
 			finding_look_at_worst(f);
 		if (f->has_holder && is_growth(f) && !blame_adder(f, f->holder.adds))
 			blame_adder(f, f->holder.adds_below);

@@ -18,12 +18,14 @@
 #include "analyzer/findings/finding.h"
 #include "analyzer/heap/garbage.h"
 #include "analyzer/heap/parts.h"
+#include "analyzer/heap/pieces.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOSTLY        80   /* percent of a group's objects */
+#define PIECE_MOSTLY  80   /* percent of the dead objects of a group: one container had them */
 #define DEAD_MOSTLY   50   /* percent of a group's bytes: weak references to it and their tables are alive */
 #define NOBODY_MOSTLY 90   /* percent of a group's blocks */
 #define NOBODY_SURE   50   /* ... and of those that can be on no free list */
@@ -45,12 +47,15 @@ struct tally {
 	int64_t led_votes;
 	uint64_t late, late_own;         /* objects made after the warm-up, and those of them with surplus */
 	uint64_t late_bytes, dead_bytes; /* of the late ones, and of those that nothing alive refers to */
-	uint64_t own, references;        /* objects with surplus; all their surplus */
-	uint32_t type;                   /* of most of those: the heap's number */
-	int64_t votes;                   /* private: for it */
-	uint64_t step;                   /* private: of the sample */
-	uint64_t sampled, below;         /* of these those looked at, and those that a lost object holds */
-	uint32_t leader;                 /* the group of most of these */
+	uint64_t dead, dead_in_piece;    /* dead ones of these, and those of them that one dead container had ... */
+	uint32_t piece;                  /* ... this one: a number of pieces.h */
+	int64_t piece_votes;
+	uint64_t own, references; /* objects with surplus; all their surplus */
+	uint32_t type;            /* of most of those: the heap's number */
+	int64_t votes;            /* private: for it */
+	uint64_t step;            /* private: of the sample */
+	uint64_t sampled, below;  /* of these those looked at, and those that a lost object holds */
+	uint32_t leader;          /* the group of most of these */
 	int64_t leader_votes;
 	struct surplus_point at[SURPLUS_SNAPSHOTS];
 };
@@ -60,10 +65,11 @@ struct judging {
 	struct view *v;
 	const struct surplus *s;
 	int32_t *surplus;
-	uint64_t *dead;     /* set of objects that wait for the collector; NULL: it is off */
-	uint64_t *adrift;   /* set of objects to which no root leads */
-	uint32_t *group_of; /* by node: the group of growth of its blocks in the object layer; MAP_NONE */
-	struct map others;  /* node and layer to the group, for the other layers */
+	uint64_t *dead;       /* set of objects that wait for the collector; NULL: it is off */
+	uint64_t *adrift;     /* set of objects to which no root leads */
+	struct pieces pieces; /* of the dead ones, if any are looked for */
+	uint32_t *group_of;   /* by node: the group of growth of its blocks in the object layer; MAP_NONE */
+	struct map others;    /* node and layer to the group, for the other layers */
 	struct tally *tally;
 };
 
@@ -161,7 +167,30 @@ static void count_late(const struct judging *j, struct tally *t, object_id o, ui
 {
 	t->late++;
 	t->late_bytes += bytes;
-	t->dead_bytes += j->dead && bits_has(j->dead, o) ? bytes : 0;
+	if (!j->dead || !bits_has(j->dead, o))
+		return;
+	t->dead_bytes += bytes;
+	t->dead++;
+	vote(&t->piece, &t->piece_votes, j->pieces.of[o]);
+}
+
+/* Of a group's dead objects those in the piece that most are in. */
+static void count_in_piece(struct judging *j)
+{
+	for (object_id o = 0; j->dead && o < j->v->heap.n; o++) {
+		uint32_t group = j->pieces.of[o] ? group_with(j, o) : MAP_NONE;
+
+		if (group != MAP_NONE && j->pieces.of[o] == j->tally[group].piece && is_late(j, group, o))
+			j->tally[group].dead_in_piece++;
+	}
+	for (size_t i = 0; j->dead && i < j->v->join.buffers.n; i++) {
+		const struct join_buffer *b = &j->v->join.buffers.at[i];
+		uint32_t group = j->pieces.of[b->owner] ? group_of_buffer(j, b) : MAP_NONE;
+
+		if (group != MAP_NONE && j->pieces.of[b->owner] == j->tally[group].piece &&
+		    b->born_ns >= growth_group(j, group)->evidence.warm_ns)
+			j->tally[group].dead_in_piece++;
+	}
 }
 
 static void count_objects(struct judging *j)
@@ -245,6 +274,7 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 	memcpy(lost.at, t->at, sizeof lost.at);
 	lost.waiting = waiting && waiting <= WAITING_MOST && waiting * 100 >= t->blocks * NOBODY_SURE;
 	lost.dead = t->dead_bytes && t->dead_bytes * 100 >= t->late_bytes * DEAD_MOSTLY && t->late >= t->unknown;
+	lost.piece = lost.dead && t->dead_in_piece * 100 >= t->dead * PIECE_MOSTLY ? t->piece : 0;
 	lost.found = surplus_trend(j->s, t->at, &lost.grown) == SURPLUS_GROWS;
 	if (has_lost_objects(j, group, lost.found)) {
 		lost.kind = LOST_OBJECTS;
@@ -364,12 +394,15 @@ static void start(struct judging *j, struct report_trace *t)
 	*j = (struct judging){ .t = t, .v = &t->remains->view, .s = &t->remains->surplus };
 	j->surplus = surplus_of(&j->v->heap);
 	j->dead = find_dead(j);
+	if (j->dead)
+		pieces_find(&j->pieces, &j->v->heap, j->dead);
 	j->adrift = find_adrift(j);
 	j->tally = mem_zero(t->growth.groups.n + 1, sizeof *j->tally);
 	list_groups(j);
 	count_led(j);
 	count_objects(j);
 	count_buffers(j);
+	count_in_piece(j);
 	sum_points(j);
 }
 
@@ -378,6 +411,7 @@ static void end(struct judging *j)
 	free(j->surplus);
 	free(j->dead);
 	free(j->adrift);
+	pieces_free(&j->pieces);
 	free(j->group_of);
 	map_free(&j->others);
 	free(j->tally);
