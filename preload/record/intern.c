@@ -8,7 +8,9 @@
  * key gets a second id. A new frame's definition is in the ring before its id is in the table: whoever finds the id may
  * use it in an event. Growing copies the entries into a table twice as large; an insert that meets the old table
  * meanwhile is forgotten, and that key gets a second id some day. Old tables stay mapped, since others may be reading
- * them, but without memory.
+ * them, but without memory, which they lose piece by piece while it is copied: entries lie in the order of their
+ * hashes, in any size of table, so that the new one is filled from its start to its end, and both together are never
+ * larger than it will be.
  */
 #include "preload/record/intern.h"
 #include "preload/base/arena.h"
@@ -18,7 +20,9 @@
 
 #include <string.h>
 
-enum { FIRST_ENTRIES = 1 << 13, SMALL_ENTRIES = 1 << 15, MAX_FILL_PERCENT = 60 };
+/* Where memory is what counts, searches may be longer. */
+enum { FIRST_ENTRIES = 1 << 13, SMALL_ENTRIES = 1 << 15, LARGE_ENTRIES = 1 << 20 };
+enum { MAX_FILL_PERCENT = 60, MAX_FILL_PERCENT_LARGE = 75 };
 
 struct entry {
 	_Atomic(uint64_t) above; /* parent << 32 | code; 0: empty (codes start at 1) */
@@ -26,8 +30,9 @@ struct entry {
 };
 
 struct table {
-	uint64_t mask;
-	struct entry entries[];
+	_Alignas(64) uint64_t n;
+	uint64_t limit; /* ids there may be until it is to grow */
+	_Alignas(64) struct entry entries[];
 };
 
 bool intern_is_exact;
@@ -45,12 +50,18 @@ static uint64_t hash(uint64_t above, uint32_t offset)
 	return h ^ h >> 32;
 }
 
+static inline uint64_t place_of(const struct table *t, uint64_t hash)
+{
+	return (uint64_t)((unsigned __int128)hash * t->n >> 64);
+}
+static inline uint64_t next_place(const struct table *t, uint64_t i) { return i + 1 < t->n ? i + 1 : 0; }
+
 static size_t table_bytes(uint64_t n_entries) { return sizeof(struct table) + n_entries * sizeof(struct entry); }
 
 /* The id of the key, or 0 and the empty entry where its search ended. */
 static uint32_t find(struct table *t, uint64_t above, uint32_t offset, struct entry **ret_empty)
 {
-	for (uint64_t i = hash(above, offset) & t->mask;; i = (i + 1) & t->mask) {
+	for (uint64_t i = place_of(t, hash(above, offset));; i = next_place(t, i)) {
 		struct entry *e = &t->entries[i];
 		uint64_t key = atomic_load_explicit(&e->above, memory_order_acquire), id;
 
@@ -68,45 +79,65 @@ static uint32_t find(struct table *t, uint64_t above, uint32_t offset, struct en
 
 static void copy_entry(struct table *to, uint64_t above, uint64_t id)
 {
-	uint64_t i = hash(above, (uint32_t)(id >> 32)) & to->mask;
+	uint64_t i = place_of(to, hash(above, (uint32_t)(id >> 32)));
 
 	while (atomic_load_explicit(&to->entries[i].above, memory_order_relaxed))
-		i = (i + 1) & to->mask;
+		i = next_place(to, i);
 	atomic_store_explicit(&to->entries[i].above, above, memory_order_relaxed);
 	atomic_store_explicit(&to->entries[i].id, id, memory_order_relaxed);
 }
 
-/* Small tables are soon outgrown, and each step touches new pages. */
+/* Small tables are soon outgrown, and each step touches new pages; of a large one every page is touched. */
 static uint64_t grown_entries(const struct table *from)
 {
-	return !from ? FIRST_ENTRIES : (from->mask + 1) * (from->mask < SMALL_ENTRIES ? 4 : 2);
+	if (!from)
+		return FIRST_ENTRIES;
+	return from->n < SMALL_ENTRIES ? from->n * 4 : from->n < LARGE_ENTRIES ? from->n * 2 : from->n / 2 * 3;
 }
 
-static struct table *grown_table(const struct table *from)
+/* Gives back the memory of entries of a table that is not in force any more, but for the first page, where its size is.
+ * Whoever still reads them finds them empty. */
+static void forget_entries(struct table *t, uint64_t from, uint64_t to)
+{
+	uintptr_t start = os_whole_pages((uintptr_t)&t->entries[from] + (from ? 0 : OS_PAGE));
+	uintptr_t end = (uintptr_t)&t->entries[to] & ~(uintptr_t)(OS_PAGE - 1);
+
+	if (end > start)
+		os_advise((void *)start, end - start, MADV_DONTNEED);
+}
+
+static void move_entries(struct table *to, struct table *from)
+{
+	enum { AT_ONCE = 1 << 18 }; /* 4 MiB: whole huge pages */
+
+	for (uint64_t i = 0; i < from->n; i++) {
+		uint64_t id = atomic_load(&from->entries[i].id);
+
+		if (id)
+			copy_entry(to, atomic_load(&from->entries[i].above), id);
+		if ((i + 1) % AT_ONCE == 0)
+			forget_entries(from, i + 1 - AT_ONCE, i + 1);
+	}
+	forget_entries(from, 0, from->n);
+}
+
+static struct table *grown_table(struct table *from)
 {
 	uint64_t n = grown_entries(from);
 	struct table *to = arena_map_large(table_bytes(n));
 
 	if (!to)
 		return NULL;
-	to->mask = n - 1;
-	for (uint64_t i = 0; from && i <= from->mask; i++) {
-		uint64_t id = atomic_load(&from->entries[i].id);
-
-		if (id)
-			copy_entry(to, atomic_load(&from->entries[i].above), id);
-	}
+	to->n = n;
+	to->limit = n * (n < LARGE_ENTRIES ? MAX_FILL_PERCENT : MAX_FILL_PERCENT_LARGE) / 100;
+	if (from)
+		move_entries(to, from);
 	return to;
 }
 
-/* Gives back the memory of a table that is not in force any more. Whoever still reads it finds it empty, but for its
- * first page, where the mask is. */
-static void forget_entries(struct table *t)
+static inline bool has_room(const struct table *t)
 {
-	size_t bytes = t ? table_bytes(t->mask + 1) : 0;
-
-	if (bytes > OS_PAGE)
-		os_advise((char *)t + OS_PAGE, bytes - OS_PAGE, MADV_DONTNEED);
+	return atomic_load_explicit(&last_stack, memory_order_relaxed) < t->limit;
 }
 
 /* The table in force, made larger when it is too full. NULL when there is no memory. */
@@ -114,27 +145,32 @@ static struct table *roomy_table(void)
 {
 	struct table *t = atomic_load_explicit(&table, memory_order_acquire), *larger;
 
-	if (t && atomic_load_explicit(&last_stack, memory_order_relaxed) < (t->mask + 1) * MAX_FILL_PERCENT / 100)
+	if (likely(t && has_room(t)))
 		return t;
 	lock_take(&growing);
 	if (t == atomic_load(&table)) {
 		larger = grown_table(t);
-		if (larger) {
+		if (larger)
 			atomic_store_explicit(&table, larger, memory_order_release);
-			forget_entries(t);
-		}
 	}
 	t = atomic_load(&table);
 	lock_drop(&growing);
 	/* Without memory the old one serves on, but it must never be full: a search has to end. */
-	return t && last_stack < t->mask ? t : NULL;
+	return t && last_stack < t->n - 1 ? t : NULL;
 }
 
+/* As define_bytes(), of sixteen bytes: the commonest, and at the start of a program nearly all there is. */
 static void define_words(struct thread *t, uint8_t op, uint32_t id, const uint32_t words[4])
 {
-	struct piece piece = { words, 4 * sizeof *words };
+	struct pt_slot *slot;
 
-	define_bytes(t, op, id, &piece, 1);
+	if (t->head + 2 + RING_SPARE > t->n_slots && !ring_pack(t))
+		return;
+	slot = &t->slots[t->head];
+	slot[0] = (struct pt_slot){ id | (uint64_t)op << 48, sizeof *slot, 0 };
+	memcpy(&slot[1], words, sizeof *slot);
+	t->head += 2;
+	__atomic_store_n(&t->shared->x_head, (uint64_t)t->head, __ATOMIC_RELEASE);
 }
 
 /* Puts a new id where the search ended, or where it ends now that others have been there. */
@@ -222,10 +258,10 @@ uint32_t intern_frame(struct thread *t, uint32_t parent, uint32_t code, uint32_t
 void intern_fetch(uint64_t path, uint32_t python)
 {
 	struct table *tab = atomic_load_explicit(&table, memory_order_acquire);
-	uint64_t at = hash(above_of_path(path, python), python ? KEY_JOIN : KEY_NATIVE);
+	uint64_t h = hash(above_of_path(path, python), python ? KEY_JOIN : KEY_NATIVE);
 
 	if (tab)
-		__builtin_prefetch(&tab->entries[at & tab->mask]);
+		__builtin_prefetch(&tab->entries[place_of(tab, h)]);
 }
 
 uint32_t intern_known(uint64_t path, uint32_t python)
@@ -287,7 +323,7 @@ void intern_after_fork(void)
 	struct table *t = atomic_load(&table);
 
 	if (t)
-		arena_unmap(t, table_bytes(t->mask + 1));
+		arena_unmap(t, table_bytes(t->n));
 	atomic_store(&table, NULL);
 	atomic_store(&last_stack, 0);
 	atomic_store(&last_code, 0);
