@@ -29,9 +29,9 @@ def test_collected_as_gc_collect_says(python, tmp):
     told = json.loads(done.out)
     seen = [c for c in doc['collections'] if c['trigger'] == 'explicit'][1:]
     assert [c['collected'] for c in seen] == told and all(c['snapshot'] for c in seen), seen
-    if python.free_threaded:  # modules and some functions have counts that are kept in part elsewhere: they pass for held
+    if python.free_threaded:  # functions and code objects wait for the collector without being in a cycle
         assert [c['explained'] for c in seen][1:-1] == told[1:-1], seen
-        assert all(c['explained'] <= n for c, n in zip(seen, told)), seen
+        assert all(n - 3 <= c['explained'] <= n for c, n in zip(seen, told)), seen
     else:
         assert [c['explained'] for c in seen] == told, seen
     groups = rows(doc, 'collected', path)
@@ -49,12 +49,14 @@ def test_collected_as_gc_collect_says(python, tmp):
 
 def test_classes_and_modules_count_as_gc_collect_says(python, tmp):
     """What is not tracked, and what is frozen, is below: the collector's own number is the sum."""
-    if python.free_threaded:
-        raise harness.Skip('builds without a GIL keep counts of classes and functions in part elsewhere')
     done = run(python, tmp, 'classes', 'exit,gc')
     doc = harness.report('cycles', done.trace)
     seen = [c for c in doc['collections'] if c['trigger'] == 'explicit'][1:]
-    assert [c['collected'] for c in seen] == [c['explained'] for c in seen] == json.loads(done.out), seen
+    assert [c['collected'] for c in seen] == json.loads(done.out), seen
+    if python.free_threaded:  # functions and code objects wait there without being in a cycle; and it does not count tuples of ints
+        assert all(abs(c['collected'] - c['explained']) <= 15 for c in seen), seen
+    else:
+        assert [c['collected'] for c in seen] == [c['explained'] for c in seen], seen
     freed = sum(c['explained'] for c in doc['collections'])
     assert sum(g['objects'] for g in doc['groups'] if g['state'] == 'collected') == doc['sums']['collected']['objects'] == freed
     assert sum(e['objects'] for e in doc['lines'] if e['state'] == 'collected') == freed
@@ -84,8 +86,6 @@ def test_shapes(python, tmp):
 @harness.cases('zones', 'saved', 'frozen')
 def test_what_no_collection_frees(python, tmp, case):
     """A type that does not tell the collector what it holds; gc.garbage; the permanent generation."""
-    if python.free_threaded and case == 'frozen':
-        raise harness.Skip('builds without a GIL hide frozen objects from those who visit all objects')
     done = run(python, tmp, 'uncollectable', 'exit', case)
     doc = harness.report('cycles', done.trace)
     mark, why = {'zones': ('zone', 'untraversed'), 'saved': ('saved', 'gc.garbage'), 'frozen': ('frozen', 'frozen')}[case]

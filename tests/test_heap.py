@@ -96,18 +96,21 @@ def test_heap_is_what_the_program_knows(python, tmp):
     assert not wrong, wrong[:5]
     wrong = [(heap.objects[s].type, n, heap.named(s)[:20]) for s, n, t in truth['names'] if t not in heap.find(s, n)]
     assert not wrong, wrong[:5]
-    check_counts(heap, truth['counts'])
+    check_counts(heap, truth['counts'], python)
     check_roots(heap)
 
 
-def check_counts(heap, counts):
-    """Counts are those of sys.getrefcount, and every reference is known: edges add up to them."""
-    uncounted = {i for i, o in heap.objects.items() if o.flags & (IMMORTAL | DEFERRED)}
-    wrong = [(heap.objects[i].type, n, heap.objects[i].count) for i, n in counts if i not in uncounted and heap.objects[i].count != n]
+def check_counts(heap, counts, python):
+    """Counts are those of sys.getrefcount, and every reference is known: edges add up to them. Without a GIL the function
+    says of functions, types and the like what they begin with, too, and not what threads count for themselves; there the
+    edges are the truth."""
+    assert not [o.type for o in heap.objects.values() if o.flags & DEFERRED]
+    uncounted = {i for i, o in heap.objects.items() if o.flags & IMMORTAL}
+    counts = [(i, n, heap.objects[i]) for i, n in counts if i not in uncounted]
+    wrong = [(o.type, n, o.count) for i, n, o in counts if o.count != n and not (python.free_threaded and is_deferred(o, n))]
     assert not wrong, wrong[:5]
     refs = collections.Counter(target for target, _, flags in heap.edges() if not flags & UNCOUNTED)
-    wrong = [(heap.objects[i].type, n, refs[i]) for i, n in counts
-             if i not in uncounted and heap.objects[i].flags & TRACKED and refs[i] != n]
+    wrong = [(o.type, o.count, refs[i]) for i, n, o in counts if o.flags & TRACKED and refs[i] != o.count]
     assert not wrong, wrong[:5]
     tracked = [i for i, o in heap.objects.items() if o.flags & TRACKED and i not in uncounted]
     more = [heap.objects[i].type for i in tracked if refs[i] > heap.objects[i].count]
@@ -116,6 +119,11 @@ def check_counts(heap, counts):
     assert len(less) <= len(tracked) * 0.03, collections.Counter(less)
     nowhere = [target for target, _, _ in heap.edges() if target and target not in heap.objects]
     assert not nowhere, len(nowhere)
+
+
+def is_deferred(o, n):
+    """3.14 adds an eighth of the largest number, 3.13 one."""
+    return n >> 58 or n == o.count + 1
 
 
 def check_roots(heap):
@@ -170,4 +178,4 @@ def test_subinterpreters(python, tmp, case):
     alone = case == 'own' and python.minor >= (3, 12) and not python.free_threaded
     assert classes == ({'__main__.InMain': 1} if alone else {'__main__.InMain': 1, '__main__.InSub': 6}), classes
     assert heap.facts['interpreters.running'] == alone
-    check_counts(heap, [])
+    check_counts(heap, [], python)

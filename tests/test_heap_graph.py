@@ -156,22 +156,21 @@ def test_snapshots_are_read_the_same_twice(python, tmp):
     assert len(want) > 3000 and not wrong, (len(wrong), wrong[:3])
     assert sorted(roots) == sorted((r[0], e[0] if e[0] in decoded.objects else 0, e[2]) for r in decoded.roots for e in r[4])
     graph = Graph(decoded)
-    check_garbage(graph, seen, python.free_threaded)
+    check_garbage(graph, seen)
     lengths = graph.lengths()
     wrong = [(hex(a), o.type, o.length, lengths.get(a, 0)) for a, o in seen.items() if o.length != lengths.get(a, 0)]
     assert not wrong, (len(wrong), wrong[:5])
     check_dominators(graph, seen)
 
 
-def check_garbage(graph, seen, free_threaded):
+def check_garbage(graph, seen):
     wrong = [(hex(a), o.type, o.surplus, graph.surplus[a]) for a, o in seen.items() if o.surplus != graph.surplus[a]]
     assert not wrong, (len(wrong), wrong[:5])
     want, got = graph.collectable(), {a for a, o in seen.items() if o.state == 1}
     assert want == got, [(seen[a].type, a in want) for a in want ^ got][:5]
     types = collections.Counter(seen[a].type for a in got)
     assert types['__main__.Node'] == 60 and types['__main__.Slots'] == 30 and types['list'] >= 91, types
-    if not free_threaded:  # counts of classes are kept in part elsewhere there: they pass for held
-        assert types['type'] >= 1, types
+    assert types['type'] >= 1, types
 
 
 def check_dominators(graph, seen):

@@ -14,10 +14,6 @@ FREE_THREADED = r'3\.\d+\.\d+t'
 COUNTS = 'free-threaded: functions and types are counted in part elsewhere'
 KNOWN = {
     'leaking/debug_saveall': (FREE_THREADED + r'|3\.14', 'told twice on 3.14: what gc.garbage holds; ' + COUNTS),
-    'leaking/frozen_cycles': (FREE_THREADED, COUNTS),
-    'leaking/threshold_zero': (FREE_THREADED, COUNTS),
-    'leaking/type_not_visited': (FREE_THREADED, COUNTS),
-    'leaking/types_of_instances': (FREE_THREADED, COUNTS),
     'leaking/finalize_holds_its_object': (FREE_THREADED + r'|3\.15', 'told twice: the instance, and what its constructor makes'),
     'leaking/generated_code_lines': (FREE_THREADED, 'the line of compile() is blamed'),
     'leaking/sqlite_rows_kept': (r'3\.1[45]|' + FREE_THREADED, 'undecided: the loop makes little else'),

@@ -107,6 +107,26 @@ static bool is_list_or_null(const char *object)
 	return !object || py_is(object, list_type);
 }
 
+/* There only the thresholds tell where they are, as they are before the program sets others, which may be any. */
+static bool find_first_threaded(struct gc_state *s)
+{
+	static const unsigned places[] = { FIRST_AT, FIRST_AT_DEBIAN };
+	static _Atomic unsigned seen; /* the place, once it was */
+
+	if (seen) {
+		s->first = s->at + seen;
+		return is_number(gc_state_count(s, 0));
+	}
+	for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+		s->first = s->at + places[i];
+		if (has_generations(s)) {
+			seen = places[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool find_first(struct gc_state *s)
 {
 	if (gc_kind() == GC_GENERATIONAL) {
@@ -114,11 +134,10 @@ static bool find_first(struct gc_state *s)
 		return s->first > s->at && s->first < s->at + STATE_BYTES - GC_GENERATIONS * GENERATION_BYTES &&
 		       has_generations(s);
 	}
+	if (gc_kind() == GC_THREADED)
+		return find_first_threaded(s);
 	s->first = s->at + FIRST_AT;
-	if (has_generations(s))
-		return true;
-	s->first = s->at + FIRST_AT_DEBIAN;
-	return gc_kind() == GC_THREADED && has_generations(s);
+	return has_generations(s);
 }
 
 bool gc_state_read(struct gc_state *s, char *at)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "preload/base/arena.h"
+#include "preload/py/objects/segments.h"
 #include "preload/base/os.h"
 
 enum {
@@ -200,6 +201,20 @@ static int world_visit(void *object, void *arg)
 	return 1;
 }
 
+/* The world stands still while objects are visited, of which there are none when gc.freeze() has set all apart. So one
+ * that lives as long as the interpreter is visible for a moment: what is set apart is left out, and no more. */
+static void visit_thawed(const char *interp)
+{
+	char *object = PY_AT(char *, interp, py_layout.interp_sysdict);
+	uint8_t *bits = (uint8_t *)object + HEAP_GC_BITS_AT;
+
+	if (!object || !(heap_gc_bits(object) & HEAP_GC_TRACKED) || !(heap_gc_bits(object) & HEAP_GC_FROZEN))
+		return;
+	__atomic_fetch_and(bits, (uint8_t)~HEAP_GC_FROZEN, __ATOMIC_SEQ_CST);
+	py_symbols.gc_visit_objects(world_visit, NULL);
+	__atomic_fetch_or(bits, (uint8_t)HEAP_GC_FROZEN, __ATOMIC_SEQ_CST);
+}
+
 bool py_heap_stop_world(long (*make_copy)(void *arg), void (*in_copy)(void *arg), void *arg)
 {
 	const char *tstate = py_current();
@@ -211,6 +226,8 @@ bool py_heap_stop_world(long (*make_copy)(void *arg), void (*in_copy)(void *arg)
 	world.called = world.in_copy = false;
 	world.enabled = PY_AT(int, heap_collector(heap_word(tstate, py_layout.ts_interp)), py_layout.gc_enabled);
 	py_symbols.gc_visit_objects(world_visit, NULL);
+	if (!world.called)
+		visit_thawed(heap_word(tstate, py_layout.ts_interp));
 	if (world.in_copy)
 		in_copy(arg);
 	return world.called;
@@ -243,7 +260,9 @@ static struct {
 	const char *interp, *mine; /* the interpreter in hand; that of this thread, or the main one */
 	const char *tstate;        /* the thread in hand */
 	unsigned list;
-	size_t next; /* of world.objects */
+	size_t next;       /* of world.objects */
+	unsigned range;    /* of memory */
+	uintptr_t segment; /* in it */
 	uint64_t n_frozen, n_foreign;
 	int n_interps;
 } at;
@@ -270,6 +289,36 @@ static bool step_world(void)
 		return false;
 	heap_meet_tracked(world.objects[at.next++]);
 	heap_drain();
+	return true;
+}
+
+/* What the interpreter does not tell of: objects that gc.freeze() has set apart, those of other interpreters. */
+static void meet_unvisited(void *self, const char *object)
+{
+	unsigned bits = heap_gc_bits(object);
+
+	(void)self;
+	if (!(bits & HEAP_GC_TRACKED) || heap_is_marked(object, HEAP_SEEN))
+		return;
+	at.n_frozen += (bits & HEAP_GC_FROZEN) != 0;
+	heap_meet(object);
+}
+
+/* One segment, or a step to the next memory that may have some. */
+static bool step_segments(void)
+{
+	static const struct py_segments_visit visit = { .object = meet_unvisited };
+	uintptr_t start, end, p;
+
+	heap_drain();
+	if (!heap_blocks_range(at.range, &start, &end))
+		return false;
+	p = py_segments_next(at.segment > start ? at.segment : start);
+	at.segment = p + 1; /* where it goes on after a fault */
+	if (p < end)
+		at.segment = py_segments_visit(p, end, &visit);
+	else
+		at.range++;
 	return true;
 }
 
@@ -377,6 +426,14 @@ void py_heap_write_end(struct out *o)
 	out_record(o, pt_put_varint(p, heap.n_unreadable));
 }
 
+static void walk_world(void)
+{
+	run(step_world);
+	if (world.in_copy)
+		run(step_segments);
+	py_segments_found = (struct py_segments_found){ 0 }; /* they are gone through again */
+}
+
 static void walk(void)
 {
 	const char *tstate = py_state.current ? py_current() : NULL;
@@ -384,9 +441,10 @@ static void walk(void)
 	at.mine =
 		tstate ? heap_word(tstate, py_layout.ts_interp) : PY_AT(char *, py_symbols.runtime, py_layout.run_main);
 	count_foreign();
+	run(heap_counts_step);
 	heap.lists_are_complete = !py_layout.free_threaded && !at.n_foreign;
 	if (py_layout.free_threaded)
-		run(step_world);
+		walk_world();
 	else
 		each_interpreter(walk_lists);
 	heap.generation = 0;

@@ -294,6 +294,14 @@ static void write_frame(const char *frame, const char *code)
 	heap_roots_put(PT_ROOT_FRAME, label, file, line);
 }
 
+void heap_frames_borrowed(const char *tstate)
+{
+	const char *ref = py_layout.ts_c_refs ? heap_word(tstate, py_layout.ts_c_refs) : NULL;
+
+	for (int i = 0; ref && i < FRAMES_MAX; i++, ref = heap_word(ref, 8))
+		put(heap_word(ref, 0), heap_text_string("(C)"), 0);
+}
+
 void heap_frames_of_thread(const char *tstate)
 {
 	const char *frame = py_top_frame(tstate), *code;

@@ -4,8 +4,9 @@
  *
  * One walk, by one thread, in a copy that ends afterwards: so its state is one struct, nothing is given back, and a
  * fault may jump out of anything. heap.c drives; heap_seen.c remembers which objects were met; heap_types.c and
- * heap_fields.c know types; heap_object.c says which object is next; heap_record.c and heap_containers.c write it, with
- * the edges of heap_edges.c and heap_frames.c; heap_texts.c and heap_lines.c name things; heap_roots.c writes roots.
+ * heap_fields.c know types; heap_object.c says which object is next; heap_counts.c reads its count; heap_record.c and
+ * heap_containers.c write it, with the edges of heap_edges.c and heap_frames.c; heap_texts.c and heap_lines.c name
+ * things; heap_roots.c writes roots.
  */
 #pragma once
 #include "formats/bytes.h"
@@ -112,6 +113,9 @@ bool heap_is_static(const char *p);
 /* Whether there is memory of the program at this address that may be a heap block: private, writable, of no file. */
 bool heap_may_be_block(const char *p);
 
+/* Mapping `i` of such memory, by address; false: there are no more. */
+bool heap_blocks_range(unsigned i, uintptr_t *ret_start, uintptr_t *ret_end);
+
 /* False without memory: the reference is dropped. */
 bool heap_refs_put(struct heap_refs *r, const char *object);
 /* Into heap.named; nothing when there is no target. */
@@ -143,6 +147,13 @@ const char *heap_type_key(const char *type, const char *name);
 void heap_fields_find(struct heap_type *t);
 /* What kind of objects these are. */
 void heap_fields_kind(struct heap_type *t);
+
+/* ---- heap_counts.c ---- */
+
+/* Reads what is counted elsewhere than in objects; answers false. Before the first object is written. */
+bool heap_counts_step(void);
+/* The references to an object that are counted, 0 for one that counts none: *flags. */
+uint64_t heap_counts_of(const char *object, unsigned *flags);
 
 /* ---- heap_record.c ---- */
 
@@ -234,6 +245,8 @@ static inline const char *heap_table_value(const struct heap_table *t, uint64_t 
 void heap_frames_code(const char *code);
 void heap_frames_object(const char *frame);
 void heap_frames_generator(const char *generator);
+/* What C functions of a thread refer to without counting it (free-threaded, 3.14 on), into heap.named. */
+void heap_frames_borrowed(const char *tstate);
 /* FRAME roots of a thread. */
 void heap_frames_of_thread(const char *tstate);
 
@@ -272,14 +285,16 @@ const char *heap_collector(const char *interp);
 bool heap_is_object(const char *p);
 /* Bytes of an object's head. */
 static inline unsigned heap_head(void) { return py_layout.object_type + 8u; }
-/* Bit 0: tracked, 1: finalized. Two words in front of the object: next (0: not tracked), previous and flags. Without a
+/* What the collector notes of an object; the latter two in free-threaded builds. */
+enum { HEAP_GC_TRACKED = 1, HEAP_GC_FINALIZED = 2, HEAP_GC_FROZEN = 8, HEAP_GC_DEFERRED = 64, HEAP_GC_BITS_AT = 11 };
+/* Those bits. Two words in front of the object: next (0: not tracked), previous and flags. Without a
  * GIL a byte of the head. */
 static inline unsigned heap_gc_bits(const char *object)
 {
 	uint64_t next, previous;
 
 	if (py_layout.free_threaded)
-		return PY_AT(uint8_t, object, 11);
+		return PY_AT(uint8_t, object, HEAP_GC_BITS_AT);
 	next = PY_AT(uint64_t, object, -16);
 	previous = PY_AT(uint64_t, object, -8);
 	return (next ? 1 : 0) | (unsigned)(previous & 1) << 1;

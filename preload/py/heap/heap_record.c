@@ -10,31 +10,11 @@
 #include <stdlib.h>
 
 enum {
-	WIDE = 1 << 12,           /* edges beyond which pointers are not looked for among them */
-	FROZEN_COUNT = 900000000, /* static objects of 3.11 start a little higher */
+	PERMANENT = 3,  /* the generation that is never collected */
+	WIDE = 1 << 12, /* edges beyond which pointers are not looked for among them */
 };
 
 /* ---- what an object says of itself ---- */
-
-/* References that are counted, 0 for an object that counts none. */
-static uint64_t count_of(const char *object, unsigned *flags)
-{
-	if (py_layout.free_threaded) {
-		uint32_t local = PY_AT(uint32_t, object, 12);
-		int64_t shared = PY_AT(int64_t, object, 16) >> 2;
-
-		if (local == UINT32_MAX)
-			return *flags |= PT_OBJECT_IMMORTAL, 0;
-		if (PY_AT(uint8_t, object, 11) & 64)
-			*flags |= PT_OBJECT_DEFERRED;
-		return (uint64_t)(local + shared) & UINT32_MAX;
-	}
-	if (py_layout.minor >= 12 && PY_AT(int32_t, object, 0) < 0)
-		return *flags |= PT_OBJECT_IMMORTAL, 0;
-	if (py_layout.minor <= 11 && PY_AT(int64_t, object, 0) >= FROZEN_COUNT)
-		return *flags |= PT_OBJECT_IMMORTAL, 0;
-	return py_layout.minor >= 14 ? PY_AT(uint32_t, object, 0) : PY_AT(uint64_t, object, 0);
-}
 
 static uint64_t bytes_of_str(const char *str)
 {
@@ -105,13 +85,19 @@ static bool is_bounded(const char *object, const struct heap_type *t)
 	return limit >= 0 && limit < MOST;
 }
 
+/* Without a GIL there are none, but a bit for what is set apart. */
+static unsigned generation(unsigned gc)
+{
+	return py_layout.free_threaded && gc & HEAP_GC_FROZEN ? PERMANENT : heap.generation;
+}
+
 unsigned heap_record_flags(const char *object, const struct heap_type *t)
 {
 	unsigned flags = 0, gc = heap_is_gc(object, t) ? heap_gc_bits(object) : 0;
 
-	if (gc & 1)
-		flags |= PT_OBJECT_TRACKED | heap.generation << PT_OBJECT_GENERATION_SHIFT;
-	if (gc & 2)
+	if (gc & HEAP_GC_TRACKED)
+		flags |= PT_OBJECT_TRACKED | generation(gc) << PT_OBJECT_GENERATION_SHIFT;
+	if (gc & HEAP_GC_FINALIZED)
 		flags |= PT_OBJECT_FINALIZED;
 	if (heap_is_static(object))
 		flags |= PT_OBJECT_STATIC;
@@ -129,7 +115,7 @@ unsigned heap_record_flags(const char *object, const struct heap_type *t)
 /* Begins it, for `n` edges. What is put behind them: finish(). */
 uint8_t *heap_record_begin(const char *object, const struct heap_type *t, unsigned flags, uint64_t n, uint64_t n_raw)
 {
-	uint64_t count = count_of(object, &flags);
+	uint64_t count = heap_counts_of(object, &flags);
 	uint64_t room = HEAP_HEAD_BYTES + HEAP_EDGE_BYTES * n_raw + n * (HEAP_EDGE_BYTES + HEAP_NAME_BYTES);
 	uint8_t *p = out_room(heap.out, room < out_longest(heap.out) ? room : out_longest(heap.out));
 

@@ -80,6 +80,7 @@ void heap_roots_of_thread(const char *tstate)
 	};
 
 	heap.named.n = 0;
+	heap_frames_borrowed(tstate);
 	for (unsigned at = 0; at < (py_layout.minor <= 11 ? 24u : 8u); at += 8)
 		put(heap_word(tstate, py_layout.ts_exception + at), "raised exception");
 	put_handled(tstate);

@@ -108,6 +108,15 @@ bool heap_may_be_block(const char *p)
 	return (part_of((uintptr_t)p) & PART_BLOCKS) && in_ranges(&blocks, (uintptr_t)p) && !heap_is_static(p);
 }
 
+bool heap_blocks_range(unsigned i, uintptr_t *ret_start, uintptr_t *ret_end)
+{
+	if (i >= blocks.n)
+		return false;
+	*ret_start = blocks.at[i].start;
+	*ret_end = blocks.at[i].end;
+	return true;
+}
+
 static void put_range(struct ranges *r, uintptr_t start, uintptr_t end, unsigned what)
 {
 	unsigned i = r->n;

@@ -70,6 +70,10 @@ static void follow_thread_state(const struct py_layout *row)
 		py_layout.ts_loop = (uint16_t)(py_layout.ts_loop + shift);
 	if (py_layout.ts_task)
 		py_layout.ts_task = (uint16_t)(py_layout.ts_task + shift);
+	if (py_layout.ts_counts) {
+		py_layout.ts_counts = (uint16_t)(py_layout.ts_counts + shift);
+		py_layout.ts_c_refs = (uint16_t)(py_layout.ts_c_refs + shift);
+	}
 }
 
 bool py_layout_choose(unsigned minor, bool free_threaded, const char *runtime)

@@ -25,6 +25,9 @@ struct py_layout {
 	/* free-threaded 3.14: which thread's copy of the instructions a frame runs; and a code object's array of copies
 	 */
 	uint16_t frame_copy, code_copies;
+	/* free-threaded 3.14: a thread's counts of other objects, and references that C functions borrow; an
+	 * interpreter's table of the objects that are so counted */
+	uint16_t ts_counts, ts_c_refs, interp_ids;
 	/* PyCodeObject. code_bytes: a bytes object up to 3.10, since then the instructions themselves */
 	uint16_t code_flags, code_first_line, code_file, code_name, code_table, code_bytes, code_traceable;
 	/* str (compact ones), bytes, object. str_kind: the bit in `state` where the kind begins */

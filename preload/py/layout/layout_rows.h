@@ -330,7 +330,8 @@ static const struct py_layout py_layout_rows[] = {
 		.interp_gil = 16, .gil_locked = 24,
 	},
 	[PY_LAYOUT_THREADED + 14] = {
-		.minor = 14, .free_threaded = 1, .frame_copy = 72, .code_copies = 224, .ts_interp = 16,
+		.minor = 14, .free_threaded = 1, .frame_copy = 72, .code_copies = 224, .ts_counts = 15496,
+		.ts_c_refs = 920, .interp_ids = 17440, .ts_interp = 16,
 		.ts_top = 72, .ts_tracing = 60, .ts_thread_id = 152, .ts_id = 224, .ts_chunk = 232,
 		.ts_chunk_limit = 248, .chunk_previous = 0, .chunk_size = 8, .chunk_top = 16, .chunk_data = 24,
 		.frame_code = 0, .frame_previous = 8, .frame_instr = 56, .frame_mark = 79, .frame_owner = 78,

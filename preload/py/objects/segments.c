@@ -21,7 +21,14 @@ enum {
 	FIRST_AT_SMALL = 64,   /* such blocks begin three of them behind a page's start, */
 	FIRST_AT_MEDIUM = 512, /* such ones one */
 	HUGE_BLOCK = INT32_MAX,
+	/* which of a thread's heaps a page is of (Include/internal/pycore_mimalloc.h) */
+	TAG_SHIFT = 3,
+	TAG_MASK = 15,
+	TAG_OBJECTS = 2,
+	TAG_OBJECTS_BEHIND_WORDS = 3,
+	WORDS = 16,
 };
+#define DEBUG_BYTES UINT64_C(0xfdfdfdfdfdfdfd)
 
 /* mi_page_t: a page, or a run of free slices. */
 struct slice {
@@ -137,6 +144,25 @@ static void show_smallest(const struct page *p, const struct py_segments_visit *
 	}
 }
 
+/* Objects that the collector may know lie in pages of their own. In front of some are two words for attributes and weak
+ * references, in front of all, under debug hooks, the size and a letter with seven bytes of a kind. */
+static void show_objects(const struct page *p, const struct py_segments_visit *v)
+{
+	unsigned tag = p->slice->bits >> TAG_SHIFT & TAG_MASK;
+
+	if (tag != TAG_OBJECTS && tag != TAG_OBJECTS_BEHIND_WORDS)
+		return;
+	for (uint32_t i = 0; i < p->slice->capacity; i++) {
+		const char *at = (const char *)(p->first + i * p->bytes);
+
+		if (is_free[i / 64] >> i % 64 & 1)
+			continue;
+		if (p->bytes > 2 * WORDS && PY_AT(uint64_t, at, 8) >> 8 == DEBUG_BYTES)
+			at += WORDS;
+		v->object(v->self, at + (tag == TAG_OBJECTS ? 0 : WORDS));
+	}
+}
+
 static void note_heap(uintptr_t heap)
 {
 	if (!heap || (n_heaps && heaps[n_heaps - 1] == heap))
@@ -157,7 +183,12 @@ static void show_page(const struct slice *s, uintptr_t start, const struct py_se
 		return;
 	}
 	note_heap(s->heap);
-	v->pages(v->self, p.start, p.end);
+	if (v->pages)
+		v->pages(v->self, p.start, p.end);
+	if (v->object)
+		show_objects(&p, v);
+	if (!v->block)
+		return;
 	if (p.bytes < ALIGN)
 		show_smallest(&p, v);
 	else
@@ -191,13 +222,14 @@ uintptr_t py_segments_visit(uintptr_t p, uintptr_t end, const struct py_segments
 	if (!is_segment(p, end))
 		return p + SEGMENT;
 	py_segments_found.segments++;
-	v->pages(v->self, p, p + SLICE);
+	if (v->pages)
+		v->pages(v->self, p, p + SLICE);
 	for (uint64_t i = INFO_SLICES; i < s->n_entries; i += slices[i].n_slices) {
 		uintptr_t start = p + (i << SLICE_BITS);
 
 		if (slices[i].bytes)
 			show_page(&slices[i], start, v);
-		else
+		else if (v->pages)
 			v->pages(v->self, start, start + ((uintptr_t)slices[i].n_slices << SLICE_BITS));
 	}
 	return py_segments_next(p + s->bytes);

@@ -16,12 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Those that are NULL are not called. */
 struct py_segments_visit {
 	void (*pages)(void *self, uintptr_t start, uintptr_t end);
 	/* Multiples of 16. Of the smallest blocks, of 8 bytes, two are one, which is free when both are. */
 	void (*block)(void *self, uintptr_t start, uintptr_t end, bool is_free);
 	/* A block that was told of and is free after all. */
 	void (*free)(void *self, uintptr_t start);
+	/* An object of a type that the collector knows, as the interpreter's own visits find it; whether it is tracked
+	 * is for the caller to see. */
+	void (*object)(void *self, const char *object);
 	void *self;
 };
 

@@ -308,7 +308,7 @@ static void kill_block(void *self, uintptr_t start)
 	blocks_kill(start);
 }
 
-static const struct py_segments_visit segments = { put_pool, put_pool_block, kill_block, NULL };
+static const struct py_segments_visit segments = { .pages = put_pool, .block = put_pool_block, .free = kill_block };
 static uintptr_t next_segment; /* of the area in hand */
 
 static bool step_segments(void)
