@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPython's own tests give the same results traced and untraced.
 
-The short ones run on every interpreter; the long ones on every interpreter with --full, else on one.
+Each runs on one interpreter, another one each; with --full on all.
 """
 import json
 import os
@@ -63,7 +63,7 @@ def compare(python, tmp, module, **env):
 
 
 @harness.cases(*SHORT)
-@harness.spread(2)
+@harness.spread(1)
 @harness.timeout(2 * LIMIT)
 def test_short(python, tmp, case):
     compare(python, tmp, case)

@@ -21,6 +21,7 @@ def test_feed_service(python, tmp):
     assert re.search(r'feed_service\.py:%d\b' % planted[0], harness.pytrace('summary', done.trace).out)
 
 
+@harness.spread(2)
 def test_run_names_the_trace_and_a_verdict(python, tmp):
     path = os.path.join(harness.TOP, 'examples', 'feed_service.py')
     done = harness.run([harness.PYTRACE, 'run', '--', python.path, '-B', path], tmp, cwd=tmp).check()

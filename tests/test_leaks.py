@@ -27,7 +27,7 @@ def lines_of(finding, path):
 
 
 @harness.cases(*[n for n in NAMES if not n.startswith('ok_')])
-@harness.spread(3)
+@harness.spread(2)
 def test_leak(python, tmp, case):
     path, trace = run(python, tmp, case)
     doc = harness.report('leaks', trace)
@@ -53,7 +53,7 @@ def test_leak(python, tmp, case):
 
 
 @harness.cases(*[n for n in NAMES if n.startswith('ok_')])
-@harness.spread(3)
+@harness.spread(2)
 def test_healthy(python, tmp, case):
     path, trace = run(python, tmp, case)
     doc = harness.report('leaks', trace)

@@ -53,7 +53,7 @@ def tag(rows):
 
 
 @harness.cases('ended', 'killed')
-@harness.spread(4)
+@harness.spread(3)
 @harness.timeout(200)
 def test_whole_traces(python, tmp, case):
     path = trace(python, tmp, case)

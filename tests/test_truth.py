@@ -49,6 +49,7 @@ def test_peak(python, tmp):
 ALLOCATORS = ['PYTHONMALLOC=debug', 'PYTHONMALLOC=malloc', 'PYTHONMALLOC=malloc_debug', 'PYTHONMALLOC=mimalloc', '-X dev']
 
 
+@harness.spread(2)
 @harness.cases(*['%s %s' % (a, n) for a in ALLOCATORS for n in ('py_domains', 'objects_plain', 'containers')])
 def test_allocator(python, tmp, case):
     setting, name = case.rsplit(' ', 1)
@@ -97,6 +98,7 @@ def test_exec(python, tmp):
 
 
 @harness.cases('subprocess', 'fork', 'spawn', 'forkserver')
+@harness.spread(3)
 @harness.timeout(240)
 def test_children(python, tmp, case):
     done = truths.check_program(python, tmp, 'children', [case])
@@ -114,6 +116,7 @@ ENDS = {'_exit': (7, 'exit', 7), 'sys.exit': (3, 'exit', 3), 'sys.exit-text': (1
 
 
 @harness.cases(*ENDS)
+@harness.spread(3)
 def test_end(python, tmp, case):
     status, ended, exit_status = ENDS[case]
     if python.minor < (3, 8):
@@ -141,6 +144,7 @@ def linked(library, tmp):
 
 
 @harness.cases('LOCAL', 'GLOBAL', 'linked', 'by its bare name')
+@harness.spread(3)
 def test_embedded_twice(python, tmp, case):
     if not python.shared:
         raise harness.Skip('a static interpreter: no libpython to embed')

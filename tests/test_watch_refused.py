@@ -98,7 +98,7 @@ MANNERS = ('crash', 'crash_told', 'crash_thread', 'overflow', 'deep', 'write_to_
 
 
 @harness.cases(*MANNERS)
-@harness.spread(2)
+@harness.spread(1)
 def test_program_does_not_notice(python, tmp, case):
     argv = refuse('EPERM', python.path, '-B', '-S', PROGRAM, case)
     plain = harness.run(argv, tmp)

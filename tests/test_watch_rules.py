@@ -155,7 +155,7 @@ def chance(k, n, p=0.1):
     return math.exp(ways + k * math.log(p) + (n - k) * math.log(1 - p))
 
 
-@harness.spread(3)
+@harness.spread(2)
 def test_a_sample_is_fair(python, tmp):
     """One in ten is of the second type; each is as likely to be drawn as any other."""
     objects = watched(run(python, tmp, 'sample', 'random').trace)

@@ -619,6 +619,14 @@ class TraceFile:
             for e in events:
                 yield (thread,) + e
 
+    def only(self, *ops):
+        """(op, a, b, stack) of these events, each thread's in its order: for what does not depend on the order of all."""
+        for b in self.blocks:
+            if b.kind == EVENTS and not b.damaged:
+                yield from (e for e in decode_events(b.payload, b.n_events, self.shapes) if e[0] in ops)
+        for _, _, _, events, _ in self.in_rings:
+            yield from (e for e in events if e[0] in ops)
+
     def stack(self, id):
         """Its Python frames, [(file, line, column, function)], innermost first."""
         out = []

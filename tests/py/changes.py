@@ -158,7 +158,7 @@ def generators():
 
 def work(deepest=1000):
     generators()
-    for depth in 1, 5, 50, 200:
+    for depth in 1, 5, 50, min(200, deepest):
         try:
             raising(depth)
         except ValueError:
@@ -171,7 +171,7 @@ def work(deepest=1000):
     with Called(1):
         raise KeyError
     deep(10)
-    deep(150)
+    deep(min(150, deepest))
     deep(deepest)
     with_cells(1)(1, 2, z=3)
     json.loads(json.dumps({'a': [1, 2.5, 'x' * 30] * 10}), object_hook=Called)
@@ -209,9 +209,9 @@ for t in threads:
     t.join()
 # What follows has events at every line and call: from further down, they would take most of the time.
 sys.settrace(tracer)
-work(300)
+work(120)
 sys.settrace(None)
 sys.setprofile(lambda *args: leaf(1))
-work(300)
+work(120)
 sys.setprofile(None)
 print('end')

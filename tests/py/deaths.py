@@ -5,7 +5,7 @@ function takes bytes of its own size, so that the trace can be asked whether the
 import sys
 import threading
 
-THREADS, ROUNDS = 4, 200
+THREADS, ROUNDS = 4, 120
 clear = getattr(sys, '_clear_internal_caches', None)
 shared = []
 

@@ -19,7 +19,7 @@ class Kept:
 def work(n):
     return inner(n), {i: str(i) for i in range(n)}, Kept()
 
-for turn in range(100):
+for turn in range(50):
     work(turn %% 7)
 '''
 
@@ -45,7 +45,7 @@ for turn in range(2):
     threads = [threading.Thread(target=run, args=(2 + t, t < 4)) for t in range(5)]
     for t in threads:
         t.start()
-    for n in range(200):
+    for n in range(100):
         here = [bytes(2000) for _ in range(n)]
     for t in threads:
         t.join()

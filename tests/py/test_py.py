@@ -7,36 +7,37 @@ import subprocess
 import sys
 
 import harness
+import snapshots
 import tracefile
 
 TRACED_WITH = {'PYTRACE_SNAPSHOT': 'off'}
 HERE = os.path.dirname(os.path.abspath(__file__))
+OBJECT = tracefile.LAYERS.index('object')
 
 
 def run_checked(python, tmp, name, **env):
-    """Runs a program of this folder with each stack checked; returns its trace."""
+    """Runs a program of this folder with each stack checked; returns its trace's path."""
     env['PYTRACE_LOG'] = 'check'
     done = harness.run_traced([python.path, '-B', '-W', 'ignore', os.path.join(HERE, name)], tmp, env, timeout=280)
     assert done.returncode == 0 and done.out.strip() == 'end', (done.returncode, done.out[-300:], done.err[-300:])
     assert not done.err.strip(), done.err[:400]
-    trace = tracefile.TraceFile(done.trace)
-    assert 'python.stacks_off' not in trace.meta, trace.meta
-    return trace
+    assert harness.report('info', done.trace)['python']['stacks_off'] is None
+    return done.trace
 
 
 @harness.timeout(300)
 def test_stacks_whatever_changes(python, tmp):
-    trace = run_checked(python, tmp, 'changes.py')
-    assert len(trace.frames) > 10000, len(trace.frames)
+    footer = snapshots.Blocks(run_checked(python, tmp, 'changes.py')).footer
+    assert footer['ops'][tracefile.FRAME] > 10000, footer
 
 
 @harness.timeout(300)
 def test_stacks_of_code_that_dies(python, tmp):
-    trace = run_checked(python, tmp, 'deaths.py')
+    trace = tracefile.TraceFile(run_checked(python, tmp, 'deaths.py'))
     header, seen = 49 if python.free_threaded else 33, 0
-    for _, op, _, size, stack, _ in trace.events():
+    for _, _, size, stack in trace.only(OBJECT):
         number = size - header - 100000
-        if op != 4 or not 0 <= number < 13000:
+        if not 0 <= number < 13000:
             continue
         _, line, _, function = trace.stack(stack)[0]
         if not function.startswith('f_'):
@@ -47,11 +48,12 @@ def test_stacks_of_code_that_dies(python, tmp):
     assert seen > 2000, seen
 
 
-def own_bytes(python, trace, names):
+def own_bytes(python, path, names):
     """How often each function of deaths.py's sort took bytes of its own size, seen at its name and line."""
+    trace = tracefile.TraceFile(path)
     header, seen = 49 if python.free_threaded else 33, collections.Counter()
-    for _, op, _, size, stack, _ in trace.events():
-        if op != 4 or size - header not in names:
+    for _, _, size, stack in trace.only(OBJECT):
+        if size - header not in names:
             continue
         want = names[size - header]
         frames = [(function, line) for _, line, _, function in trace.stack(stack)]
@@ -89,7 +91,7 @@ def test_stacks_without_the_gil(python, tmp):
     if not python.has('sqlite3'):
         raise harness.Skip('no sqlite3')
     trace = run_checked(python, tmp, 'without_gil.py')
-    names = {c.name for c in trace.code.values()}
+    names = {c.name for c in tracefile.TraceFile(trace).code.values()}
     assert 'q' in names and 'z' in names, sorted(names)[:50]
 
 
