@@ -15,13 +15,14 @@
 #define MOSTLY         50 /* percent of a row's bytes in groups that grow */
 #define GROWING_CYCLES 20 /* of a row that grows, at least; and its bytes */
 #define GROWING_BYTES  (UINT64_C(64) << 10)
+#define NO_FINDING     SIZE_MAX
 
 /* What a row of cycles comes to. */
 struct row_sum {
 	struct amount live;
 	uint64_t growing; /* bytes in groups that were found to grow */
 	enum remains_reason reason;
-	size_t finding; /* index in ret */
+	size_t finding; /* index in ret; NO_FINDING */
 };
 
 struct making {
@@ -57,20 +58,25 @@ static void claim_all(struct making *m)
 	}
 }
 
-/* Gives back what is no finding after all. */
 static void judge_all(struct making *m)
 {
-	const struct cycles *c = &m->r->cycles;
-
 	for (size_t i = 0; i < m->r->list.at.n; i++) {
 		struct row_sum *row = &m->rows[i];
 		bool growing = row->growing * 100 > row->live.bytes * MOSTLY && row->live.bytes >= GROWING_BYTES &&
 			       m->r->list.at.at[i].count >= GROWING_CYCLES;
 
 		row->reason = row->live.bytes ? remains_judge(m->r, &m->r->list.at.at[i], growing) : REMAINS_NONE;
+		row->finding = NO_FINDING;
 	}
+}
+
+/* Gives back what is no finding after all. */
+static void return_rest(struct making *m)
+{
+	const struct cycles *c = &m->r->cycles;
+
 	for (size_t i = 0; i < c->blocks.n; i++) {
-		if (m->curves[i] == MAP_NONE || row_of(m, i)->reason != REMAINS_NONE)
+		if (m->curves[i] == MAP_NONE || row_of(m, i)->finding != NO_FINDING)
 			continue;
 		claims_return(&m->claims, m->curves[i], c->blocks.at[i].bytes);
 		m->curves[i] = MAP_NONE;
@@ -116,6 +122,18 @@ static void add_row(struct making *m, size_t row, struct finding *ret, size_t fr
 	f->cycle_objects += shown->objects;
 }
 
+/* What waits for its collection beside such garbage, made by the same function, comes to the same end: its bytes go
+ * with the finding, its cycles are not counted. */
+static void add_waiting(struct making *m, size_t row, const struct finding *ret, size_t from, size_t n)
+{
+	const struct cycle_shown *shown = &m->r->list.at.at[row];
+	uint64_t maker = fingerprint_of(m->t, place_blame(&m->t->places, remains_node(m->r, shown)));
+
+	for (size_t i = from; shown->row->state == CYCLE_UNCOLLECTED && i < n; i++)
+		if (fingerprint_of(m->t, ret[i].blame) == maker)
+			m->rows[row].finding = i;
+}
+
 void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n)
 {
 	struct remains *r = t->remains;
@@ -133,6 +151,11 @@ void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n)
 		if (m.rows[i].reason != REMAINS_NONE)
 			add_row(&m, i, ret, from, n);
 	}
+	for (size_t i = 0; i < r->list.at.n; i++) {
+		if (m.rows[i].reason == REMAINS_NONE)
+			add_waiting(&m, i, ret, from, *n);
+	}
+	return_rest(&m);
 	for (size_t i = 0; i < r->cycles.blocks.n; i++) {
 		if (m.curves[i] != MAP_NONE)
 			claims_add(t, &ret[row_of(&m, i)->finding], m.curves[i], r->cycles.blocks.at[i].node,
