@@ -173,7 +173,7 @@ static bool find_holder(struct repeats_report *x, struct report_trace *t, const 
 	for (size_t i = 0; i < x->repeats.cells.n; i++)
 		if (x->row_of.at[i] == row->index)
 			mine[x->repeats.cells.at[i].node] = true;
-	found = holder_find(ret, &t->remains->view, mine);
+	found = holder_find(ret, &t->remains->view, mine, 0);
 	free(mine);
 	return found;
 }

@@ -430,7 +430,7 @@ static void find_holder(struct finding *f)
 		if (group != MAP_NONE && groups[group])
 			mine[t->curves.curves.at[i].node] = true;
 	}
-	f->has_holder = holder_find(&f->holder, &t->remains->view, mine);
+	f->has_holder = holder_find(&f->holder, &t->remains->view, mine, f->sum.evidence.warm_ns);
 	free(groups);
 	free(mine);
 }

@@ -38,13 +38,14 @@ static bool is_weak(const struct heap *h, object_id o)
 
 /* The objects in those blocks. A weak reference stays as long as its object does, and a registry lets it go then: who
  * holds it says nothing, if anything else grew with it. */
-static void list_objects(struct search *s, const bool *mine)
+static void list_objects(struct search *s, const bool *mine, uint64_t from_ns)
 {
 	const struct join *j = &s->v->join;
 
 	for (int weak = 0; weak < 2 && !s->objects.n; weak++)
 		for (object_id o = 0; o < s->v->heap.n; o++)
-			if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]] && (weak || !is_weak(&s->v->heap, o)))
+			if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]] && j->born_ns[o] >= from_ns &&
+			    (weak || !is_weak(&s->v->heap, o)))
 				*array_push(&s->objects) = o;
 }
 
@@ -266,7 +267,7 @@ static bool is_bounded(const struct search *s)
 	       (uint64_t)s->n_entries * 100 >= (uint64_t)s->bounded * ENTRIES;
 }
 
-bool holder_find(struct holder *ret, struct view *v, const bool *mine)
+bool holder_find(struct holder *ret, struct view *v, const bool *mine, uint64_t from_ns)
 {
 	struct search s = { .v = v };
 	struct path p;
@@ -278,7 +279,7 @@ bool holder_find(struct holder *ret, struct view *v, const bool *mine)
 	if (!v->loaded)
 		return false;
 	view_want(v, VIEW_PATHS | VIEW_MODULES);
-	list_objects(&s, mine);
+	list_objects(&s, mine, from_ns);
 	take_chains(&s, mine);
 	o = choose(&s, &n);
 	ret->bounded = is_bounded(&s);

@@ -20,7 +20,8 @@ struct holder {
 	bool bounded;           /* most lead over a container that has a bound, to different entries of it */
 };
 
-/* `mine`: by node, whether its blocks are meant. False when no object is in such a block, or nothing holds most of
- * them; ret->bounded is filled in even so. holder_free() it. */
-bool holder_find(struct holder *ret, struct view *v, const bool *mine);
+/* `mine`: by node, whether its blocks are meant, as far as they were made since `from_ns`: what was there before it
+ * grew may be held by others, and be left when the rest is gone. False when no object is in such a block, or nothing
+ * holds most of them; ret->bounded is filled in even so. holder_free() it. */
+bool holder_find(struct holder *ret, struct view *v, const bool *mine, uint64_t from_ns);
 void holder_free(struct holder *h);
