@@ -568,6 +568,7 @@ void lifecycle_end(enum pt_ended how, int status)
 		thread_depth(t, DEPTH_OWN);
 		hook_check_end();
 		signals_end();
+		facts_define_usage(t);
 		snapshot_before_end(t, how == PT_ENDED_EXIT ? PT_SNAPSHOT_EXIT : PT_SNAPSHOT_FATAL,
 				    how == PT_ENDED_EXIT);
 		if (how == PT_ENDED_EXIT)

@@ -13,10 +13,9 @@ import zoo
 FREE_THREADED = r'3\.\d+\.\d+t'
 COUNTS = 'free-threaded: functions and types are counted in part elsewhere'
 KNOWN = {
-    'leaking/debug_saveall': (FREE_THREADED + r'|3\.14', 'told twice on 3.14: what gc.garbage holds; ' + COUNTS),
-    'leaking/finalize_holds_its_object': (FREE_THREADED + r'|3\.15', 'told twice: the instance, and what its constructor makes'),
+    'leaking/debug_saveall': (FREE_THREADED, COUNTS),
+    'leaking/finalize_holds_its_object': (FREE_THREADED, 'told twice: the instance, and what its constructor makes'),
     'leaking/generated_code_lines': (FREE_THREADED, 'the line of compile() is blamed'),
-    'leaking/sqlite_rows_kept': (r'3\.1[45]|' + FREE_THREADED, 'undecided: the loop makes little else'),
 }
 
 

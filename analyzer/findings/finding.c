@@ -87,16 +87,18 @@ static bool in_step(const struct finding *a, const struct finding *b)
 	return whole <= JOIN_MULTIPLE && ratio - whole <= JOIN_EXACT * whole && whole - ratio <= JOIN_EXACT * whole;
 }
 
-/* Whether both grew by the same share of their growth in each window. */
+/* Whether both grew by the same share of their growth in each window, once both did: small numbers are shared, the
+ * first of many are no blocks of their own. */
 static bool in_rhythm(const struct finding *a, const struct finding *b)
 {
 	const struct growth *g = &a->trace->growth;
 	const uint64_t *p = a->sum.curve_blocks, *q = b->sum.curve_blocks;
-	double n = (double)a->sum.evidence.grown_blocks, m = (double)b->sum.evidence.grown_blocks, off = 0;
+	uint32_t from = g->n_warm + (g->n_windows - g->n_warm) / 2;
+	double n = (double)p[g->n_windows] - (double)p[from], m = (double)q[g->n_windows] - (double)q[from], off = 0;
 
 	if (n <= 0 || m <= 0)
 		return false;
-	for (uint32_t w = g->n_warm; w < g->n_windows; w++) {
+	for (uint32_t w = from; w < g->n_windows; w++) {
 		double by = ((double)p[w + 1] - (double)p[w]) / n - ((double)q[w + 1] - (double)q[w]) / m;
 
 		off += by < 0 ? -by : by;
@@ -112,7 +114,8 @@ static bool same_function(const struct finding *leader, const struct finding *f)
 /* Whether they have the same verdict, as far as they have one. */
 static bool same_kind(const struct finding *a, const struct finding *b)
 {
-	return a->sum.verdict == b->sum.verdict && a->lost.kind == b->lost.kind && a->native.is == b->native.is;
+	return a->sum.verdict == b->sum.verdict && a->lost.kind == b->lost.kind && a->native.is == b->native.is &&
+	       !a->cycle == !b->cycle && !a->pin == !b->pin;
 }
 
 static bool is_same(const struct finding *leader, const struct finding *f)
@@ -281,6 +284,36 @@ static void join_below(struct finding_list *l)
 	l->n = n;
 }
 
+/* Whether what no object holds is made in step with garbage, one of them by whom the other calls: it is the memory of
+ * these objects. */
+static bool is_of_garbage(const struct finding *garbage, const struct finding *f)
+{
+	return garbage->cycle && garbage->trace == f->trace && finding_is_growth(f) && f->sum.verdict == GROWTH_FOUND &&
+	       !f->has_holder && are_related(garbage, f) && (in_step(garbage, f) || in_rhythm(garbage, f));
+}
+
+/* It goes with that, whatever it weighs. */
+static void join_garbage(struct finding_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct finding f = l->at[i];
+		size_t k = 0;
+
+		while (k < l->n && (k == i || !l->at[k].trace || !is_of_garbage(&l->at[k], &f)))
+			k++;
+		if (k < l->n) {
+			take_shadow(&l->at[k], &f);
+			l->at[i].trace = NULL;
+		}
+	}
+	for (size_t i = 0; i < l->n; i++)
+		if (l->at[i].trace)
+			l->at[n++] = l->at[i];
+	l->n = n;
+}
+
 static int compare_parts(const void *left, const void *right)
 {
 	const struct finding_part *a = left, *b = right;
@@ -316,12 +349,13 @@ void finding_add_part(struct finding_part **parts, size_t *n, const struct place
 /* What of a curve is no garbage that another finding is about. */
 static struct amount unclaimed(const struct report_trace *t, size_t curve)
 {
-	const struct curve *c = &t->curves.curves.at[curve];
 	const struct amount *claimed = t->remains && t->remains->claimed ? &t->remains->claimed[curve] : NULL;
+	struct amount live;
 
+	growth_alive(&t->growth, curve, &live.bytes, &live.blocks);
 	if (!claimed)
-		return (struct amount){ c->bytes, c->blocks };
-	return (struct amount){ c->bytes - claimed->bytes, c->blocks - claimed->blocks };
+		return live;
+	return (struct amount){ live.bytes - claimed->bytes, live.blocks - claimed->blocks };
 }
 
 static struct finding_part *copy_of(const struct finding_part *parts, size_t n)
@@ -393,7 +427,7 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 		f.sum.verdict = GROWTH_HELD; /* what grew has its finding */
 		f.sum.doubt = GROWTH_NO_DOUBT;
 	}
-	if (lost && !claimed->bytes)
+	if (lost && !claimed->bytes && !f.sum.given_bytes)
 		f.lost = *lost;
 	/* what nobody refers to, no call can be building to return it */
 	if (f.lost.kind && (f.lost.found || f.sum.doubt == GROWTH_BUILDING)) {
@@ -438,14 +472,13 @@ static void find_holder(struct finding *f)
 /* Fills what holds for one process. */
 static void settle(struct finding *f, size_t place)
 {
-	if (f->sum.verdict != GROWTH_HELD && !finding_is_own(f) && !f->lost.kind &&
-	    (f->n_groups > 1 || f->sum.n_stacks > 1))
+	if (f->sum.verdict != GROWTH_HELD && finding_is_growth(f) && (f->n_groups > 1 || f->sum.n_stacks > 1))
 		finding_look_at_worst(f);
 	f->all = (struct amount){ f->sum.bytes, f->sum.blocks };
 	f->all_rate = finding_rate(f);
 	f->pids = mem_alloc(sizeof *f->pids);
 	f->pids[f->n_pids++] = f->trace->trace.front.pid;
-	if (f->sum.verdict != GROWTH_HELD && !finding_is_own(f) && !f->lost.kind && f->trace->remains &&
+	if (f->sum.verdict != GROWTH_HELD && finding_is_growth(f) && f->trace->remains && !f->sum.given_bytes &&
 	    place < HOLDERS_MAX)
 		find_holder(f);
 }
@@ -576,6 +609,7 @@ void finding_list_init(struct finding_list *l, const struct report *r)
 	finding_doubts_holder(l);
 	qsort(l->at, l->n, sizeof *l->at, compare);
 	finding_join_held(l, r);
+	join_garbage(l);
 	join(l, is_held_companion, take_shadow);
 	join_twins(l);
 	for (size_t i = 0; i < l->n; i++) {

@@ -210,6 +210,9 @@ double finding_rate(const struct finding *f);
 /* Whether it is of blocks of its own, not of groups of growth. */
 static inline bool finding_is_own(const struct finding *f) { return f->cycle || f->native.is || f->pin; }
 
+/* Whether the verdict, if there is one, is on growth. */
+static inline bool finding_is_growth(const struct finding *f) { return !finding_is_own(f) && !f->lost.kind; }
+
 const struct place *finding_place(const struct finding *f);
 
 bool finding_is_in(const struct finding *f, uint32_t pid);

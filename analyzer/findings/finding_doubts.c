@@ -39,10 +39,7 @@ static const struct {
 	{ "_strptime._regex_cache", 5 },
 };
 
-static bool is_growth(const struct finding *f)
-{
-	return f->sum.verdict == GROWTH_FOUND && !finding_is_own(f) && !f->lost.kind;
-}
+static bool is_found(const struct finding *f) { return f->sum.verdict == GROWTH_FOUND && finding_is_growth(f); }
 
 void finding_doubts_note(struct finding_list *l)
 {
@@ -73,10 +70,10 @@ static void doubt_foreign(struct finding *f)
 void finding_doubts_judge(struct finding_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (is_growth(&l->at[i]))
+		if (is_found(&l->at[i]))
 			doubt_diluted(&l->at[i]);
 	for (size_t i = 0; i < l->n; i++)
-		if (is_growth(&l->at[i]))
+		if (is_found(&l->at[i]))
 			doubt_foreign(&l->at[i]);
 }
 
@@ -118,7 +115,7 @@ void finding_doubts_holder(struct finding_list *l)
 	for (size_t i = 0; i < l->n; i++) {
 		struct finding *f = &l->at[i];
 
-		if (is_growth(f) && f->trace->remains && (f->holder.bounded || is_cache(f) || is_of_databases(f)))
+		if (is_found(f) && f->trace->remains && (f->holder.bounded || is_cache(f) || is_of_databases(f)))
 			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_BOUNDED);
 	}
 }

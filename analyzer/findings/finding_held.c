@@ -35,14 +35,15 @@ struct holding {
 	uint32_t (*seen)[LEADERS_MAX + 1]; /* by finding: objects of each label */
 };
 
-static bool is_growth(const struct finding *f) { return !finding_is_own(f) && !f->lost.kind; }
-
-static bool leads(const struct finding *f) { return f->sum.verdict == GROWTH_FOUND && is_growth(f) && f->has_holder; }
+static bool leads(const struct finding *f)
+{
+	return f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && f->has_holder;
+}
 
 /* Held by one container until that went. */
 static bool is_of_piece(const struct finding *f)
 {
-	return f->sum.verdict == GROWTH_FOUND && is_growth(f) && !f->has_holder && f->lost.piece;
+	return f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && !f->has_holder && f->lost.piece;
 }
 
 /* ---- who belongs to whom ---- */
@@ -66,12 +67,21 @@ static void take(struct finding *leader, struct finding *f)
 	finding_free_parts(f);
 }
 
+/* Of what was given back when the program ended only the table is known that it hung on. */
+static bool hung_with(const struct finding *leader, const struct finding *f)
+{
+	return leader->sum.verdict == GROWTH_FOUND && f->sum.verdict == GROWTH_FOUND && finding_is_growth(leader) &&
+	       finding_is_growth(f) && leader->sum.table > NODE_UNKNOWN && leader->sum.table == f->sum.table;
+}
+
 static bool is_held_with(const struct finding *leader, const struct finding *f)
 {
 	if (leader->trace != f->trace)
 		return false;
 	if (is_of_piece(leader) && is_of_piece(f))
 		return leader->lost.piece == f->lost.piece;
+	if (hung_with(leader, f))
+		return true;
 	return leads(leader) && leads(f) && leader->holder.object == f->holder.object;
 }
 
@@ -149,7 +159,7 @@ static uint32_t leader_of(const struct holding *h, uint32_t i)
 	uint64_t sum = 0;
 	unsigned best = 0;
 
-	if (f->trace != h->t || !is_growth(f) || f->sum.evidence.grown_bytes <= 0 ||
+	if (f->trace != h->t || !finding_is_growth(f) || f->sum.evidence.grown_bytes <= 0 ||
 	    (f->sum.verdict == GROWTH_FOUND && f->has_holder) || h->t->curves.importing[f->sum.node])
 		return MAP_NONE;
 	for (unsigned k = 0; k <= h->n; k++) {
@@ -214,11 +224,17 @@ static void join_below(struct finding_list *l, struct report_trace *t)
 
 /* ---- what grew most ---- */
 
+/* The end of the last window, before the program closed. */
+static uint32_t last_border(const struct growth *g)
+{
+	return g->borders[g->n_windows] < g->closing ? g->borders[g->n_windows] : g->closing;
+}
+
 /* What a curve had more at the end than after the warm-up; all that it had, in a run without windows. */
 static int64_t grown(const struct report_trace *t, const struct curve *c)
 {
 	const struct growth *g = &t->growth;
-	const uint32_t at[] = { g->borders[g->n_warm], g->borders[g->n_windows] };
+	const uint32_t at[] = { g->borders[g->n_warm], last_border(g) };
 	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
 
 	if (!g->n_windows)
@@ -261,8 +277,10 @@ void finding_look_at_worst(struct finding *f)
 	for (size_t i = 0; i < t->curves.curves.n; i++) {
 		const struct curve *c = &t->curves.curves.at[i];
 		uint32_t group = t->growth.group_of[i];
+		uint64_t bytes, blocks;
 
-		if (group != MAP_NONE && mine[group] && c->bytes)
+		growth_alive(&t->growth, i, &bytes, &blocks);
+		if (group != MAP_NONE && mine[group] && bytes)
 			add_line(lines, &n, place_find(&t->places, place_blame(&t->places, c->node)), c->node,
 				 grown(t, c));
 	}
@@ -283,7 +301,7 @@ void finding_look_at_worst(struct finding *f)
 static bool grew(const struct report_trace *t, node_id node)
 {
 	const struct growth *g = &t->growth;
-	const uint32_t at[] = { g->borders[g->n_warm], g->borders[g->n_windows] };
+	const uint32_t at[] = { g->borders[g->n_warm], last_border(g) };
 	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
 
 	for (size_t i = 0; g->n_windows && i < t->curves.curves.n; i++)
@@ -340,7 +358,7 @@ const struct place *finding_maker(const struct finding *f)
 {
 	struct place_table *places = &f->trace->places;
 
-	return place_find(places, is_growth(f) ? place_blame(places, f->sum.node) : f->blame);
+	return place_find(places, finding_is_growth(f) ? place_blame(places, f->sum.node) : f->blame);
 }
 
 const struct place *finding_adder(const struct finding *f)
@@ -388,12 +406,14 @@ void finding_join_held(struct finding_list *l, const struct report *r)
 
 		if (leads(f) || is_of_piece(f))
 			finding_look_at_worst(f);
-		if (f->has_holder && is_growth(f) && !blame_adder(f, f->holder.adds))
+		if (f->has_holder && finding_is_growth(f) && !blame_adder(f, f->holder.adds))
 			blame_adder(f, f->holder.adds_below);
-		if (f->sum.verdict == GROWTH_FOUND && is_growth(f) && is_uneven(f))
+		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && f->sum.given_bytes)
+			blame_adder(f, f->sum.table);
+		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && is_uneven(f))
 			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_UNEVEN);
-		if (f->sum.verdict == GROWTH_FOUND && is_growth(f) && f->sum.evidence.grown_bytes < LIBRARY_BYTES &&
-		    is_of_library(f))
+		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) &&
+		    f->sum.evidence.grown_bytes < LIBRARY_BYTES && is_of_library(f))
 			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_LITTLE);
 	}
 }

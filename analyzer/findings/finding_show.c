@@ -51,6 +51,11 @@ static const struct {
 	[GROWTH_UNEVEN] = { "windows of the same work brought very different amounts, as in a program that builds "
 			    "something of different inputs",
 			    "mark each piece of work (libpytrace.mark) and trace a run with several times as many" },
+	[GROWTH_GIVEN_BACK] = { "all of it was given back at once when the program ended, which may just have built "
+				"it until then",
+				"end the run in the middle of its work (by a signal, or os._exit), so that what grows "
+				"is "
+				"still there" },
 	[GROWTH_EVICTING] = { "old blocks of it were given back while new ones came, as in a bounded cache",
 			      "trace a run with several times the work: a bounded cache stops at its bound" },
 };
@@ -186,7 +191,11 @@ char *finding_why(const struct finding *f, char *buf, size_t cap)
 			 "after the warm-up it grew in %u of %u windows of work, up to the end and without slowing "
 			 "down, by %s",
 			 e->growing, e->windows, grown);
-	else if (f->sum.verdict == GROWTH_HELD)
+	if (f->sum.verdict == GROWTH_FOUND && f->sum.given_bytes)
+		snprintf(buf + strlen(buf), cap - strlen(buf), "; it was given back when the program ended");
+	if (f->sum.verdict == GROWTH_FOUND)
+		return buf;
+	if (f->sum.verdict == GROWTH_HELD)
 		snprintf(buf, cap, "it stays, but nothing shows that it grows without end");
 	else if (f->sum.doubt == GROWTH_TOO_SHORT)
 		snprintf(buf, cap, "%s", doubts[f->sum.doubt].why);

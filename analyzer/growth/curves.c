@@ -92,16 +92,19 @@ static void merge_slices(struct curves *c, const bool *keep)
 {
 	uint32_t *new_of = mem_alloc((c->slices.n + 1) * sizeof *new_of);
 	uint32_t to = 0;
-	uint64_t work = 0;
+	struct slice sum = { 0 };
 
 	for (size_t i = 0; i < c->slices.n; i++) {
 		new_of[i] = to;
-		work += c->slices.at[i].work;
+		sum.work += c->slices.at[i].work;
+		sum.rests += c->slices.at[i].rests;
+		sum.collected += c->slices.at[i].collected;
 		if (!keep[i])
 			continue;
-		c->slices.at[to] = c->slices.at[i];
-		c->slices.at[to++].work = work;
-		work = 0;
+		sum.end_ns = c->slices.at[i].end_ns;
+		sum.by_work = c->slices.at[i].by_work;
+		c->slices.at[to++] = sum;
+		sum = (struct slice){ 0 };
 	}
 	c->slices.n = to;
 	merge_steps(c, new_of);
@@ -219,6 +222,8 @@ static void apply(struct curves *c, const struct change *change, uint64_t now_ns
 		curve->bytes -= change->bytes;
 		curve->blocks -= change->whole;
 		curve->late_deaths += is_late(c, change);
+		if (!change->moved && !c->ended)
+			curve->freed_by = change->freed_by;
 		return;
 	}
 	curve->bytes += change->bytes;
@@ -235,6 +240,9 @@ static void on_changes(void *self, const struct change *changes, size_t n, const
 		c->end_ns = now->ns;
 		c->end_is_old = false;
 	}
+	if (now->ns > c->last_ns + CURVES_REST_NS)
+		c->slices.at[c->slices.n - 1].rests++;
+	c->last_ns = now->ns;
 	for (size_t i = 0; i < n; i++) {
 		if (pt_layer_counted((enum pt_layer)changes[i].layer))
 			apply(c, &changes[i], now->ns);
@@ -277,6 +285,8 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 		set_end(c, now, r);
 	else if (ev->op == PT_OP_PY_INIT)
 		c->ended = c->program_ended = false;
+	else if (ev->op == PT_OP_GC_END && !c->ended)
+		c->slices.at[c->slices.n - 1].collected += ev->size;
 	else if (ev->op == PT_OP_MARK || (ev->op == PT_OP_REGION_BEGIN && !ev->size))
 		end_by_mark(c, ev, now->ns);
 }
@@ -303,11 +313,14 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 
 void curves_init(struct curves *c, struct trace *t)
 {
+	const char *waits = defs_meta(&t->defs, "process.waits", NULL);
+
 	*c = (struct curves){ .trace = t };
 	c->model = (struct model){ c, on_changes, on_event, on_finish, on_program_end };
 	look_at_nodes(c, &t->defs);
 	c->of_node = mem_map((t->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	c->all_is_work = !defs_meta(&t->defs, "python.hexversion", NULL);
+	c->waits = waits ? strtoull(waits, NULL, 10) : 0;
 	c->slice_work = FIRST_WORK;
 	*array_push(&c->slices) = (struct slice){ 0 };
 }
@@ -347,6 +360,24 @@ void curves_finish(struct curves *c)
 
 		curve->bytes = curve->blocks = 0;
 		curves_sum(c, curve, &c->end_slice, 1, &curve->bytes, &curve->blocks);
+	}
+}
+
+void curves_times(const struct curves *c, const struct curve *curve, uint32_t slice, uint64_t *ret_first_ns,
+		  uint64_t *ret_last_ns)
+{
+	const struct curve_step *step = c->steps.at + curve->first_step;
+	uint64_t before = 0;
+
+	*ret_first_ns = *ret_last_ns = 0;
+	for (size_t i = 0; i < curve->n_steps && step[i].slice <= slice; i++) {
+		uint64_t ns = c->slices.at[step[i].slice].end_ns;
+
+		if (step[i].bytes && !*ret_first_ns)
+			*ret_first_ns = ns;
+		if (step[i].bytes > before)
+			*ret_last_ns = ns;
+		before = step[i].bytes;
 	}
 }
 

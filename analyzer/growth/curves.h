@@ -16,8 +16,10 @@
 
 struct slice {
 	uint64_t end_ns;
-	uint64_t work; /* blocks made in it that count as work */
-	bool by_work;  /* it ended when there had been enough; false: at a mark, or it is the last */
+	uint64_t work;      /* blocks made in it that count as work */
+	uint64_t collected; /* objects that collections freed in it */
+	uint32_t rests;     /* times that nothing was made or given back for CURVES_REST_NS */
+	bool by_work;       /* it ended when there had been enough; false: at a mark, or it is the last */
 };
 
 /* What a curve was at the end of a slice, and stayed until the slice of the next step. */
@@ -33,6 +35,7 @@ struct curve {
 	node_id node;
 	uint64_t births;      /* blocks made in all the run, up to the end */
 	uint64_t late_deaths; /* blocks given back CURVES_LATE slices or more after they were made, in the last half */
+	node_id freed_by;     /* the stack that gave a block back last; NODE_UNKNOWN or NODE_EMPTY: not known */
 	uint32_t slice;       /* of the last change; private */
 	uint8_t layer;
 };
@@ -40,6 +43,7 @@ struct curve {
 #define CURVES_SLICES  256  /* by work, at most; at least half of it in a long run */
 #define CURVES_BORDERS 1024 /* marks at which a slice ends, at most */
 #define CURVES_LATE    16   /* slices by work */
+#define CURVES_REST_NS UINT64_C(200000)
 
 struct curves {
 	struct trace *trace;
@@ -51,6 +55,8 @@ struct curves {
 	bool *importing;                /* by node: a module was being imported */
 	bool *working;                  /* by node: it is known who was, and no module was being imported */
 	uint64_t work;                  /* blocks made that count as work, up to the end */
+	uint64_t waits;                 /* times that a thread of the process slept or waited; 0: not known */
+	uint64_t last_ns;               /* private: of the last change */
 	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
 	uint64_t slice_work;            /* private: of a slice that is full */
 	uint64_t work_in_slice;         /* private: since the last slice that was */
@@ -69,6 +75,10 @@ void curves_init(struct curves *c, struct trace *t);
 /* After the replay: sorts the steps. */
 void curves_finish(struct curves *c);
 void curves_free(struct curves *c);
+
+/* When, by the ends of slices, it was more than nothing first, and grew last, up to a slice. 0: never. */
+void curves_times(const struct curves *c, const struct curve *curve, uint32_t slice, uint64_t *ret_first_ns,
+		  uint64_t *ret_last_ns);
 
 /* What a curve was at the ends of slices at[0..n), ascending: added to bytes[0..n) and blocks[0..n). */
 void curves_sum(const struct curves *c, const struct curve *curve, const uint32_t *at, size_t n, uint64_t *bytes,

@@ -27,7 +27,9 @@
  * and are not doubted for it.
  *
  * A program that only loads data (one call makes nearly all blocks there are) grows to its end, too: no leak is
- * claimed.
+ * claimed. But a loader computes, and who serves waits for what comes next, again and again, up to the end. On a busy
+ * machine time passes without a program's doing, so what it did itself is asked for, too: how often it let go of the
+ * processor.
  *
  * Stacks are judged alone first, so that a table that was built once and lies in the same function does not hide a leak
  * beside it. What was not found is judged by the functions of the stack (recursion of any depth, several lines of one
@@ -57,6 +59,8 @@
 #define SLOWING_IN_TIME  25 /* then the last half of the time must bring this much of what the first half brought */
 #define OWN_LEAST_NS     UINT64_C(1000000000) /* what the clock says of less, a busy machine may have done */
 #define BUILDING_PERCENT 90                   /* of all work by one stack: a program that builds one thing */
+#define DEMAND_RESTS     4                    /* of who serves, in each window; and ... */
+#define DEMAND_WORK      2000                 /* ... one for so many blocks, at least */
 #define STEADY_PERCENT   75                   /* of the windows in which a group of many blocks must grow */
 #define STEADY_FEW       50                   /* the same for a few large blocks, which can't grow in each window */
 #define FEW_BYTES        65536                /* few blocks must be large to count */
@@ -75,7 +79,7 @@
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
 #define FALL_PERCENT     20     /* a fall by more than this share of the growth is a sawtooth */
 #define ALONE_PERCENT    98     /* of all events by one thread: no other mixes its work with it */
-#define UNEVEN_PERCENT   15     /* by which windows may differ in the blocks that they brought, on average ... */
+#define UNEVEN_PERCENT   10     /* by which windows may differ in the blocks that they brought, on average ... */
 #define UNEVEN_CHANCE    80     /* ... and so many percent more over the root of these */
 #define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
 
@@ -175,6 +179,28 @@ static bool stays(const struct curves *c)
 	for (size_t i = 0; i < c->curves.n; i++)
 		blocks += c->working[c->curves.at[i].node] ? c->curves.at[i].blocks : 0;
 	return blocks * 100 >= c->work * OWN_WORK_PERCENT;
+}
+
+/* Whether it rested in each window, and often for what it made; of its own will. */
+static bool rests_often(const struct growth *g)
+{
+	const struct curves *c = g->curves;
+	uint64_t before = 0, rests = 0, work = 0;
+
+	for (uint32_t i = 0; i <= g->borders[g->n_warm]; i++)
+		before += c->slices.at[i].rests;
+	for (uint32_t w = g->n_warm; w < g->n_windows; w++) {
+		uint64_t in_window = 0;
+
+		for (uint32_t i = g->borders[w] + 1; i <= g->borders[w + 1]; i++) {
+			in_window += c->slices.at[i].rests;
+			work += c->slices.at[i].work;
+		}
+		if (in_window < DEMAND_RESTS)
+			return false;
+		rests += in_window;
+	}
+	return rests * DEMAND_WORK >= work && c->waits >= before + rests / 2;
 }
 
 /* ---- the verdict on one curve ---- */
@@ -312,8 +338,8 @@ bool growth_is_uneven(const struct growth *g, const struct growth_evidence *e)
 /* Whether this group made nearly all there is, and most of that stayed. */
 static bool is_building(const struct growth *g, const struct growth_group *group)
 {
-	return group->node > NODE_UNKNOWN && group->births * 100 >= g->curves->work * BUILDING_PERCENT &&
-	       group->blocks * 2 >= group->births;
+	return !g->on_demand && group->node > NODE_UNKNOWN &&
+	       group->births * 100 >= g->curves->work * BUILDING_PERCENT && group->blocks * 2 >= group->births;
 }
 
 /* Whether doubtful growth by so much is worth a line. */
@@ -366,36 +392,50 @@ static bool has_stopped(const struct growth *g, const struct growth_group *group
 	return rest_ns > IDLE_NS && rest_ns / IDLE_TIMES > grew_ns;
 }
 
+/* What there is against it, of a group that grew. */
+static enum growth_doubt all_doubts(const struct growth *g, struct growth_group *group)
+{
+	enum growth_doubt doubt = doubt_of(&group->evidence);
+
+	if (doubt != GROWTH_NO_DOUBT)
+		return doubt;
+	if (g->curves->importing[group->node])
+		return GROWTH_IMPORTING;
+	if (growth_is_uneven(g, &group->evidence))
+		return GROWTH_UNEVEN;
+	if (slows_in_time(g, group))
+		return GROWTH_SLOWING;
+	if (is_building(g, group))
+		return GROWTH_BUILDING;
+	if (has_stopped(g, group))
+		return GROWTH_STOPPED;
+	return growth_is_built(g, group) ? GROWTH_GIVEN_BACK : GROWTH_NO_DOUBT;
+}
+
 static void judge(const struct growth *g, struct growth_group *group)
 {
-	bool importing = g->curves->importing[group->node];
-
 	group->verdict = GROWTH_HELD;
 	if (!g->n_windows) {
 		group->doubt = GROWTH_TOO_SHORT;
-		if (is_worth_a_line(g, (int64_t)group->bytes) && !importing && group->node > NODE_UNKNOWN)
+		if (is_worth_a_line(g, (int64_t)group->bytes) && !g->curves->importing[group->node] &&
+		    group->node > NODE_UNKNOWN)
 			group->verdict = GROWTH_UNDECIDED;
 		return;
 	}
+	growth_reopen(g, group);
 	measure(g, group);
-	if (is_noise(group))
+	if (is_noise(group)) {
+		growth_close(group);
 		return;
-	group->doubt = doubt_of(&group->evidence);
-	if (group->doubt == GROWTH_NO_DOUBT && importing)
-		group->doubt = GROWTH_IMPORTING;
-	if (group->doubt == GROWTH_NO_DOUBT && growth_is_uneven(g, &group->evidence))
-		group->doubt = GROWTH_UNEVEN;
-	if (group->doubt == GROWTH_NO_DOUBT && slows_in_time(g, group))
-		group->doubt = GROWTH_SLOWING;
-	if (group->doubt == GROWTH_NO_DOUBT && is_building(g, group))
-		group->doubt = GROWTH_BUILDING;
-	if (group->doubt == GROWTH_NO_DOUBT && has_stopped(g, group))
-		group->doubt = GROWTH_STOPPED;
+	}
+	group->doubt = all_doubts(g, group);
 	if (group->doubt == GROWTH_NO_DOUBT)
 		group->verdict = GROWTH_FOUND;
 	else if (is_worth_a_line(g, group->evidence.grown_bytes) && group->evidence.growing_last &&
 		 (group->doubt != GROWTH_GAPS || group->evidence.growing * 100 >= group->evidence.windows * STEADY_FEW))
 		group->verdict = GROWTH_UNDECIDED;
+	else
+		growth_close(group);
 }
 
 /* ---- grouping ---- */
@@ -459,9 +499,11 @@ static void add_curve(struct grouping *p, uint32_t number, uint64_t key)
 		group->node = curve->node;
 		group->node_bytes = curve->bytes;
 	}
-	if (p->g->n_windows)
+	if (p->g->n_windows) {
 		curves_sum(p->g->curves, curve, p->g->borders, p->g->n_windows + 1, group->curve_bytes,
 			   group->curve_blocks);
+		growth_add_closing(p->g, group, curve);
+	}
 }
 
 /* Takes over the groups that are kept, and their curves. */
@@ -486,6 +528,16 @@ static void keep(struct grouping *p, bool found_only)
 	free(new_index);
 }
 
+/* At the end, or before the program closed. */
+static bool was_alive(const struct growth *g, const struct curve *curve)
+{
+	uint64_t bytes = 0, blocks = 0;
+
+	if (!curve->bytes && g->n_windows)
+		curves_sum(g->curves, curve, &g->closing, 1, &bytes, &blocks);
+	return curve->bytes || bytes;
+}
+
 /* Of those that no level before took: the curves of which something is alive, or the others. */
 static void take_curves(struct grouping *p, const struct level *level, bool alive)
 {
@@ -493,7 +545,7 @@ static void take_curves(struct grouping *p, const struct level *level, bool aliv
 	uint64_t key;
 
 	for (uint32_t i = 0; i < c->curves.n; i++) {
-		if (p->g->group_of[i] != MAP_NONE || (c->curves.at[i].bytes > 0) != alive ||
+		if (p->g->group_of[i] != MAP_NONE || was_alive(p->g, &c->curves.at[i]) != alive ||
 		    !level->key(p->g, &c->curves.at[i], &key))
 			continue;
 		if (alive || !level->alive_only || map_find(&p->by_key, key) != MAP_NONE)
@@ -578,6 +630,7 @@ void growth_judge(struct growth *g, const struct curves *c, const struct growth_
 	growth_cut_windows(g, warmup);
 	g->own_work = !g->marks && stays(c);
 	g->alone = is_alone(c->trace);
+	g->on_demand = g->n_windows && rests_often(g);
 	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
 		judge_level(g, &levels[i]);
 	sort_groups(g);
@@ -620,6 +673,8 @@ void growth_merge(const struct growth *g, struct growth_group *group, const stru
 {
 	group->bytes += more->bytes;
 	group->blocks += more->blocks;
+	group->given_bytes += more->given_bytes;
+	group->given_blocks += more->given_blocks;
 	group->births += more->births;
 	group->n_stacks += more->n_stacks;
 	group->layers |= more->layers;

@@ -36,6 +36,7 @@ enum growth_doubt {
 	GROWTH_BOUNDED,   /* what holds it has a bound, which the run did not reach */
 	GROWTH_UNEVEN, /* windows of the same work brought different amounts: it builds something of different inputs?
 			*/
+	GROWTH_GIVEN_BACK, /* all of it was given back when the program ended: what was built until then? */
 	GROWTH_DOUBTS,
 };
 
@@ -56,6 +57,16 @@ struct growth_evidence {
 	uint64_t even_bytes, even_blocks; /* what each mark brought, exactly, in each window; 0: not that even */
 };
 
+/* Sums of curves at one moment. */
+struct growth_sum {
+	node_id node;        /* the stack that holds the most */
+	uint64_t node_bytes; /* of it alone, in one layer */
+	uint64_t bytes, blocks;
+	uint64_t first_ns, last_ns; /* 0: not known */
+	uint32_t n_stacks;
+	uint16_t layers; /* bit per enum pt_layer */
+};
+
 /* Blocks alive at the end that belong together: by their stack, by the functions of their stack, or by their innermost
  * function, whichever showed the growth first. */
 struct growth_group {
@@ -71,6 +82,10 @@ struct growth_group {
 	struct growth_evidence evidence;
 	uint64_t curve_bytes[GROWTH_WINDOWS_MAX + 1]; /* alive at the windows' borders, warm-up included */
 	uint64_t curve_blocks[GROWTH_WINDOWS_MAX + 1];
+	/* Of these bytes and blocks those that were given back while the program ended, all at once. */
+	uint64_t given_bytes, given_blocks;
+	node_id table;             /* the stack that made the table of what held these; NODE_EMPTY: not known */
+	struct growth_sum closing; /* private: before that */
 };
 
 struct growth {
@@ -82,12 +97,14 @@ struct growth {
 	uint64_t *stacks;       /* by node: of the frames that count in its stack; lines and all */
 	uint64_t live_bytes, live_blocks; /* of all groups */
 	bool alone;                       /* one thread did nearly all */
+	bool on_demand;                   /* it waits all the time between what it makes */
 	bool own_work;      /* most of the work is blocks that stay: windows are not independent of them */
 	uint32_t n_windows; /* warm-up included; 0: the run is too short to judge */
 	uint32_t n_warm;    /* windows of the warm-up */
 	uint32_t borders[GROWTH_WINDOWS_MAX + 1]; /* slices */
-	const struct mark_family *marks;          /* by which windows are cut; NULL: by work */
-	uint64_t warm_marks, window_marks;        /* of the warm-up; of each window after it */
+	uint32_t closing;                  /* the slice after which the program closed: hardly any work came after it */
+	const struct mark_family *marks;   /* by which windows are cut; NULL: by work */
+	uint64_t warm_marks, window_marks; /* of the warm-up; of each window after it */
 };
 
 /* Names for frames of machine code, which only symbols have. Python frames count always; a native frame when it is
@@ -102,11 +119,23 @@ struct growth_natives {
  * judged; 0: a quarter of them. */
 void growth_judge(struct growth *g, const struct curves *c, const struct growth_natives *natives, uint64_t warmup);
 
+/* What of a curve its group has: alive at the end, or before the program closed. */
+void growth_alive(const struct growth *g, size_t curve, uint64_t *ret_bytes, uint64_t *ret_blocks);
+
 /* What was alive at the end of the warm-up and of the last window, all together, in bytes. 0 windows: both are 0. */
 void growth_total(const struct growth *g, uint64_t *ret_warm, uint64_t *ret_last);
 
 /* Private: growth_windows.c. */
 void growth_cut_windows(struct growth *g, uint64_t warmup);
+
+/* Private: growth_closing.c. Adds what a curve was before the program closed. */
+void growth_add_closing(const struct growth *g, struct growth_group *group, const struct curve *curve);
+/* Whether the group is to be judged as it was before the program closed: then its amounts are those. */
+bool growth_reopen(const struct growth *g, struct growth_group *group);
+/* Whether what was given back may be what the program built until then; else group->table is filled in. */
+bool growth_is_built(const struct growth *g, struct growth_group *group);
+/* Takes it back: it is no finding. */
+void growth_close(struct growth_group *group);
 void growth_free(struct growth *g);
 
 /* Withdraws the verdict on what was found when all that belongs together has grown by little. */

@@ -22,6 +22,7 @@
 #define CLOSING_PERCENT 2                     /* of the time, at the end ... */
 #define CLOSING_NS      UINT64_C(10000000000) /* ... at most */
 #define CLOSING_WORK    6 /* percent of the work done in it make it closing work: three times its share */
+#define CLOSED_WORK     3 /* percent of the work, at the end, after which nothing may be left of what grew */
 #define CLOSING_RUN_NS  UINT64_C(1000000000) /* a shorter run has no time to close in */
 
 /* ---- marks ---- */
@@ -171,6 +172,39 @@ static void cut_by_work(struct growth *g, const struct curves *c, uint64_t warmu
 	free(ends);
 }
 
+/* ---- where the program closed ---- */
+
+/* All that was alive at the end of a slice. */
+static uint64_t alive_at(const struct curves *c, uint32_t slice)
+{
+	uint64_t bytes = 0, blocks = 0;
+
+	for (size_t i = 0; i < c->curves.n; i++)
+		curves_sum(c, &c->curves.at[i], &slice, 1, &bytes, &blocks);
+	return bytes;
+}
+
+/* Of the slices of the last bit of work the one after which most was given back; or where the windows end, when the
+ * work by which the program closed was left out. */
+static uint32_t find_closing(const struct growth *g)
+{
+	const struct curves *c = g->curves;
+	uint32_t end = (uint32_t)c->slices.n - 1, last = g->borders[g->n_windows], best = end;
+	uint64_t most = 0, work = c->slices.at[end].work;
+
+	if (!g->marks && last < end)
+		return last;
+	for (uint32_t at = end; at-- > 0 && work * 100 <= c->work * CLOSED_WORK; work += c->slices.at[at].work) {
+		uint64_t alive = alive_at(c, at);
+
+		if (alive > most) {
+			most = alive;
+			best = at;
+		}
+	}
+	return best;
+}
+
 void growth_cut_windows(struct growth *g, uint64_t warmup)
 {
 	struct ticks t = choose(g->curves);
@@ -179,5 +213,6 @@ void growth_cut_windows(struct growth *g, uint64_t warmup)
 		cut_by_marks(g, &t, warmup);
 	else
 		cut_by_work(g, g->curves, warmup);
+	g->closing = find_closing(g);
 	ticks_free(&t);
 }

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #ifndef PYTRACE_VERSION
 #error "the build system gives the version"
@@ -64,6 +65,18 @@ void facts_define_allocator(struct thread *t)
 {
 	meta_text(t, "allocator", backend_is_on() ? "jemalloc" : foreign_name());
 	meta_text(t, "allocator.order", backend_is_on() ? "backend" : foreign_order());
+}
+
+/* How often a thread slept, or waited for somebody: where a machine is busy, time passes without it. */
+void facts_define_usage(struct thread *t)
+{
+	struct rusage usage;
+	char number[24];
+
+	if (os_call(SYS_getrusage, RUSAGE_SELF, &usage))
+		return;
+	snprintf(number, sizeof number, "%ld", usage.ru_nvcsw);
+	meta_text(t, "process.waits", number);
 }
 
 void facts_define(struct thread *t, const struct program *program)

@@ -15,3 +15,5 @@ void facts_define(struct thread *t, const struct program *program);
 void facts_define_python(struct thread *t);
 /* Whose malloc serves the program; again when that has changed. */
 void facts_define_allocator(struct thread *t);
+/* What the process has used so far; when the program ends. */
+void facts_define_usage(struct thread *t);

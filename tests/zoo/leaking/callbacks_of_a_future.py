@@ -1,4 +1,5 @@
-"""Each request adds a callback to the future of the shutdown, which is done at the end only (as aiohttp #1656, asyncio.shield).
+"""Each request adds a callback to the future of the shutdown, which is done at the end only (as aiohttp #1656, asyncio.shield). It is a
+variable of main(), so that nothing is left when asyncio.run() returns.
 
 verdict: growth
 """
@@ -12,9 +13,8 @@ async def request(stop, number):
 
 
 async def main():
+    stop = asyncio.get_running_loop().create_future()
     for number in range(1500):
         await request(stop, number)
 
-loop = asyncio.new_event_loop()
-stop = loop.create_future()
-loop.run_until_complete(main())
+asyncio.run(main())

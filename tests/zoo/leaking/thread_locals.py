@@ -1,4 +1,4 @@
-"""Worker threads that never end keep what they did in a threading.local.
+"""Worker threads keep what they did in a threading.local; all of it goes as they end, when the program does.
 
 verdict: growth
 """
@@ -7,19 +7,28 @@ import time
 
 local = threading.local()
 jobs = 0
+stop = threading.Event()
 
 
 def work(name):
-    global jobs
     local.done = []
-    for number in range(2000):
-        jobs += 1
-        local.done.append({"job": number, "by": name + str(number)})  # leak
-        time.sleep(0.003)
+    number = 0
+    while not stop.wait(0.003):
+        handle(name, number)
+        number += 1
 
 
-threads = [threading.Thread(target=work, args=("worker",), daemon=True) for i in range(3)]
+def handle(name, number):
+    global jobs
+    jobs += 1
+    local.done.append({"job": number, "by": name + str(number)})  # leak
+
+
+threads = [threading.Thread(target=work, args=("worker",)) for i in range(3)]
 for thread in threads:
     thread.start()
 while jobs < 1800:
-    time.sleep(0.05)
+    time.sleep(0.01)
+stop.set()
+for thread in threads:
+    thread.join()
