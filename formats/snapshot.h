@@ -37,6 +37,9 @@ enum pt_snapshot_reason {
  * objects that could not be read
  * LOST     delta address (last: of the last LOST), bytes, n, n deltas against the address: native blocks that no
  *          pointer leads to but from blocks like it, and those of them that it points to
+ * KEEPER   kind (enum pt_keeper), delta address (last: of the last KEEPER), bytes, n, n deltas, each against the one
+ *          before it and the first against the address: memory outside of objects with words that are addresses of
+ *          objects. Of one piece of memory there may be several
  */
 enum pt_record {
 	PT_RECORD_STRING = 1,
@@ -48,6 +51,7 @@ enum pt_record {
 	PT_RECORD_AREA,
 	PT_RECORD_END,
 	PT_RECORD_LOST,
+	PT_RECORD_KEEPER,
 	PT_RECORDS,
 };
 
@@ -89,4 +93,12 @@ enum pt_root {
 	PT_ROOT_INTERPRETER, /* sys.modules, builtins, codecs ...; number: interpreter */
 	PT_ROOT_TYPE,        /* a static type's dict and what it holds */
 	PT_ROOT_GARBAGE,     /* gc.garbage; number: interpreter */
+};
+
+/* Where words lie that are addresses of objects. */
+enum pt_keeper {
+	PT_KEEPER_BLOCK = 1, /* a native block that is in use: address and bytes are those that its allocator has */
+	PT_KEEPER_DATA,      /* data of a loaded file: a page, or what of it was looked at */
+	PT_KEEPER_EDGES, /* address: of an object. Edges of its record whose words do not lie in the object: they are
+			    among those of other records, perhaps */
 };

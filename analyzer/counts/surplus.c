@@ -26,7 +26,7 @@ static void subtract_temporaries(const struct heap *h, int32_t *surplus)
 	}
 }
 
-int32_t *surplus_of(const struct heap *h)
+int32_t *surplus_of(const struct heap *h, const struct join *j)
 {
 	int32_t *surplus = garbage_surplus(h);
 
@@ -41,6 +41,7 @@ int32_t *surplus_of(const struct heap *h)
 		if (surplus[o] < 0 || h->flags[o] & PT_OBJECT_UNREADABLE)
 			surplus[o] = 0;
 	}
+	kept_subtract(h, j->node, surplus);
 	return surplus;
 }
 
@@ -242,7 +243,7 @@ static void count_block(void *self, const struct live_block *b)
 {
 	struct explaining *x = self;
 	uint32_t record = x->searched ? lost_record(x, b) : MAP_NONE;
-	bool may_wait;
+	bool may_wait, is_kept = kept_see(&x->s->kept, b);
 
 	if (b->inherited)
 		return;
@@ -253,6 +254,10 @@ static void count_block(void *self, const struct live_block *b)
 	x->s->blocks[b->node].blocks++;
 	if (is_explained(x, b->addr))
 		return;
+	if (is_kept) {
+		x->s->blocks[b->node].held++;
+		return;
+	}
 	may_wait = b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
 	if (x->searched && record == MAP_NONE) {
 		x->s->blocks[b->node].waiting += may_wait;
@@ -328,11 +333,12 @@ static void take_blocks(struct taking *t, struct replay *r)
 		     (!defs_meta_is_true(&t->s->trace->defs, "python.free_threaded") ||
 		      heap_fact(t->h, "native.segments", &segments));
 	list_lost(&x);
-
+	kept_start(&t->s->kept, t->h);
 	t->s->blocks = mem_zero(t->s->trace->defs.stacks.nodes.n + 2, sizeof *t->s->blocks);
 	for (size_t i = 0; i < t->h->raws.n; i++)
 		*map_at(&x.pointed, t->h->raws.at[i].address) = 1;
 	replay_each_live(r, count_block, &x);
+	kept_finish(&t->s->kept);
 	if (x.searched)
 		find_leaders(&x);
 	map_free(&x.pointed);
@@ -349,7 +355,7 @@ static void take(struct surplus *s, const struct heap *h, const struct join *j, 
 		.s = s,
 		.h = h,
 		.j = j,
-		.surplus = surplus_of(h),
+		.surplus = surplus_of(h, j),
 		.types = mem_zero(h->types.n + 1, sizeof *t.types),
 		.at = s->n,
 		.last = h->snapshot == s->wanted[s->n_wanted - 1],
@@ -493,6 +499,7 @@ void surplus_free(struct surplus *s)
 	rebirths_free(&s->rebirths);
 	strings_free(&s->strings);
 	free(s->blocks);
+	kept_free(&s->kept);
 	array_free(&s->led);
 	*s = (struct surplus){ 0 };
 }

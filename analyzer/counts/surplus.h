@@ -17,6 +17,7 @@
  * bytes a group.
  */
 #pragma once
+#include "analyzer/counts/kept.h"
 #include "analyzer/models/cycles.h"
 #include "analyzer/models/unreached.h"
 
@@ -47,8 +48,9 @@ struct surplus_blocks {
 	/* neither objects of the snapshot, nor buffers of one; where the tracer searched all memory
 	 * (models/unreached.h): those to which no pointer leads */
 	uint32_t unknown;
-	/* of these: of a size that free lists have, where dead tuples, lists, dicts and floats wait; none where all
-	 * memory was searched: pointers lead to what waits */
+	uint32_t held; /* not among the unknown ones: words of native memory are their addresses */
+	/* of the unknown ones: of a size that free lists have, where dead tuples, lists, dicts and floats wait; none
+	 * where all memory was searched: pointers lead to what waits */
 	uint32_t kept;
 	uint32_t waiting; /* of such a size, too, and not lost: something leads to them that is no object: a free list?
 			   */
@@ -71,6 +73,7 @@ struct surplus {
 	uint64_t numbers[SURPLUS_SNAPSHOTS], ns[SURPLUS_SNAPSHOTS], events[SURPLUS_SNAPSHOTS]; /* events before it */
 	struct surplus_blocks *blocks; /* by node, at the last one; NULL: there was none */
 	ARRAY(struct surplus_led) led; /* at the last one */
+	struct kept kept;              /* at the last one */
 
 	/* private */
 	unsigned n_wanted, minor;
@@ -93,8 +96,9 @@ enum surplus_trend {
 /* `at`: by snapshot, as of surplus_group. *ret_grown: references that came after the first snapshot; may be NULL. */
 enum surplus_trend surplus_trend(const struct surplus *s, const struct surplus_point *at, uint64_t *ret_grown);
 
-/* By object: as garbage_surplus() of heap/, less the raw pointers that lead to it; never below 0. The caller frees. */
-int32_t *surplus_of(const struct heap *h);
+/* By object: as garbage_surplus() of heap/, less the raw pointers that lead to it and the words of native memory that
+ * hold it (kept.h); never below 0. The caller frees. */
+int32_t *surplus_of(const struct heap *h, const struct join *j);
 
 /* Why objects of this type and name have surplus in healthy programs: a row of healthy.def. */
 struct surplus_reason {

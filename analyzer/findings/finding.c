@@ -465,6 +465,10 @@ static void find_holder(struct finding *f)
 			mine[t->curves.curves.at[i].node] = true;
 	}
 	f->has_holder = holder_find(&f->holder, &t->remains->view, mine, f->sum.evidence.warm_ns);
+	if (finding_keeper_find(f, mine) && f->has_holder) {
+		holder_free(&f->holder);
+		f->has_holder = false;
+	}
 	free(groups);
 	free(mine);
 }

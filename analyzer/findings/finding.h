@@ -51,6 +51,15 @@ struct finding_native {
 	struct amount at[UNREACHED_SNAPSHOTS]; /* direct ones, by snapshot */
 };
 
+/* Native memory that holds what grows. */
+struct finding_keeper {
+	uint64_t kind;          /* as of kept_kind(); 0: there is none */
+	node_id node;           /* the stack that made it; NODE_UNKNOWN: it is data of a file */
+	const char *file;       /* that file; NULL; borrowed of the heap */
+	uint64_t blocks, bytes; /* of that stack, with words that are addresses of objects */
+	uint64_t words;         /* of these, how many */
+};
+
 struct finding {
 	struct report_trace *trace; /* of several processes with this finding, the one where it is worst */
 	struct growth_group
@@ -79,6 +88,7 @@ struct finding {
 	/* of growth */
 	bool has_holder;
 	struct holder holder;
+	struct finding_keeper keeper; /* where C code holds it, or what it hangs on */
 	node_id added;      /* the frame of the user's that adds to it; NODE_UNKNOWN or NODE_EMPTY: not known */
 	node_id added_node; /* the stack of it */
 };
@@ -106,6 +116,15 @@ void finding_put_alive(const struct report *r, json_t *o);
 
 /* What keeps "no finding" from meaning much: "the run is too short to show growth". NULL: nothing. */
 const char *finding_reservation(const struct report *r);
+
+/* Looks for native memory that holds what these stacks made (`mine`: by node): f->keeper. True: it holds most of it,
+ * and no object does. finding_keeper.c. */
+bool finding_keeper_find(struct finding *f, const bool *mine);
+/* Gives the objects that it holds this number, those that have none yet. */
+void finding_keeper_label(const struct finding *f, uint8_t number, uint8_t *label);
+/* "a block of 24 KiB, made at _table.c:12 in add", "data of _table.so". Written into buf, which is returned. */
+char *finding_keeper_text(const struct finding *f, bool full, char *buf, size_t cap);
+json_t *finding_keeper_json(const struct finding *f);
 
 /* Brings together what one container holds, and blames the line that adds to it. After the holders were looked for.
  * finding_held.c. */

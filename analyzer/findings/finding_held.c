@@ -35,9 +35,11 @@ struct holding {
 	uint32_t (*seen)[LEADERS_MAX + 1]; /* by finding: objects of each label */
 };
 
+static bool has_any(const struct finding *f) { return f->has_holder || f->keeper.kind; }
+
 static bool leads(const struct finding *f)
 {
-	return f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && f->has_holder;
+	return f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && has_any(f);
 }
 
 /* Held by one container until that went. */
@@ -82,7 +84,9 @@ static bool is_held_with(const struct finding *leader, const struct finding *f)
 		return leader->lost.piece == f->lost.piece;
 	if (hung_with(leader, f))
 		return true;
-	return leads(leader) && leads(f) && leader->holder.object == f->holder.object;
+	if (!leads(leader) || !leads(f) || leader->has_holder != f->has_holder)
+		return false;
+	return f->has_holder ? leader->holder.object == f->holder.object : leader->keeper.kind == f->keeper.kind;
 }
 
 static void join_same_holder(struct finding_list *l)
@@ -108,10 +112,13 @@ static void find_leaders(struct holding *h, uint8_t *label)
 	for (uint32_t i = 0; i < h->l->n && h->n < LEADERS_MAX; i++) {
 		const struct finding *f = &h->l->at[i];
 
-		if (f->trace != h->t || !leads(f) || label[f->holder.container])
+		if (f->trace != h->t || !leads(f) || (f->has_holder && label[f->holder.container]))
 			continue;
 		h->leaders[h->n++] = i;
-		label[f->holder.container] = (uint8_t)h->n;
+		if (f->has_holder)
+			label[f->holder.container] = (uint8_t)h->n;
+		else
+			finding_keeper_label(f, (uint8_t)h->n, label);
 	}
 }
 
@@ -152,6 +159,29 @@ static void see_all(struct holding *h)
 		see(h, v->join.buffers.at[i].node, v->join.buffers.at[i].owner);
 }
 
+/* The finding that has the blocks of C code in which this one's objects are kept, or whose objects are kept in blocks
+ * of this one; MAP_NONE. */
+static uint32_t leader_by_keeper(const struct holding *h, uint32_t i)
+{
+	const struct finding *f = &h->l->at[i];
+
+	if (f->trace != h->t || !finding_is_growth(f) || f->has_holder)
+		return MAP_NONE;
+	if (f->keeper.node > NODE_UNKNOWN && f->keeper.kind) {
+		uint32_t other = h->finding_of[f->keeper.node];
+
+		return other != MAP_NONE && other != i && leads(&h->l->at[other]) ? other : MAP_NONE;
+	}
+	for (unsigned k = 0; k < h->n; k++) {
+		const struct finding *leader = &h->l->at[h->leaders[k]];
+
+		if (!leader->has_holder && leader->keeper.node > NODE_UNKNOWN &&
+		    h->finding_of[leader->keeper.node] == i)
+			return h->leaders[k];
+	}
+	return MAP_NONE;
+}
+
 /* The finding that has what holds most of this one's objects; MAP_NONE. */
 static uint32_t leader_of(const struct holding *h, uint32_t i)
 {
@@ -159,8 +189,10 @@ static uint32_t leader_of(const struct holding *h, uint32_t i)
 	uint64_t sum = 0;
 	unsigned best = 0;
 
+	if (leader_by_keeper(h, i) != MAP_NONE)
+		return leader_by_keeper(h, i);
 	if (f->trace != h->t || !finding_is_growth(f) || f->sum.evidence.grown_bytes <= 0 ||
-	    (f->sum.verdict == GROWTH_FOUND && f->has_holder) || h->t->curves.importing[f->sum.node])
+	    (f->sum.verdict == GROWTH_FOUND && has_any(f)) || h->t->curves.importing[f->sum.node])
 		return MAP_NONE;
 	for (unsigned k = 0; k <= h->n; k++) {
 		sum += h->seen[i][k];
@@ -179,7 +211,7 @@ static void take_all(struct holding *h)
 	for (uint32_t i = 0; i < h->l->n; i++) {
 		uint32_t leader = leader_of(h, i);
 
-		if (leader == MAP_NONE)
+		if (leader == MAP_NONE || !h->l->at[leader].trace)
 			continue;
 		take(&h->l->at[leader], &h->l->at[i]);
 		h->l->at[i].n_groups = 0;
@@ -336,13 +368,15 @@ static bool is_in(const struct report_trace *t, node_id function, node_id frame)
 	return false;
 }
 
-static bool blame_adder(struct finding *f, node_id node)
+/* `node`: of the stack that makes room; `from`: the frame of it to begin with. */
+static bool blame_adder(struct finding *f, node_id node, node_id from)
 {
 	struct place_table *places = &f->trace->places;
 	node_id blame;
 
 	if (node <= NODE_UNKNOWN || f->trace->curves.importing[node] || !grew(f->trace, node))
 		return false;
+	node = from;
 	blame = place_blame(places, node);
 	if (blame <= NODE_UNKNOWN || place_find(places, blame)->origin != ORIGIN_USER)
 		return false;
@@ -352,6 +386,15 @@ static bool blame_adder(struct finding *f, node_id node)
 	    (place_site(places, f->sum.node) != f->blame && place_site(places, node) == blame))
 		f->blame = blame;
 	return true;
+}
+
+/* Of a stack that made room in a table of C code's: the line of Python that called it. A table's own function may be as
+ * innocent as malloc. */
+static node_id python_of(const struct report_trace *t, node_id node)
+{
+	while (node > NODE_UNKNOWN && defs_frame(&t->trace.defs, node)->kind != NODE_PYTHON)
+		node = defs_frame(&t->trace.defs, node)->parent;
+	return node;
 }
 
 const struct place *finding_maker(const struct finding *f)
@@ -406,10 +449,12 @@ void finding_join_held(struct finding_list *l, const struct report *r)
 
 		if (leads(f) || is_of_piece(f))
 			finding_look_at_worst(f);
-		if (f->has_holder && finding_is_growth(f) && !blame_adder(f, f->holder.adds))
-			blame_adder(f, f->holder.adds_below);
+		if (f->has_holder && finding_is_growth(f) && !blame_adder(f, f->holder.adds, f->holder.adds))
+			blame_adder(f, f->holder.adds_below, f->holder.adds_below);
+		if (!f->has_holder && f->keeper.kind && finding_is_growth(f))
+			blame_adder(f, f->keeper.node, python_of(f->trace, f->keeper.node));
 		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && f->sum.given_bytes)
-			blame_adder(f, f->sum.table);
+			blame_adder(f, f->sum.table, f->sum.table);
 		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && is_uneven(f))
 			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_UNEVEN);
 		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) &&

@@ -392,7 +392,7 @@ static uint64_t *find_adrift(const struct judging *j)
 static void start(struct judging *j, struct report_trace *t)
 {
 	*j = (struct judging){ .t = t, .v = &t->remains->view, .s = &t->remains->surplus };
-	j->surplus = surplus_of(&j->v->heap);
+	j->surplus = surplus_of(&j->v->heap, &j->v->join);
 	j->dead = find_dead(j);
 	if (j->dead)
 		pieces_find(&j->pieces, &j->v->heap, j->dead);

@@ -397,6 +397,19 @@ static json_t *pids_json(const struct finding *f)
 	return list;
 }
 
+/* The expression of its holder; where C code has none of Python's, its memory. */
+static json_t *held_by(const struct finding *f, char *buf, size_t cap)
+{
+	int used = snprintf(buf, cap, "native memory: ");
+
+	if (f->has_holder)
+		return json_text(f->holder.chain.expression);
+	if (!f->keeper.kind)
+		return json_null();
+	finding_keeper_text(f, false, buf + used, cap - (size_t)used);
+	return json_text(buf);
+}
+
 json_t *finding_json(const struct finding *f)
 {
 	json_t *o = json_object();
@@ -417,7 +430,8 @@ json_t *finding_json(const struct finding *f)
 	json_put(o, "layers", report_layers_json(f->sum.layers));
 	json_put(o, "growth", growth_json(f));
 	json_put(o, "holder", f->has_holder ? chain_json(&f->holder.chain, &f->trace->remains->view) : json_null());
-	json_put(o, "held_by", f->has_holder ? json_text(f->holder.chain.expression) : json_null());
+	json_put(o, "held_by", held_by(f, why, sizeof why));
+	json_put(o, "keeper", finding_keeper_json(f));
 	json_put(o, "members", members_json(f));
 	if (f->cycle)
 		put_cycle(f, o);
@@ -639,6 +653,15 @@ static void print_holder(struct report *r, const struct finding *f)
 	struct view *v;
 	char text[9000], what[600], where[4200];
 
+	if (f->keeper.kind) {
+		finding_keeper_text(f, r->common.full, where, sizeof where);
+		snprintf(text, sizeof text, "Held by native memory: %.4000s, in which %s %s of objects.", where,
+			 format_plural(f->keeper.words, "word is", "words are").text,
+			 f->keeper.words == 1 ? "the address" : "addresses");
+		format_printable(where, sizeof where, text);
+		fputs("   ", r->out.file);
+		format_wrapped(r->out.file, where, 3, 3, r->out.width);
+	}
 	if (!f->has_holder)
 		return;
 	v = &f->trace->remains->view;

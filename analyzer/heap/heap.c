@@ -26,6 +26,8 @@ void heap_free(struct heap *h)
 	array_free(&h->runs);
 	array_free(&h->lost);
 	array_free(&h->lost_edges);
+	array_free(&h->keepers);
+	array_free(&h->kept);
 	array_free(&h->string_at);
 	array_free(&h->chars);
 	free(h->pages);

@@ -70,6 +70,13 @@ struct heap_lost {
 	size_t first, n; /* of lost_edges: addresses of such blocks that it points to */
 };
 
+/* Memory outside of objects with words that are addresses of objects. */
+struct heap_keeper {
+	uint64_t address, bytes;
+	uint32_t kind;   /* enum pt_keeper */
+	size_t first, n; /* of heap.kept: addresses, of objects of the snapshot or of what it does not have */
+};
+
 struct heap_page;
 
 struct heap {
@@ -104,6 +111,8 @@ struct heap {
 	ARRAY(uint32_t) runs;
 	ARRAY(struct heap_lost) lost; /* native blocks that no pointer leads to, as the tracer saw them */
 	ARRAY(uint64_t) lost_edges;
+	ARRAY(struct heap_keeper) keepers; /* in the order of the file; of one block there may be several */
+	ARRAY(uint64_t) kept;
 
 	/* what was read, and what was not */
 	uint64_t total_bytes;     /* of all objects */

@@ -187,10 +187,28 @@ static void first_lost(struct load *l, const struct snapshot_record *r)
 		*array_push(&h->lost_edges) = pt_get_delta(&at, r->address);
 }
 
+static void first_keeper(struct load *l, const struct snapshot_record *r)
+{
+	struct heap *h = l->h;
+	struct pt_reader at = r->at_edges;
+	uint64_t last = r->address;
+
+	*array_push(&h->keepers) = (struct heap_keeper){
+		.address = r->address,
+		.bytes = at_most(r->bytes, MAX_BYTES),
+		.kind = (uint32_t)at_most(r->flags, UINT32_MAX),
+		.first = h->kept.n,
+		.n = r->n_edges,
+	};
+	for (uint64_t i = 0; i < r->n_edges; i++)
+		*array_push(&h->kept) = last = pt_get_delta(&at, last);
+}
+
 static void (*const first[])(struct load *l, const struct snapshot_record *r) = {
 	[PT_RECORD_STRING] = first_string, [PT_RECORD_TYPE] = first_type, [PT_RECORD_OBJECT] = first_object,
 	[PT_RECORD_TEXT] = first_text,     [PT_RECORD_ROOT] = first_root, [PT_RECORD_FACT] = first_fact,
 	[PT_RECORD_AREA] = first_area,     [PT_RECORD_END] = first_end,   [PT_RECORD_LOST] = first_lost,
+	[PT_RECORD_KEEPER] = first_keeper,
 };
 
 static bool is_too_much(const struct load *l, const struct snapshot_record *r)
@@ -198,7 +216,14 @@ static bool is_too_much(const struct load *l, const struct snapshot_record *r)
 	return l->addresses.n >= MAX_OBJECTS || l->all_edges + r->n_edges >= MAX_EDGES ||
 	       l->root_edges.n + r->n_edges >= MAX_EDGES || l->h->string_at.n + l->text_of.n >= MAX_STRINGS ||
 	       l->h->types.n >= MAX_STRINGS || l->h->lost.n >= MAX_STRINGS ||
-	       l->h->lost_edges.n + r->n_edges >= MAX_EDGES;
+	       l->h->lost_edges.n + r->n_edges >= MAX_EDGES || l->h->keepers.n >= MAX_STRINGS ||
+	       l->h->kept.n + r->n_edges >= MAX_EDGES;
+}
+
+static bool has_edges(enum pt_record kind)
+{
+	return kind == PT_RECORD_OBJECT || kind == PT_RECORD_ROOT || kind == PT_RECORD_AREA || kind == PT_RECORD_LOST ||
+	       kind == PT_RECORD_KEEPER;
 }
 
 /* What is wrong with a piece, if anything is. What came before the place is kept. */
@@ -215,8 +240,8 @@ static const char *read_first(struct load *l, struct unpacker *u, size_t piece)
 		return fault;
 	c.r.end = c.r.at + len;
 	while ((got = snapshot_next(&c, &r)) > 0) {
-		if (r.kind != PT_RECORD_OBJECT && r.kind != PT_RECORD_ROOT && r.kind != PT_RECORD_LOST)
-			r.n_edges *= r.kind == PT_RECORD_AREA;
+		if (!has_edges(r.kind))
+			r.n_edges = 0;
 		if (is_too_much(l, &r))
 			return "holds more than can be numbered";
 		first[r.kind](l, &r);

@@ -99,6 +99,14 @@ static void get_lost(struct snapshot_cursor *c, struct snapshot_record *ret)
 	get_edges(&c->r, PT_EDGES_PLAIN, ret);
 }
 
+static void get_keeper(struct snapshot_cursor *c, struct snapshot_record *ret)
+{
+	ret->flags = pt_get_varint(&c->r);
+	ret->address = c->keeper = pt_get_delta(&c->r, c->keeper);
+	ret->bytes = pt_get_varint(&c->r);
+	get_edges(&c->r, PT_EDGES_PLAIN, ret);
+}
+
 int snapshot_next(struct snapshot_cursor *c, struct snapshot_record *ret)
 {
 	struct pt_reader *r = &c->r;
@@ -122,6 +130,7 @@ int snapshot_next(struct snapshot_cursor *c, struct snapshot_record *ret)
 	case PT_RECORD_AREA: get_area(r, ret); break;
 	case PT_RECORD_END: get_end(r, ret); break;
 	case PT_RECORD_LOST: get_lost(c, ret); break;
+	case PT_RECORD_KEEPER: get_keeper(c, ret); break;
 	default: return -1;
 	}
 	return r->bad ? -1 : 1;

@@ -50,9 +50,9 @@ struct snapshot_edge {
 /* One record. Which fields are filled is FORMAT.md's 5.5; texts lie in the piece. */
 struct snapshot_record {
 	enum pt_record kind;
-	uint64_t address;                   /* TYPE, OBJECT, TEXT, LOST; AREA: start */
-	uint64_t flags;                     /* TYPE, OBJECT, AREA; ROOT: kind */
-	uint64_t type, refcount, bytes;     /* OBJECT; LOST: bytes; AREA: bytes is the number of pages */
+	uint64_t address;                   /* TYPE, OBJECT, TEXT, LOST, KEEPER; AREA: start */
+	uint64_t flags;                     /* TYPE, OBJECT, AREA; ROOT, KEEPER: kind */
+	uint64_t type, refcount, bytes;     /* OBJECT; LOST, KEEPER: bytes; AREA: bytes is the number of pages */
 	uint64_t basic, item, before;       /* TYPE */
 	uint64_t string;                    /* TYPE: name; ROOT: label; FACT: key; AREA: file */
 	uint64_t detail;                    /* ROOT */
@@ -60,7 +60,7 @@ struct snapshot_record {
 	uint64_t objects, edges, missed;    /* END */
 	const uint8_t *text;                /* STRING, TEXT */
 	size_t text_bytes;                  /* " */
-	uint64_t n_edges;                   /* OBJECT, ROOT, LOST; AREA: runs */
+	uint64_t n_edges;                   /* OBJECT, ROOT, LOST, KEEPER; AREA: runs */
 	uint64_t n_raws;                    /* OBJECT */
 	struct pt_reader at_edges, at_raws; /* where they start: snapshot_edge(), snapshot_raw(); AREA: runs */
 };
@@ -68,7 +68,7 @@ struct snapshot_record {
 /* Where reading of a piece is. Zero the addresses when it starts. */
 struct snapshot_cursor {
 	struct pt_reader r;
-	uint64_t object, text, lost; /* the last address of each kind */
+	uint64_t object, text, lost, keeper; /* the last address of each kind */
 };
 
 /* The next record. 1, 0 at the end of the piece, -1 when what stands there is no record (nothing after it can be

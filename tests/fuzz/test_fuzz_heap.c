@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyzer/counts/surplus.h"
 #include "analyzer/heap/components.h"
 #include "analyzer/heap/dominators.h"
 #include "analyzer/heap/paths.h"
@@ -38,6 +39,15 @@ static void some_object(struct snap *p)
 		snap_raw(p, some_place());
 }
 
+static void some_keeper(struct snap *p)
+{
+	uint64_t words[5];
+
+	for (size_t i = 0; i < 5; i++)
+		words[i] = some_place();
+	snap_keeper(p, (enum pt_keeper)fuzz_below(5), some_place(), fuzz_below(100), words, fuzz_below(6));
+}
+
 static void some_records(struct snap *p, uint64_t n)
 {
 	static const uint32_t runs[] = { 1, 2, 3 };
@@ -54,6 +64,7 @@ static void some_records(struct snap *p, uint64_t n)
 			snap_root(p, (enum pt_root)fuzz_below(6), "label", "detail", fuzz_below(100));
 			snap_named(p, some_place(), "x", (unsigned)fuzz_below(2));
 			break;
+		case 6: some_keeper(p); break;
 		default: break;
 		}
 	}
@@ -200,6 +211,24 @@ static void look_at_groups(const struct heap *h, const struct garbage *g, const 
 	groups_free(&groups);
 }
 
+static void look_at_keepers(const struct heap *h, const struct join *j)
+{
+	const struct live_block some = { .addr = some_place(), .bytes = fuzz_below(100), .layer = PT_LAYER_OBJECT };
+	int32_t *surplus = surplus_of(h, j);
+	struct kept k;
+
+	kept_start(&k, h);
+	kept_see(&k, &some);
+	kept_finish(&k);
+	for (object_id o = 0; o < h->n && kept_index(&k, h); o++) {
+		assert_true(surplus[o] >= 0 && k.first[o] <= k.first[o + 1]);
+		for (uint32_t i = k.first[o]; i < k.first[o + 1]; i++)
+			kept_kind(&k, k.keepers[i]);
+	}
+	kept_free(&k);
+	free(surplus);
+}
+
 static void look_at_heap(struct trace *t, const struct snapshot *s)
 {
 	const struct replay_options options = { .n_workers = 1, .no_parent = true };
@@ -218,6 +247,7 @@ static void look_at_heap(struct trace *t, const struct snapshot *s)
 	replay_run(t, &options, (struct model *const[]){ &j.model }, 1, &counts);
 	garbage_find(&g, &h, j.bytes);
 	look_at_groups(&h, &g, &j);
+	look_at_keepers(&h, &j);
 	dominators_find(&d, &h, j.bytes, g.surplus);
 	paths_find(&p, &h, g.surplus);
 	for (object_id o = 0; o < h.n; o++) {

@@ -6,7 +6,7 @@
 import tracefile
 
 SNAPSHOT_BLOCK = 6
-STRING, TYPE, OBJECT, TEXT, ROOT, FACT, AREA, END, LOST = range(1, 10)
+STRING, TYPE, OBJECT, TEXT, ROOT, FACT, AREA, END, LOST, KEEPER = range(1, 11)
 NAMED, RAW = 3, 1 << 7
 REASONS = {1: 'exit', 2: 'signal', 3: 'timer', 4: 'growth', 5: 'gc', 6: 'call', 7: 'fatal'}
 
@@ -66,14 +66,15 @@ class Snapshot:
 
 
 class Decoded:
-    """`facts` {key: value}, `objects` {address: Object}, `texts` {address: bytes}, `roots`, `areas`, `types`, `end`, `lost` {address: (bytes, [addresses])}."""
+    """`facts` {key: value}, `objects` {address: Object}, `texts` {address: bytes}, `roots`, `areas`, `types`, `end`, `lost` {address: (bytes, [addresses])},
+    `keepers` [(kind, address, bytes, [addresses])]."""
 
     def __init__(self, pieces, facts_only):
         self.strings, self.types, self.facts, self.objects, self.texts = [''], [None], {}, {}, {}
-        self.lost = {}
+        self.lost, self.keepers = {}, []
         self.roots, self.areas, self.end, self.whole = [], [], None, not facts_only
         for _, records, data in pieces:
-            c, last = tracefile.Cursor(data), {OBJECT: 0, TEXT: 0, LOST: 0}
+            c, last = tracefile.Cursor(data), {OBJECT: 0, TEXT: 0, LOST: 0, KEEPER: 0}
             for _ in range(records):
                 kind = c.u8()
                 if facts_only and kind in (TYPE, OBJECT, ROOT):
@@ -107,6 +108,13 @@ class Decoded:
         elif kind == LOST:
             address = last[LOST] = c.delta(last[LOST])
             self.lost[address] = v(), [c.delta(address) for _ in range(v())]
+        elif kind == KEEPER:
+            what, address = v(), c.delta(last[KEEPER])
+            last[KEEPER] = word = address
+            self.keepers.append((what, address, v(), []))
+            for _ in range(v()):
+                word = c.delta(word)
+                self.keepers[-1][3].append(word)
         else:
             raise tracefile.Bad('record of kind %d' % kind)
 

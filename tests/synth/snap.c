@@ -49,7 +49,7 @@ static void write_piece(struct snap *p)
 	synth_block(p->s, &head, p->bytes.at, p->bytes.n);
 	p->bytes.n = 0;
 	p->n_records = 0;
-	p->last_object = p->last_text = 0;
+	p->last_object = p->last_text = p->last_keeper = 0;
 }
 
 /* ---- records ---- */
@@ -207,6 +207,19 @@ void snap_area(struct snap *p, uint64_t start, uint64_t pages, unsigned flags, c
 	put(p, n_runs);
 	for (size_t i = 0; i < n_runs; i++)
 		put(p, runs[i]);
+}
+
+void snap_keeper(struct snap *p, enum pt_keeper kind, uint64_t address, uint64_t bytes, const uint64_t *words, size_t n)
+{
+	settle(p);
+	begin(p, PT_RECORD_KEEPER);
+	put(p, kind);
+	put_delta(p, address, p->last_keeper);
+	p->last_keeper = address;
+	put(p, bytes);
+	put(p, n);
+	for (size_t i = 0; i < n; address = words[i++])
+		put_delta(p, words[i], address);
 }
 
 void snap_bytes(struct snap *p, const void *bytes, size_t n)

@@ -30,7 +30,7 @@ struct snap {
 	size_t piece_bytes;   /* a piece is cut when it has this many; 1 MiB */
 	ARRAY(uint8_t) bytes; /* of the piece, records as they are */
 	uint32_t n_records;   /* in it */
-	uint64_t last_object, last_text;
+	uint64_t last_object, last_text, last_keeper;
 	uint8_t pending;  /* enum pt_record of an OBJECT or ROOT that still takes edges; 0: none */
 	uint64_t head[6]; /* its numbers */
 	ARRAY(struct snap_edge) edges;
@@ -57,6 +57,9 @@ void snap_root(struct snap *p, enum pt_root kind, const char *label, const char 
 void snap_fact(struct snap *p, const char *key, uint64_t value);
 void snap_area(struct snap *p, uint64_t start, uint64_t pages, unsigned flags, const char *file, uint64_t resident,
 	       const uint32_t *runs, size_t n_runs);
+/* Words of this memory that are addresses: see PT_RECORD_KEEPER. */
+void snap_keeper(struct snap *p, enum pt_keeper kind, uint64_t address, uint64_t bytes, const uint64_t *words,
+		 size_t n);
 /* Any bytes as a record. */
 void snap_bytes(struct snap *p, const void *bytes, size_t n);
 /* Cuts a piece here. */

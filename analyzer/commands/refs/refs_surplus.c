@@ -84,7 +84,8 @@ static void write_json(struct report *r, const struct surplus_options *own)
 
 	for (size_t k = 0; k < r->n_traces; k++) {
 		const struct surplus *s = &r->traces[k]->remains->surplus;
-		int32_t *surplus = surplus_of(&r->traces[k]->remains->view.heap);
+		const struct view *v = &r->traces[k]->remains->view;
+		int32_t *surplus = surplus_of(&v->heap, &v->join);
 
 		for (size_t i = 0; i < s->groups.n; i++)
 			if (is_shown(s, group_at(s, i), own))

@@ -15,6 +15,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct out;
 
@@ -33,6 +34,16 @@ bool py_heap_is_consistent(void);
  * In the copy, once: all records of objects and roots. Takes what memory it needs from out_memory.
  */
 void py_heap_walk(struct out *o);
+/* Whether objects were walked. The following hold then, and are false otherwise. */
+bool py_heap_is_walked(void);
+/* Whether an object of the snapshot starts at `p`. */
+bool py_heap_is_object(uintptr_t p);
+/* Whether these bytes, a block, are an object of the snapshot or a table whose references it reports as its own. */
+bool py_heap_is_owned(uintptr_t start, uintptr_t end);
+/* Whether what lies at `p`, in memory that can be read, has a type that objects of the snapshot have. */
+bool py_heap_is_like_object(uintptr_t p);
+/* Whether `p` lies in the data of a loaded file, zeroed data included. */
+bool py_heap_is_data(uintptr_t p);
 /* The END of the snapshot: how much of that there was. */
 void py_heap_write_end(struct out *o);
 

@@ -47,6 +47,8 @@ static void write_items(const char *object, const struct heap_type *t, const cha
 	for (uint64_t i = 0; i < written; i++)
 		p = heap_record_put(p, object, items[i]);
 	heap_record_end(heap_record_raw(p, object, raw, n_raw));
+	if (n_raw)
+		heap_own(*raw);
 	for (uint64_t i = 0; i < n; i++)
 		heap_meet(items[i]);
 }
@@ -73,9 +75,10 @@ static unsigned raw_of_dict(const char *dict, const struct heap_table *table, co
 	unsigned n = 0;
 
 	if (!table->split && heap_record_may_own(table->keys))
-		raw[n++] = table->keys;
+		heap_own(raw[n++] = table->keys);
 	if (values && !table->embedded && heap_record_may_own(values))
-		raw[n++] = py_layout.minor == 11 || py_layout.minor == 12 ? heap_record_values(values) : values;
+		heap_own(raw[n++] =
+				 py_layout.minor == 11 || py_layout.minor == 12 ? heap_record_values(values) : values);
 	return n;
 }
 
@@ -217,9 +220,25 @@ void heap_containers_set(const char *object, const struct heap_type *t)
 			left--;
 		}
 	heap_record_end(heap_record_raw(p, object, raw, n_raw));
+	if (n_raw)
+		heap_own(table);
 	for (uint64_t i = 0; i < n_slots; i++)
 		if (PY_AT(char *, table, 16 * i) && PY_AT(int64_t, table, 16 * i + 8) != -1)
 			heap_meet(heap_word(table, 16 * i));
+}
+
+/* Its blocks: a link to the one before, items, a link to the next one. */
+static void own_blocks(const char *deque)
+{
+	enum { ITEMS = 64 };
+	const char *block = heap_word(deque, heap_head() + 8), *last = heap_word(deque, heap_head() + 16);
+	uint64_t most = PY_AT(uint64_t, deque, py_layout.var_size) / ITEMS + 2;
+
+	for (; heap_record_may_own(block) && most; block = heap_word(block, 8 + 8 * ITEMS), most--) {
+		heap_own(block);
+		if (block == last)
+			break;
+	}
 }
 
 /* Items as tp_traverse gives them; what else it holds comes behind them. */
@@ -241,6 +260,7 @@ void heap_containers_deque(const char *object, const struct heap_type *t)
 			p = heap_record_put(p, object, heap.visited.at[i]);
 		heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	}
+	own_blocks(object);
 	for (uint64_t i = 0; i < n; i++)
 		heap_meet(heap.visited.at[i]);
 }

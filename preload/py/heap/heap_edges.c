@@ -225,6 +225,7 @@ static void name_class_parts(const char *type)
 			heap_named_put(heap_word(type, parts[i].field), heap_text_string(parts[i].name), 0, NULL);
 	if (!heap_table_of_keys(&keys, heap_word(type, py_layout.type_keys)))
 		return;
+	heap_own(keys.keys);
 	for (uint64_t i = 0; i < keys.n; i++)
 		heap_named_put(heap_table_key(&keys, i), heap_text_string("attribute name"), 0, NULL);
 }
@@ -355,6 +356,39 @@ static void match(const char *object, const struct heap_type *t)
 	drop_taken(counted);
 }
 
+/* ---- where they lie ---- */
+
+static void write_outside(const char *object, const char *const *targets, size_t n)
+{
+	uint8_t *p = out_room(heap.out, 1 + (4 + n) * PT_VARINT_MAX);
+	uintptr_t last = (uintptr_t)object;
+
+	*p++ = PT_RECORD_KEEPER;
+	p = pt_put_varint(p, PT_KEEPER_EDGES);
+	p = out_address(heap.out, PT_RECORD_KEEPER, p, last);
+	p = pt_put_varint(p, 0);
+	p = pt_put_varint(p, n);
+	for (size_t i = 0; i < n; last = (uintptr_t)targets[i++])
+		p = pt_put_delta(p, (uintptr_t)targets[i], last);
+	out_record(heap.out, p);
+}
+
+/* References of heap.visited that do not lie in the object itself, so in native memory of its own: who looks at that
+ * must not count them twice. Nothing is left of heap.visited. */
+static void tell_outside(const char *object, const struct heap_type *t)
+{
+	enum { PIECE = 64 << 10 };
+	bool counted = heap.visited.n > FEW && count_all();
+
+	for (uint64_t at = heap_head(), end = heap_record_bytes(object, t); at + 8 <= end; at += 8)
+		if (heap_word(object, (unsigned)at))
+			take(heap_word(object, (unsigned)at), counted);
+	drop_taken(counted);
+	for (size_t i = 0; i < heap.visited.n; i += PIECE)
+		write_outside(object, heap.visited.at + i, heap.visited.n - i < PIECE ? heap.visited.n - i : PIECE);
+	heap.visited.n = 0;
+}
+
 /* ---- all of it ---- */
 
 static void name_kind(const char *object, const struct heap_type *t)
@@ -389,6 +423,10 @@ void heap_edges_find(const char *object, const struct heap_type *t)
 	name_instance(object, t);
 	ask(object, t);
 	match(object, t);
-	for (size_t i = 0; i < heap.visited.n && t->kind != KIND_DEQUE; i++)
+	if (t->kind == KIND_DEQUE)
+		return;
+	for (size_t i = 0; i < heap.visited.n; i++)
 		heap_named_put(heap.visited.at[i], t->is_task ? name_by_target(heap.visited.at[i]) : 0, 0, NULL);
+	if (heap.visited.n)
+		tell_outside(object, t);
 }

@@ -104,12 +104,22 @@ extern struct heap heap __attribute__((visibility("hidden")));
 
 /* Allocates what the file needs; false without memory. */
 bool heap_seen_start(void);
-enum heap_mark { HEAP_SEEN = 1, HEAP_TEXT = 2 };
+enum heap_mark {
+	HEAP_SEEN = 1,
+	HEAP_TEXT = 2,
+	HEAP_TABLE = 2, /* where no object starts: a table that is one's, whose words are its edges */
+};
 bool heap_is_marked(const char *object, enum heap_mark mark);
 /* Sets the mark. False when it was set before, or there is no memory for it. */
 bool heap_mark(const char *object, enum heap_mark mark);
 /* Whether the address lies in a loaded object's data, so in no block. */
 bool heap_is_static(const char *p);
+/* Notes a table whose words are edges of the object in hand: of a list, dict, set or deque, values of an instance. */
+static inline void heap_own(const char *table)
+{
+	if (table)
+		heap_mark(table, HEAP_TABLE);
+}
 /* Whether there is memory of the program at this address that may be a heap block: private, writable, of no file. */
 bool heap_may_be_block(const char *p);
 
@@ -132,6 +142,8 @@ const struct heap_type *heap_type_of(const char *object);
 /* A static type's dict and __subclasses__, which 3.12 and later keep apart for each interpreter; NULL. */
 const char *heap_type_dict(const char *type);
 const char *heap_type_subclasses(const char *type);
+/* Whether objects of this type were met; `type` may be anything. */
+bool heap_type_is_met(const char *type);
 /* Entry i of what an interpreter keeps of static types; `array` is interp_types or interp_extensions. NULL. */
 const char *heap_type_entry(const char *interp, uint32_t array, uint32_t i);
 /* The string number of an attribute of instances: entry i of the type's shared keys. */
@@ -165,6 +177,8 @@ enum {
 };
 /* Begins the record of an object with `n` edges: they are to be put behind it, then n_raw pointers. */
 uint8_t *heap_record_begin(const char *object, const struct heap_type *t, unsigned flags, uint64_t n, uint64_t n_raw);
+/* The object's own bytes, from its start. */
+uint64_t heap_record_bytes(const char *object, const struct heap_type *t);
 /* As many edges of `each` bytes as the longest record takes: the rest is lost, and counted. */
 uint64_t heap_record_fitting(uint64_t n, unsigned each);
 uint8_t *heap_record_raw(uint8_t *p, const char *object, const char *const *raw, unsigned n);

@@ -53,7 +53,7 @@ static bool counts_items(const struct heap_type *t)
 	return t->item && (py_layout.minor < 11 || (t->kind != KIND_FRAME && t->kind != KIND_GENERATOR));
 }
 
-static uint64_t bytes_of(const char *object, const struct heap_type *t)
+uint64_t heap_record_bytes(const char *object, const struct heap_type *t)
 {
 	if (t->flags & FLAG_STR)
 		return t->exact ? bytes_of_str(object) : t->basic;
@@ -124,7 +124,7 @@ uint8_t *heap_record_begin(const char *object, const struct heap_type *t, unsign
 	p = out_address(heap.out, PT_RECORD_OBJECT, p, (uintptr_t)object);
 	p = pt_put_varint(p, t->number);
 	p = pt_put_varint(p, count);
-	p = pt_put_varint(p, bytes_of(object, t));
+	p = pt_put_varint(p, heap_record_bytes(object, t));
 	heap.record_edges = n;
 	return pt_put_varint(p, n);
 }
@@ -193,13 +193,13 @@ static bool is_named(const char *word)
 unsigned heap_record_scan(const char *object, const struct heap_type *t, const char **raw)
 {
 	const char *values = py_layout.minor <= 12 ? heap_edges_values(object, t) : NULL;
-	uint64_t own = bytes_of(object, t);
+	uint64_t own = heap_record_bytes(object, t);
 	unsigned n = 0;
 
 	if (values && heap_record_may_own(values))
-		raw[n++] = heap_record_values(values);
+		heap_own(raw[n++] = heap_record_values(values));
 	if (t->kind == KIND_LIST && heap_record_may_own(heap_word(object, py_layout.list_items)))
-		raw[n++] = heap_word(object, py_layout.list_items) - (py_layout.free_threaded ? 8 : 0);
+		heap_own(raw[n++] = heap_word(object, py_layout.list_items) - (py_layout.free_threaded ? 8 : 0));
 	if (!t->may_scan || heap.named.n > WIDE)
 		return n;
 	for (unsigned at = heap_head(); at + 8 <= t->basic && n < HEAP_RAW_MAX; at += 8) {

@@ -272,3 +272,35 @@ void heap_named_put(const char *target, uint32_t name, uint32_t flags, const cha
 	}
 	e->at[e->n++] = (struct heap_edge){ target, called, name, flags };
 }
+
+/* ---- for the scan of native memory ---- */
+
+/* Objects begin so far behind their blocks at most: heads of the collector, pointers of instances, debug hooks. */
+enum { BEFORE_MOST = 64 };
+
+/* Both marks of a place. */
+static unsigned marks_at(uintptr_t p)
+{
+	uintptr_t granule = (p & ((1 << LEAF_BITS) - 1)) >> GRANULE_BITS;
+	const struct heap_leaf *leaf = !heap.leaves || p >> 47 ? NULL : heap.leaves[p >> LEAF_BITS];
+
+	return leaf ? leaf->marks[granule / GRANULES_PER_WORD] >> granule % GRANULES_PER_WORD * 2 & 3 : 0;
+}
+
+bool py_heap_is_walked(void) { return heap.leaves && heap.n_objects; }
+
+bool py_heap_is_object(uintptr_t p) { return !(p & ((1 << GRANULE_BITS) - 1)) && marks_at(p) & HEAP_SEEN; }
+
+bool py_heap_is_owned(uintptr_t start, uintptr_t end)
+{
+	uintptr_t most = end - start < BEFORE_MOST ? end : start + BEFORE_MOST;
+
+	for (uintptr_t p = start; p < most; p += 1 << GRANULE_BITS)
+		if (marks_at(p))
+			return true;
+	return false;
+}
+
+bool py_heap_is_like_object(uintptr_t p) { return heap_type_is_met(heap_word((const char *)p, py_layout.object_type)); }
+
+bool py_heap_is_data(uintptr_t p) { return heap.leaves && heap_is_static((const char *)p); }

@@ -280,6 +280,8 @@ const struct heap_type *heap_type_of(const char *object)
 	return heap.last_type = *slot;
 }
 
+bool heap_type_is_met(const char *type) { return heap.types && type && *slot_of(type); }
+
 uint32_t heap_type_attribute(const struct heap_type *t, uint32_t i, const char *key)
 {
 	struct heap_type *mine = (struct heap_type *)(uintptr_t)t;

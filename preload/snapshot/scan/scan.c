@@ -14,6 +14,7 @@
 #include "preload/snapshot/out.h"
 #include "preload/snapshot/scan/blocks.h"
 #include "preload/snapshot/scan/chunks.h"
+#include "preload/snapshot/scan/keepers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static struct {
 	uint64_t start_ns, read_bytes, told_bytes;
 	unsigned faults;
 	bool marking; /* heaps are known */
+	bool keeps;   /* who keeps objects is of interest */
 	bool cut;     /* something was left out */
 } scan;
 
@@ -145,6 +147,24 @@ static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p)
 	}
 	if (scan.digit_span)
 		each_digit((const uint32_t *)start, (const uint32_t *)end, found);
+	tell(end - start);
+}
+
+/* The same where words may keep objects: an address is to be the word itself then. */
+static void each_native_word(uintptr_t start, uintptr_t end)
+{
+	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
+		uintptr_t p = pointer_in(*at), block = __builtin_expect(p != 0, 0) ? blocks_find(p) : 0;
+
+		if (!block)
+			continue;
+		if (blocks_reach(block))
+			push(block);
+		if (p == *at)
+			keepers_word(p, block);
+	}
+	if (scan.digit_span)
+		each_digit((const uint32_t *)start, (const uint32_t *)end, meet);
 	tell(end - start);
 }
 
@@ -396,6 +416,20 @@ static void find_heaps(void)
 
 /* ---- roots ---- */
 
+static void look_at(uintptr_t start, uintptr_t end) { each_word(start, end, meet); }
+
+/* In a page that is no heap. */
+static void look_at_root(uintptr_t start, uintptr_t end)
+{
+	if (!scan.keeps || !py_heap_is_data(start)) {
+		look_at(start, end);
+		return;
+	}
+	keepers_begin(PT_KEEPER_DATA, start, end);
+	each_native_word(start, end);
+	keepers_end();
+}
+
 /* Of a run of pages what is no heap. */
 static void look_at_pages(uintptr_t start, uintptr_t end)
 {
@@ -406,10 +440,10 @@ static void look_at_pages(uintptr_t start, uintptr_t end)
 		if (blocks_is_heap(p))
 			continue;
 		if (arena && arena < next && chunks_main_arena_end() > p) {
-			each_word(p, arena > p ? arena : p, meet);
+			look_at_root(p, arena > p ? arena : p);
 			p = chunks_main_arena_end() < next ? chunks_main_arena_end() : next;
 		}
-		each_word(p, next, meet);
+		look_at_root(p, next);
 	}
 }
 
@@ -429,37 +463,42 @@ static bool step_roots(void)
 	return true;
 }
 
-static void look_at(uintptr_t start, uintptr_t end) { each_word(start, end, meet); }
-
 /* The first and the last page of a block in part. */
 static uintptr_t block_start, block_end;
-static void (*on_pointer)(uintptr_t p);
+static void (*block_words)(uintptr_t start, uintptr_t end);
 
 static void look_at_run(uintptr_t start, uintptr_t end)
 {
-	each_word(start > block_start ? start : block_start, end < block_end ? end : block_end, on_pointer);
+	block_words(start > block_start ? start : block_start, end < block_end ? end : block_end);
 }
 
-static void look_into(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p))
+static void look_into(uintptr_t start, uintptr_t end, void (*words)(uintptr_t start, uintptr_t end))
 {
 	if (end - start < LARGE) {
-		each_word(start, end, found);
+		words(start, end);
 		return;
 	}
 	block_start = start;
 	block_end = end;
-	on_pointer = found;
+	block_words = words;
 	each_run(start, end, false, look_at_run);
 }
 
 static bool step_pending(void)
 {
-	uintptr_t block;
+	uintptr_t block, end;
 
 	if (!scan.n_pending)
 		return false;
 	block = scan.pending[--scan.n_pending];
-	look_into(block, blocks_end_of(block), meet);
+	end = blocks_end_of(block);
+	if (!scan.keeps || py_heap_is_owned(block, end)) {
+		look_into(block, end, look_at);
+		return true;
+	}
+	keepers_begin(PT_KEEPER_BLOCK, block, end);
+	look_into(block, end, each_native_word);
+	keepers_end();
 	return true;
 }
 
@@ -502,13 +541,15 @@ static void note_edge(uintptr_t p)
 	lost.edge[lost.n++] = to;
 }
 
+static void note_edges(uintptr_t start, uintptr_t end) { each_word(start, end, note_edge); }
+
 static bool step_edges(void)
 {
 	uintptr_t end = lost.end;
 
 	lost.end = 0;
 	if (end)
-		look_into(lost.block, end, note_edge);
+		look_into(lost.block, end, note_edges);
 	return false;
 }
 
@@ -584,6 +625,7 @@ static void write_facts(uint64_t cpu_ns)
 		{ "native.heaps_unknown", chunks_found.unknown + py_segments_found.pages_unknown },
 		{ "native.arena", chunks_main_arena != 0 },
 		{ "native.libc", scan.order->is_libc },
+		{ "native.kept", keepers_words() },
 		{ "native.threads", threads_of(scan.order->pid) },
 		{ "native.read_bytes", scan.read_bytes },
 		{ "native.faults", scan.faults },
@@ -601,6 +643,7 @@ void scan_write(struct out *o, const struct scan_order *order)
 
 	if (start(o, order) && !scan.cut) {
 		find_heaps();
+		scan.keeps = keepers_start(o);
 		mark();
 		if (!scan.cut && !blocks_short)
 			blocks_each_lost(write_lost, NULL);
