@@ -158,11 +158,11 @@ static bool is_held_companion(const struct finding *leader, const struct finding
 }
 
 /* What stays without enough evidence of its own, beside what has it, made by the same function: what grew at all, and
- * what is of the same line. */
+ * what is of the same line. Not what waits for the collector: that goes. */
 static bool is_remainder(const struct finding *leader, const struct finding *f)
 {
 	if (leader->sum.verdict != GROWTH_FOUND || f->sum.verdict == GROWTH_FOUND || !same_function(leader, f) ||
-	    f->lost.kind || f->sum.doubt == GROWTH_IMPORTING)
+	    f->lost.kind || (f->lost.dead && !f->lost.piece) || f->sum.doubt == GROWTH_IMPORTING)
 		return false;
 	return f->sum.doubt != GROWTH_NO_DOUBT || finding_place(leader)->at.line == finding_place(f)->at.line;
 }
