@@ -10,12 +10,8 @@ import harness
 import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
-FREE_THREADED = r'3\.\d+\.\d+t'
-COUNTS = 'free-threaded: functions and types are counted in part elsewhere'
 KNOWN = {
-    'leaking/debug_saveall': (FREE_THREADED, COUNTS),
-    'leaking/finalize_holds_its_object': (FREE_THREADED, 'told twice: the instance, and what its constructor makes'),
-    'leaking/generated_code_lines': (FREE_THREADED, 'the line of compile() is blamed'),
+    'leaking/finalize_holds_its_object': (r'3\.14\.\d+t', 'told twice: the instance, and what its constructor makes'),
 }
 
 
