@@ -71,6 +71,7 @@ static struct {
 
 static struct gc_settings known;
 static uint64_t known_frozen;
+static _Atomic(bool) frozen_anew; /* while recording was stopped */
 
 static void tell(struct thread *t, unsigned what, uint64_t value, uint32_t stack)
 {
@@ -160,6 +161,8 @@ static void note_start(struct thread *t, const struct gc_info *info, const void 
 		return;
 	if (told)
 		tell_settings(t, s, false, 0);
+	if (told && atomic_exchange(&frozen_anew, false))
+		tell_frozen(t, gc_state_frozen(s), false, 0);
 	collection.generation = (uint8_t)(info->generation & 15);
 	collection.trigger = py_finalizing()                                     ? PT_GC_SHUTDOWN
 			     : by_python                                         ? PT_GC_EXPLICIT
@@ -365,6 +368,8 @@ void collector_frozen(uint64_t n)
 	tell_frozen(t, n, false, py_stack(t, &t->py, true));
 	thread_leave(t);
 }
+
+void collector_frozen_later(void) { atomic_store(&frozen_anew, true); }
 
 static void say_why_not(struct thread *t)
 {

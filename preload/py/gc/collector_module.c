@@ -9,6 +9,7 @@
  */
 #include "preload/py/gc/collector_parts.h"
 #include "preload/py/peek.h"
+#include "preload/base/tracer.h"
 
 #include <link.h>
 #include <string.h>
@@ -117,7 +118,9 @@ static void *wrapped_call(enum wrapped which, void *a, void *b, void *c, void *d
 	collecting_depth += which == WRAPPED_collect;
 	ret = real_methods[which](a, b, c, d);
 	collecting_depth -= which == WRAPPED_collect;
-	if (which == WRAPPED_freeze || which == WRAPPED_unfreeze)
+	if ((which == WRAPPED_freeze || which == WRAPPED_unfreeze) && tracer_is_paused())
+		collector_frozen_later(); /* to count them takes as long as there are many */
+	else if (which == WRAPPED_freeze || which == WRAPPED_unfreeze)
 		collector_frozen(frozen(a));
 	else if (which != WRAPPED_collect)
 		collector_settings_called();

@@ -83,6 +83,8 @@ void collector_hide(void);
 void collector_show(void);
 void collector_settings_called(void);
 void collector_frozen(uint64_t n);
+/* While recording is stopped: objects have been set apart, or are no more. */
+void collector_frozen_later(void);
 
 /* ---- collector_info.c ---- */
 
