@@ -94,7 +94,8 @@ static void fill_table(struct repeats_report *x)
 	for (size_t i = 0; i < x->repeats.cells.n; i++) {
 		const struct repeats_cell *cell = &x->repeats.cells.at[i];
 		struct row *row = &x->rows.at[x->row_of.at[i]];
-		uint64_t worth = cell->left.bytes + cell->peak_bytes / 2;
+		/* Of a row that grows, the stack by which it does, and not one that only takes and gives back. */
+		uint64_t worth = x->own.show == SHOW_PEAK ? cell->peak_bytes : cell->left.bytes;
 		struct repeats_cell *to;
 
 		if (cell->run >= n)
