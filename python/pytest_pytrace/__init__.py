@@ -3,8 +3,8 @@
 
 What:  options, marks, and the decision whether anything is to be done at all. Without --pytrace nothing else of this
        package is imported, and the marks do nothing.
-How:   launch.py starts the session anew with libpytrace.so preloaded; session.py sets marks and repeats suspicious tests;
-       verdict.py asks `pytrace repeats` what the runs left behind, and judges; show.py writes it down.
+How:   launch.py starts the session anew with libpytrace.so preloaded; session.py sets marks, and repeat.py repeats tests while
+       gauge.py tells that they leave something; verdict.py asks `pytrace repeats` what the runs left behind, and judges; show.py writes it down.
 """
 import importlib.machinery
 import importlib.util
@@ -51,24 +51,24 @@ def parse_limit(text):
 
 
 def parse_runs(text):
-    """'2:4' as (2, 4): runs to warm up, and runs to judge; '0' repeats nothing."""
+    """'3:4' as (3, 4): runs to warm up, and runs to judge; '0' repeats nothing."""
     found = re.match(r'^(\d+)(?::(\d+))?$', str(text).strip())
     if not found:
-        raise ValueError('invalid runs: %r, expected WARMUPS:RUNS such as 2:4, or 0 to repeat nothing' % (text,))
+        raise ValueError('invalid runs: %r, expected WARMUPS:RUNS such as 3:4, or 0 to repeat nothing' % (text,))
     if found.group(2) is None:
-        return (2, int(found.group(1))) if int(found.group(1)) else (0, 0)
+        return (3, int(found.group(1))) if int(found.group(1)) else (0, 0)
     return int(found.group(1)), int(found.group(2))
 
 
 OPTIONS = (
     # name, how its text is read, default, metavar, help
-    ('pytrace_runs', parse_runs, '2:4', 'WARMUPS:RUNS',
-     'how often a suspicious test is repeated: first to warm up, then to be judged (2:4); 0: never'),
+    ('pytrace_runs', parse_runs, '3:4', 'WARMUPS:RUNS',
+     'how often a suspicious test is repeated: first to warm up, then to be judged (3:4); 0: never'),
     ('pytrace_limit', parse_limit, '256 B', 'BYTES',
-     'what each run of a test may add before it fails (256 B); none: tell, but fail no test that has no mark'),
-    ('pytrace_suspect', parse_size, '128 B', 'BYTES',
-     'a test is suspicious when its first run leaves more than that behind (128 B)'),
-    ('pytrace_seconds', float, '10', 'SECONDS', 'a test is not repeated when that would take longer (10)'),
+     'what each run of a test may add before it fails (256 B; 0: not one object); none: tell, but fail no test that has no mark'),
+    ('pytrace_suspect', parse_size, '0 B', 'BYTES',
+     "repeat only tests whose first run leaves that much behind, pytest's reports of some KB included (0: all, once at least)"),
+    ('pytrace_seconds', float, '10', 'SECONDS', 'a test is not repeated for longer (10)'),
     ('pytrace_stacks', int, '5', 'N', 'lines of the stack that are shown of a leak (5)'),
     ('pytrace_path', str, '', 'DIR', 'keep the traces in this folder, for the commands of pytrace'),
 )

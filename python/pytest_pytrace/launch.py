@@ -50,7 +50,7 @@ def is_traced():
     if 'libpytrace' not in sys.builtin_module_names:
         return False
     import libpytrace
-    return libpytrace.stats()['recording']
+    return libpytrace.stats()['mode'] != 'off'
 
 
 def is_worker():
@@ -63,6 +63,8 @@ def environment(library, folder, keep):
     env['LD_PRELOAD'] = ':'.join([library] + [p for p in [env.get('LD_PRELOAD')] if p])
     env.setdefault('PYTRACE_OUTPUT', os.path.join(folder.replace('%', '%%'), '%n.%p.pytrace'))
     env.setdefault('PYTRACE_SNAPSHOT', 'call')
+    if not keep:
+        env.setdefault('PYTRACE_START', '0')  # session.py starts and stops
     env[GUARD] = '%d %d %s' % (os.getpid(), keep, folder)
     return env
 

@@ -94,7 +94,7 @@ def properties(found):
     return said + [('pytrace_site', where(found['rows'][0]))] if found['rows'] else said
 
 
-def summary(terminal, found, n_tests, n_repeated, stacks, traces):
+def summary(terminal, found, n_tests, n_repeated, n_unseen, stacks, traces):
     """The section of the terminal's summary."""
     wrong = [f for f in found if f['failed']]
     leaks, rest = [f for f in found if f['rows']], [f for f in found if not f['rows']]
@@ -109,6 +109,8 @@ def summary(terminal, found, n_tests, n_repeated, stacks, traces):
     n_leaks = sum(f['kind'] == 'leak' for f in found)
     terminal.write_line('%s; %s suspicious and ran again; %s' % (
         count(n_tests, 'test', 'tests'), count(n_repeated, 'was', 'were'),
-        '%s' % count(n_leaks, 'leaks', 'leak') if n_leaks else 'none leaks'))
+        count(n_leaks, 'leaks', 'leak') if n_leaks else 'none leaks'))
+    if n_unseen:
+        terminal.write_line('%s run by another plugin, in a process of its own perhaps, and not judged' % count(n_unseen, 'was', 'were'))
     if traces:
         terminal.write_line('traces: %s' % short(traces))

@@ -125,19 +125,22 @@ def is_of_weight(row, n_bytes):
 
 # ---- judging ----
 
-def leaks(trace, test, warmups, n, limit, marked, filter_fn=None, thread_only=False, caches=False):
-    """What a test leaks beyond the limit, as show.py has it; None. The last `n` of its runs are judged."""
-    doc = ask(trace, test + ' setup', test + ' end', warmups, 'rise' if n > 1 else 'left',
-              'stack' if marked else 'line', thread_only)
+def leaks(trace, test, before, n, limits, caches):
+    """What a test leaks beyond its limits (session.Limits), as show.py has it; None. The `n` runs after those `before` are
+    judged. `caches`: what caches with a bound hold is none."""
+    limit, marked = limits.bytes, limits.marked
+    doc = ask(trace, test + ' setup', test + ' end', before, 'rise' if n > 1 else 'left', 'stack' if marked else 'line',
+              limits.thread_only)
     if not marked and min(run['rise_bytes'] for run in doc['runs'][-n:]) <= limit:
         return None
-    over = [x for x in grown(doc, n, caches) if (x[1] > limit or not marked) and (not filter_fn or filter_fn(memray_stack(x[0]['stack'])))]
-    if not any(marked or is_of_weight(*x[:2]) for x in over):
+    over = [x for x in grown(doc, n, caches) if (x[1] > limit or not marked) and
+            (not limits.filter_fn or limits.filter_fn(memray_stack(x[0]['stack'])))]
+    if not any(marked or is_of_weight(*x[:2]) for x in over) or not marked and sum(x[1] for x in over) <= limit:
         return None
     rows = [row_of(row, n_bytes, n_blocks, ' a run' if n > 1 else '') for row, n_bytes, n_blocks in over]
     total = sum(r['bytes'] for r in rows)
     runs = '%s in each of %s%s' % (show.size(total), show.count(n, 'run', 'runs'),
-                                   ' after %d to warm up' % warmups if warmups else '')
+                                   ' after %d to warm up' % limits.warmups if limits.warmups else '')
     if n <= 1:
         runs = '%s in its only run, which may fill caches' % show.size(total)
     why = 'left behind %s' % runs + ('; the limit for one stack is %s' % show.size(limit) if marked else '')

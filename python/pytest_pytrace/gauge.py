@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gauge: how much more is allocated than before, told in microseconds and without the tracer
+
+What:  blocks of Python's allocator (sys.getallocatedblocks()) and bytes of C (mallinfo2()). They have no lines and no sizes:
+       who left them is for the analyzer to say. But a run that leaves nothing, leaves nothing to say.
+How:   what was there before is frozen for the time of the repetitions, so that a collection looks at nothing else.
+"""
+import array
+import ctypes
+import functools
+import gc
+import sys
+
+BLOCK_BYTES = 128  # what a block of Python's allocator is reckoned with where bytes are told
+SMALLEST = 32      # bytes of a block of C; less is one that malloc gave whole, as the rest would have been too small
+COLLECTIONS = 3    # of garbage that finalizers make anew
+
+
+class MallInfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in 'arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks '
+                'keepcost'.split()]
+
+
+def find_mallinfo():
+    """A function that tells the bytes that C code has allocated; None where the C library has none (glibc < 2.33)."""
+    try:
+        function = ctypes.CDLL(None).mallinfo2
+    except (AttributeError, OSError):
+        return None
+    function.restype = MallInfo
+    return function
+
+
+class Gauge:
+    """How much more is allocated than when it was last asked: in blocks of Python, in bytes of C."""
+
+    def __init__(self):
+        self.mallinfo = find_mallinfo()
+        self.before = array.array('q', (0, 0))  # numbers that are no objects: to remember them leaves nothing behind
+
+    def read(self):
+        info = self.mallinfo() if self.mallinfo else None
+        return sys.getallocatedblocks(), info.uordblks + info.hblkhd if info else 0
+
+    def start(self, generation=2):
+        """From here on. Garbage goes first, and with the oldest generation free lists, whose blocks count as allocated, or
+        they would seem to be given back by what comes."""
+        gc.collect(generation)
+        self.before[0], self.before[1] = self.read()
+
+    def rise(self):
+        now = self.read()
+        return now[0] - self.before[0], now[1] - self.before[1]
+
+    def rise_of_all(self):
+        """After everything was collected that can be: quick where most is frozen."""
+        for _ in range(COLLECTIONS):
+            if not gc.collect():
+                break
+        return self.rise()
+
+
+def weight(rise):
+    """Of a rise in blocks and bytes, about, in bytes."""
+    return max(0, rise[0]) * BLOCK_BYTES + max(0, rise[1])
+
+
+def is_nothing(rise, limit):
+    """Whether it is no more than `limit` bytes, as far as can be told of blocks without sizes; of 0 it is exact."""
+    return rise[0] <= limit // BLOCK_BYTES and rise[1] < max(limit, SMALLEST)
+
+
+def is_steady(rises):
+    """Whether it goes on: what fills up rises less and less."""
+    return weight(rises[-1]) * 2 >= weight(rises[0])
+
+
+# ---- caches with a bound ----
+
+def bounded_caches():
+    """The lru_caches that have a bound, but for frozen ones."""
+    return [o for o in gc.get_objects() if type(o) is functools._lru_cache_wrapper and o.cache_info().maxsize is not None]
+
+
+def fill(caches):
+    """How many entries they have, together."""
+    return sum(o.cache_info().currsize for o in caches)
