@@ -87,12 +87,13 @@ static void copy_entry(struct table *to, uint64_t above, uint64_t id)
 	atomic_store_explicit(&to->entries[i].id, id, memory_order_relaxed);
 }
 
-/* Small tables are soon outgrown, and each step touches new pages; of a large one every page is touched. */
+/* Small tables are soon outgrown, and each step touches new pages, until they are as large as a huge page, which is one
+ * fault. Of a large one every page is touched. */
 static uint64_t grown_entries(const struct table *from)
 {
 	if (!from)
 		return FIRST_ENTRIES;
-	return from->n < SMALL_ENTRIES ? from->n * 4 : from->n < LARGE_ENTRIES ? from->n * 2 : from->n / 2 * 3;
+	return from->n <= SMALL_ENTRIES ? from->n * 4 : from->n < LARGE_ENTRIES ? from->n * 2 : from->n / 2 * 3;
 }
 
 /* Gives back the memory of entries of a table that is not in force any more, but for the first page, where its size is.
