@@ -7,6 +7,7 @@ import shutil
 import harness
 
 
+@harness.spread(3)
 def test_feed_service(python, tmp):
     path = os.path.join(harness.TOP, 'examples', 'feed_service.py')
     with open(path) as f:

@@ -10,14 +10,14 @@ import venvs
 
 FOLDER = os.path.join(harness.HERE, 'pytest_plugin')
 NEW = ('pytest', 'pytest-xdist')
-OLD = ('pytest==6.2.5', 'pytest-xdist==2.5.0', 'pytest-rerunfailures==10.2')
+OLD = ('pytest==6.2.5', 'pytest-xdist==2.5.0', 'pytest-rerunfailures==10.2', 'setuptools<81')  # with pkg_resources
 
 
 def python_with(requirements):
     """The newest of the interpreters for the newest pytest, the oldest for an old one."""
-    usual = [p for p in harness.PYTHONS if not p.free_threaded]
+    usual = [p for p in harness.PYTHONS if not p.free_threaded and (requirements is not OLD or p.minor <= (3, 11))]
     if not usual:
-        raise harness.Skip('no interpreter with a GIL')
+        raise harness.Skip('no interpreter with a GIL' + (', and old enough for pytest 6' if requirements is OLD else ''))
     return venvs.venv(usual[0] if requirements is OLD else usual[-1], *requirements)
 
 

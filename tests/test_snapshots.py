@@ -163,7 +163,7 @@ def state(pid):
 mine = str(os.getpid())
 def children():
     return [s for s in map(state, filter(str.isdigit, os.listdir("/proc"))) if s and s[1].split()[1] == mine]
-until = time.time() + 60
+until = time.time() + 60 * min(10, max(1, os.getloadavg()[0] / 2))
 while children() and time.time() < until:
     kept = [[i] for i in range(20000)]
     time.sleep(0.01)  # a copy takes only what time others leave

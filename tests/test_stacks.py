@@ -178,6 +178,7 @@ work(12)
 '''
 
 
+@harness.spread(3)
 def test_merged_stacks_are_the_other_readers(python, tmp):
     program = os.path.join(tmp, 'program.py')
     with open(program, 'w') as f:

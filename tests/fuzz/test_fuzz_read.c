@@ -16,7 +16,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/synth/synth.h"
 
-enum { ROUNDS = 800, MAX_KIB = 1500 * 1024 };
+enum { ROUNDS = 500, MAX_KIB = 1500 * 1024 };
 
 static uint64_t odd_number(void)
 {
