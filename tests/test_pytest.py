@@ -129,6 +129,17 @@ def test_what_an_extension_loses(tmp):
     assert re.match(r'LEAK: .* at test_lost\.py:10 in test_reference', session.message('test_reference')), session.message('test_reference')
 
 
+def test_other_forms_of_tests_and_what_they_leak(tmp):
+    folder = project(tmp, 'shop.py', 'kinds_tests.py')
+    session = Session(python_with(NEW), folder, '--pytrace', 'kinds_tests.py')
+    leaking = re.findall(r'^LEAK kinds_tests\.py::(\S+)$', session.out, re.M)
+    assert sorted(leaking) == ['TestAsync::test_leaks', 'TestClass::test_leaks', 'TestParts::test_leaks', 'test_leaks_in_a_thread'], \
+        session.out[-4000:]
+    assert 'subtests passed' not in session.out or ' 6 subtests passed' in session.out, session.out[-3000:]
+    add = line_of('shop.py', 'leaks: by add')
+    assert len(re.findall(r'^LEAK: .* at shop\.py:%d in add \(bytearray' % add, session.out, re.M)) == 4, session.out[-4000:]
+
+
 def test_without_the_option_it_does_nothing(tmp):
     folder = project(tmp, 'shop.py', 'shop_tests.py')
     with open(os.path.join(folder, 'conftest.py'), 'w') as f:

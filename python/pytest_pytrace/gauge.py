@@ -10,25 +10,34 @@ import ctypes
 import functools
 import gc
 import sys
+import sysconfig
 
 BLOCK_BYTES = 128  # what a block of Python's allocator is reckoned with where bytes are told
 SMALLEST = 32      # bytes of a block of C; less is one that malloc gave whole, as the rest would have been too small
+ANY_SIZE = bool(sysconfig.get_config_var('Py_GIL_DISABLED'))  # blocks of Python's allocator; else C has those above 512 bytes
 COLLECTIONS = 3    # of garbage that finalizers make anew
 
 
+FIELDS = 'arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost'.split()
+
+
+class MallInfo2(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in FIELDS]
+
+
 class MallInfo(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in 'arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks '
-                'keepcost'.split()]
+    _fields_ = [(name, ctypes.c_int) for name in FIELDS]
 
 
 def find_mallinfo():
-    """A function that tells the bytes that C code has allocated; None where the C library has none (glibc < 2.33)."""
-    try:
-        function = ctypes.CDLL(None).mallinfo2
-    except (AttributeError, OSError):
-        return None
-    function.restype = MallInfo
-    return function
+    """A function that tells what C code has allocated: up to glibc 2.32 that of narrow numbers, whose differences will do."""
+    library = ctypes.CDLL(None)
+    for name, fields in (('mallinfo2', MallInfo2), ('mallinfo', MallInfo)):
+        function = getattr(library, name, None)
+        if function is not None:
+            function.restype = fields
+            return function
+    return None
 
 
 class Gauge:
@@ -67,7 +76,7 @@ def weight(rise):
 
 def is_nothing(rise, limit):
     """Whether it is no more than `limit` bytes, as far as can be told of blocks without sizes; of 0 it is exact."""
-    return rise[0] <= limit // BLOCK_BYTES and rise[1] < max(limit, SMALLEST)
+    return rise[0] <= (0 if ANY_SIZE else limit // BLOCK_BYTES) and rise[1] < max(limit, SMALLEST)
 
 
 def is_steady(rises):

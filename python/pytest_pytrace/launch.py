@@ -65,6 +65,8 @@ def environment(library, folder, keep):
     env.setdefault('PYTRACE_SNAPSHOT', 'call')
     if not keep:
         env.setdefault('PYTRACE_START', '0')  # session.py starts and stops
+    # Blocks that the C library keeps at hand count as allocated: gauge.py would not see what is taken from there.
+    env['GLIBC_TUNABLES'] = ':'.join([p for p in [env.get('GLIBC_TUNABLES')] if p] + ['glibc.malloc.tcache_count=0'])
     env[GUARD] = '%d %d %s' % (os.getpid(), keep, folder)
     return env
 
