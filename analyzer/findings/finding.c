@@ -150,9 +150,45 @@ static bool is_on(const struct finding *f, const struct finding *other)
 	return false;
 }
 
+/* Whether what was given back when the program ended was made in step with what is held still: the tasks that waited
+ * for it, for one, whose stacks have nothing to do with it. */
+static bool is_given_companion(const struct finding *leader, const struct finding *f)
+{
+	return finding_is_growth(leader) && finding_is_growth(f) && leader->sum.verdict == GROWTH_FOUND &&
+	       leader->has_holder && !leader->sum.given_bytes && f->sum.given_bytes &&
+	       (f->sum.verdict == GROWTH_FOUND || f->sum.doubt == GROWTH_GIVEN_BACK) &&
+	       weight(f) * 100 < weight(leader) * JOIN_PERCENT && (in_step(leader, f) || in_rhythm(leader, f));
+}
+
+static bool has_group(const struct finding *f, uint32_t group)
+{
+	for (size_t i = 0; i < f->n_groups; i++)
+		if (f->groups[i] == group)
+			return true;
+	return false;
+}
+
+/* Whether the table of the container that holds the one is a part of the other. */
+static bool has_table_of(const struct finding *leader, const struct finding *f)
+{
+	const struct report_trace *t = f->trace;
+	node_id adds = leader->has_holder ? leader->holder.adds : NODE_UNKNOWN;
+
+	for (size_t i = 0; adds > NODE_UNKNOWN && i < t->curves.curves.n; i++)
+		if (t->curves.curves.at[i].node == adds && t->growth.group_of[i] != MAP_NONE &&
+		    has_group(f, t->growth.group_of[i]))
+			return true;
+	return false;
+}
+
 /* Afterwards: unless somebody else holds it. */
 static bool is_held_companion(const struct finding *leader, const struct finding *f)
 {
+	if (is_given_companion(leader, f))
+		return true;
+	if (finding_is_growth(leader) && finding_is_growth(f) && leader->sum.verdict == GROWTH_FOUND &&
+	    f->sum.verdict == GROWTH_FOUND && !f->has_holder && has_table_of(leader, f))
+		return true;
 	return is_companion(leader, f) &&
 	       (!leader->has_holder || !f->has_holder || is_on(leader, f) || is_on(f, leader));
 }
@@ -246,14 +282,6 @@ static void join(struct finding_list *l, bool (*belongs)(const struct finding *l
 	}
 	l->n = n;
 	qsort(l->at, l->n, sizeof *l->at, compare);
-}
-
-static bool has_group(const struct finding *f, uint32_t group)
-{
-	for (size_t i = 0; i < f->n_groups; i++)
-		if (f->groups[i] == group)
-			return true;
-	return false;
 }
 
 /* What lost objects hold goes with them, whatever it weighs. */

@@ -311,16 +311,22 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 		push_step(c, &c->curves.at[i], (uint32_t)c->slices.n);
 }
 
+static uint64_t fact_of(const struct trace *t, const char *key)
+{
+	const char *value = defs_meta(&t->defs, key, NULL);
+
+	return value ? strtoull(value, NULL, 10) : 0;
+}
+
 void curves_init(struct curves *c, struct trace *t)
 {
-	const char *waits = defs_meta(&t->defs, "process.waits", NULL);
-
 	*c = (struct curves){ .trace = t };
 	c->model = (struct model){ c, on_changes, on_event, on_finish, on_program_end };
 	look_at_nodes(c, &t->defs);
 	c->of_node = mem_map((t->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	c->all_is_work = !defs_meta(&t->defs, "python.hexversion", NULL);
-	c->waits = waits ? strtoull(waits, NULL, 10) : 0;
+	c->waits = fact_of(t, "process.waits");
+	c->cpu_ns = fact_of(t, "process.cpu_ns");
 	c->slice_work = FIRST_WORK;
 	*array_push(&c->slices) = (struct slice){ 0 };
 }

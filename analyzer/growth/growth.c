@@ -61,6 +61,7 @@
 #define BUILDING_PERCENT 90                   /* of all work by one stack: a program that builds one thing */
 #define DEMAND_RESTS     4                    /* of who serves, in each window; and ... */
 #define DEMAND_WORK      2000                 /* ... one for so many blocks, at least */
+#define TRIED_NS         UINT64_C(1000000000) /* of the processor: a module that builds something */
 #define STEADY_PERCENT   75                   /* of the windows in which a group of many blocks must grow */
 #define STEADY_FEW       50                   /* the same for a few large blocks, which can't grow in each window */
 #define FEW_BYTES        65536                /* few blocks must be large to count */
@@ -79,8 +80,8 @@
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
 #define FALL_PERCENT     20     /* a fall by more than this share of the growth is a sawtooth */
 #define ALONE_PERCENT    98     /* of all events by one thread: no other mixes its work with it */
-#define UNEVEN_PERCENT   10     /* by which windows may differ in the blocks that they brought, on average ... */
-#define UNEVEN_CHANCE    80     /* ... and so many percent more over the root of these */
+#define UNEVEN_PERCENT   13     /* by which windows may differ in the blocks that they brought, on average ... */
+#define UNEVEN_CHANCE    50     /* ... and so many percent more over the root of these */
 #define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
 
 /* A grouping under construction: curves that are not taken yet, by some key. */
@@ -256,7 +257,8 @@ static void measure_marks(const struct growth *g, struct growth_group *group)
 	e->even_blocks = (group->curve_blocks[warm + 1] - group->curve_blocks[warm]) / g->window_marks;
 }
 
-/* How much the windows differ in blocks that they brought: the mean distance from the mean, in percent of it. */
+/* How much the windows differ in blocks that they brought (but for the last one of work, in which the program may have
+ * done what it does to end): the mean distance from the mean, in percent of it. */
 static uint32_t spread_of(const uint64_t *blocks, uint32_t warm, uint32_t n)
 {
 	double mean = ((double)blocks[n] - (double)blocks[warm]) / (n - warm), off = 0;
@@ -294,7 +296,7 @@ static void measure(const struct growth *g, struct growth_group *group)
 	e->warm_ns = g->curves->slices.at[g->borders[warm]].end_ns;
 	e->end_ns = g->curves->slices.at[g->borders[n]].end_ns;
 	measure_marks(g, group);
-	e->spread_percent = spread_of(group->curve_blocks, warm, n);
+	e->spread_percent = spread_of(group->curve_blocks, warm, g->marks ? n : n - 1);
 }
 
 static bool is_noise(const struct growth_group *group)
@@ -342,6 +344,15 @@ static bool is_building(const struct growth *g, const struct growth_group *group
 	       group->births * 100 >= g->curves->work * BUILDING_PERCENT && group->blocks * 2 >= group->births;
 }
 
+/* Whether the main module made it by itself, at one go, in a run that is over as soon as that: it is how people try
+ * something out. */
+static bool is_tried_out(const struct growth *g, const struct growth_group *group)
+{
+	uint64_t cpu_ns = g->curves->cpu_ns;
+
+	return !g->marks && !g->on_demand && cpu_ns && cpu_ns < TRIED_NS && growth_is_of_main(g, group);
+}
+
 /* Whether doubtful growth by so much is worth a line. */
 static bool is_worth_a_line(const struct growth *g, int64_t bytes)
 {
@@ -350,33 +361,61 @@ static bool is_worth_a_line(const struct growth *g, int64_t bytes)
 
 static uint64_t border_ns(const struct growth *g, uint32_t w) { return g->curves->slices.at[g->borders[w]].end_ns; }
 
-/* What was alive at a moment after the warm-up, between two borders by the rule of three. */
-static double bytes_at(const struct growth *g, const struct growth_group *group, uint64_t ns)
+/* What a border's clock shows: the time; where the program rests all the time, the number of its rests, which no other
+ * program on the machine can draw out. */
+static double border_clock(const struct growth *g, uint32_t w)
+{
+	uint64_t rests = 0;
+
+	if (!g->on_demand)
+		return (double)border_ns(g, w);
+	for (uint32_t i = 0; i <= g->borders[w]; i++)
+		rests += g->curves->slices.at[i].rests;
+	return (double)rests;
+}
+
+/* Between two values by the rule of three. */
+static double between(double from, double to, double at, double first, double last)
+{
+	return last > first ? from + (to - from) * (at - first) / (last - first) : to;
+}
+
+/* What the clock showed at a time after the warm-up. */
+static double clock_at(const struct growth *g, uint64_t ns)
 {
 	uint32_t w = g->n_warm + 1;
-	uint64_t from, to;
 
 	while (w < g->n_windows && border_ns(g, w) < ns)
 		w++;
-	from = border_ns(g, w - 1);
-	to = border_ns(g, w);
-	if (ns >= to || to <= from)
-		return (double)group->curve_bytes[w];
-	return (double)group->curve_bytes[w - 1] + ((double)group->curve_bytes[w] - (double)group->curve_bytes[w - 1]) *
-							   (double)(ns - from) / (double)(to - from);
+	return ns >= border_ns(g, w) ? border_clock(g, w)
+				     : between(border_clock(g, w - 1), border_clock(g, w), (double)ns,
+					       (double)border_ns(g, w - 1), (double)border_ns(g, w));
+}
+
+/* What was alive when the clock showed this, after the warm-up. */
+static double bytes_at(const struct growth *g, const struct growth_group *group, double clock)
+{
+	uint32_t w = g->n_warm + 1;
+
+	while (w < g->n_windows && border_clock(g, w) < clock)
+		w++;
+	return clock >= border_clock(g, w) ? (double)group->curve_bytes[w]
+					   : between((double)group->curve_bytes[w - 1], (double)group->curve_bytes[w],
+						     clock, border_clock(g, w - 1), border_clock(g, w));
 }
 
 /* Whether it slowed down by the clock, from the warm-up to its newest block. */
 static bool slows_in_time(const struct growth *g, const struct growth_group *group)
 {
 	uint64_t from_ns = group->evidence.warm_ns, to_ns = group->last_ns;
-	double from, middle, to;
+	double first = border_clock(g, g->n_warm), last, from, middle, to;
 
 	if (!g->own_work || to_ns < from_ns + OWN_LEAST_NS)
 		return false;
-	from = bytes_at(g, group, from_ns);
-	middle = bytes_at(g, group, from_ns + (to_ns - from_ns) / 2);
-	to = bytes_at(g, group, to_ns);
+	last = clock_at(g, to_ns);
+	from = bytes_at(g, group, first);
+	middle = bytes_at(g, group, first + (last - first) / 2);
+	to = bytes_at(g, group, last);
 	return (to - middle) * 100 < (middle - from) * SLOWING_IN_TIME;
 }
 
@@ -409,6 +448,8 @@ static enum growth_doubt all_doubts(const struct growth *g, struct growth_group 
 		return GROWTH_BUILDING;
 	if (has_stopped(g, group))
 		return GROWTH_STOPPED;
+	if (is_tried_out(g, group))
+		return GROWTH_TOO_SHORT;
 	return growth_is_built(g, group) ? GROWTH_GIVEN_BACK : GROWTH_NO_DOUBT;
 }
 

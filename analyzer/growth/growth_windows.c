@@ -21,7 +21,7 @@
 #define COVER_PERCENT   50                    /* of the work must lie between marks */
 #define CLOSING_PERCENT 2                     /* of the time, at the end ... */
 #define CLOSING_NS      UINT64_C(10000000000) /* ... at most */
-#define CLOSING_WORK    6 /* percent of the work done in it make it closing work: three times its share */
+#define CLOSING_WORK    3 /* percent of the work done in it make it closing work: half as much again as its share */
 #define CLOSED_WORK     3 /* percent of the work, at the end, after which nothing may be left of what grew */
 #define CLOSING_RUN_NS  UINT64_C(1000000000) /* a shorter run has no time to close in */
 
