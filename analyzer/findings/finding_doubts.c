@@ -96,17 +96,18 @@ static uint64_t objects_of(const struct heap *h, const char *type)
 	return n;
 }
 
-/* Whether it is what a few open databases keep in memory. */
+/* Whether it is what a few open databases keep in memory. Without a snapshot (the program was killed) one is assumed.
+ */
 static bool is_of_databases(const struct finding *f)
 {
-	const struct heap *h = &f->trace->remains->view.heap;
+	const struct remains *remains = f->trace->remains;
 	node_id below = place_below(&f->trace->places, f->sum.node);
 	const char *module = below > NODE_UNKNOWN ? place_find(&f->trace->places, below)->module : NULL;
 	uint64_t n;
 
 	if (!module || !strstr(module, "libsqlite3"))
 		return false;
-	n = objects_of(h, "sqlite3.Connection");
+	n = remains && remains->view.snapshot ? objects_of(&remains->view.heap, "sqlite3.Connection") : 1;
 	return n && n <= DATABASES_MOST && f->sum.bytes <= n * DATABASE_BYTES;
 }
 
@@ -114,8 +115,9 @@ void finding_doubts_holder(struct finding_list *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		struct finding *f = &l->at[i];
+		bool bounded = f->trace->remains && (f->holder.bounded || is_cache(f));
 
-		if (is_found(f) && f->trace->remains && (f->holder.bounded || is_cache(f) || is_of_databases(f)))
+		if (is_found(f) && (bounded || is_of_databases(f)))
 			growth_withdraw(&f->trace->growth, &f->sum, GROWTH_BOUNDED);
 	}
 }
