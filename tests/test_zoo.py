@@ -11,6 +11,7 @@ import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
 KNOWN = {
+    'healthy/executor_futures': (r'3\.13\.\d+t', 'true there: once a thread was started, functions made outside of functions never die (gh-117783)'),
     'leaking/finalize_holds_its_object': (r'3\.14\.\d+t', 'told twice: the instance, and what its constructor makes'),
 }
 
