@@ -109,6 +109,38 @@ def test_what_lost_objects_hold_goes_with_them(python, tmp, case):
     assert f['blocks'] >= 4 * N, f['blocks']  # the tuple, the list, the Thing, its list
 
 
+def keeper_of(f):
+    return place(f['keeper']['site']), f['keeper']['blocks'], f['keeper']['words'] >= N
+
+
+@harness.cases('kept_and_lost')
+@harness.spread(8)
+def test_what_a_table_of_c_keeps_is_growth_and_what_is_lost_beside_it_is_lost(python, tmp, case):
+    doc, trace = leaks(python, tmp, case)
+    lines, c = marked('program.py'), marked('_lossy.c')
+    found = {f['verdict']: f for f in doc['findings']}
+    assert sorted(f['verdict'] for f in doc['findings']) == ['growth', 'reference-leak'], [
+        (f['verdict'], place(f['blame']), f['why']) for f in doc['findings']]
+    kept, lost = found['growth'], found['reference-leak']
+    assert place(lost['blame']) == 'program.py:%d' % lines['thing'], lost['blame']
+    assert (lost['surplus']['objects'], lost['surplus']['references']) == (N // 2, N // 2), lost['surplus']
+    assert place(kept['blame']) == 'program.py:%d' % lines['kept'], kept['blame']
+    assert kept['blocks'] >= 2 * N and 'surplus' not in kept, kept['blocks']
+    assert keeper_of(kept) == ('_lossy.c:%d' % c['keep'], 1, True), kept['keeper']
+    assert kept['held_by'].startswith('native memory: a block of ') and '_lossy.c:%d in lossy_keep' % c['keep'] in kept['held_by'], kept['held_by']
+    text = ' '.join(harness.pytrace('leaks', trace).out.split())
+    assert 'Held by native memory: a block of ' in text, text
+
+
+@harness.cases('bytes_kept')
+@harness.spread(4)
+def test_what_only_a_table_of_c_has_is_growth(python, tmp, case):
+    doc, _ = leaks(python, tmp, case)
+    f, = doc['findings']
+    assert f['verdict'] == 'growth' and place(f['blame']) == 'program.py:%d' % marked('program.py')['bytes kept'], f['blame']
+    assert keeper_of(f) == ('_lossy.c:%d' % marked('_lossy.c')['keep'], 1, True), f['keeper']
+
+
 @harness.cases(('ok_ring', 0), ('ok_table', 0), ('ok_table', 6), ('ok_pool', 0), ('ok_pool', 6), ('ok_none', 0), ('ok_bursts', 0))
 @harness.spread(3)
 def test_what_c_code_keeps_is_no_leak(python, tmp, case):

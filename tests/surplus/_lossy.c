@@ -64,6 +64,26 @@ static PyObject *lossy_table(PyObject *self, PyObject *object)
 	Py_RETURN_NONE;
 }
 
+/* Keeps all of them. */
+static PyObject *lossy_keep(PyObject *self, PyObject *object)
+{
+	static PyObject **table;
+	static size_t n, room;
+
+	(void)self;
+	if (n == room) {
+		PyObject **more = PyMem_RawRealloc(table, (room ? 2 * room : 64) * sizeof *table); /* keep */
+
+		if (!more)
+			return PyErr_NoMemory();
+		table = more;
+		room = room ? 2 * room : 64;
+	}
+	Py_INCREF(object);
+	table[n++] = object;
+	Py_RETURN_NONE;
+}
+
 /* A structure of C that holds objects until it is freed. */
 static void pool_free(PyObject *capsule)
 {
@@ -99,10 +119,15 @@ static PyObject *lossy_put(PyObject *self, PyObject *args)
 }
 
 static PyMethodDef methods[] = {
-	{ "lose", lossy_lose, METH_O, NULL },     { "forget", lossy_forget, METH_O, NULL },
-	{ "tuple", lossy_tuple, METH_O, NULL },   { "ring", lossy_ring, METH_O, NULL },
-	{ "table", lossy_table, METH_O, NULL },   { "pool", lossy_pool, METH_NOARGS, NULL },
-	{ "put", lossy_put, METH_VARARGS, NULL }, { NULL, NULL, 0, NULL },
+	{ "lose", lossy_lose, METH_O, NULL },
+	{ "forget", lossy_forget, METH_O, NULL },
+	{ "tuple", lossy_tuple, METH_O, NULL },
+	{ "ring", lossy_ring, METH_O, NULL },
+	{ "table", lossy_table, METH_O, NULL },
+	{ "pool", lossy_pool, METH_NOARGS, NULL },
+	{ "put", lossy_put, METH_VARARGS, NULL },
+	{ "keep", lossy_keep, METH_O, NULL },
+	{ NULL, NULL, 0, NULL },
 };
 
 static struct PyModuleDef module = { PyModuleDef_HEAD_INIT, "_lossy", NULL, -1, methods, NULL, NULL, NULL, NULL };

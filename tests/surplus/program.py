@@ -10,6 +10,11 @@ class Thing:
         self.items = [i]
 
 
+class Kept:
+    def __init__(self, i):
+        self.items = [i]
+
+
 shared = Thing(-1)  # shared
 
 
@@ -34,6 +39,15 @@ def tuples_in_c(i):
 def bytes_of_python(i):
     text = b'%d of python' % i * 3  # python
     _lossy.lose(text)
+
+
+def kept_and_lost(i):
+    _lossy.keep(Kept(i))  # kept
+    instances(i)
+
+
+def bytes_kept(i):
+    _lossy.keep(b'%d of python' % i * 3)  # bytes kept
 
 
 def ok_ring(i):
