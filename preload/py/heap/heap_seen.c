@@ -291,12 +291,19 @@ bool py_heap_is_walked(void) { return heap.leaves && heap.n_objects; }
 
 bool py_heap_is_object(uintptr_t p) { return !(p & ((1 << GRANULE_BITS) - 1)) && marks_at(p) & HEAP_SEEN; }
 
+/* Places of 512 bytes are marked in one word: most blocks take one look. */
 bool py_heap_is_owned(uintptr_t start, uintptr_t end)
 {
 	uintptr_t most = end - start < BEFORE_MOST ? end : start + BEFORE_MOST;
+	uintptr_t granule = (start & ((1 << LEAF_BITS) - 1)) >> GRANULE_BITS, place = granule % GRANULES_PER_WORD;
+	const struct heap_leaf *leaf = !heap.leaves || start >> 47 ? NULL : heap.leaves[start >> LEAF_BITS];
+	uint64_t marks = leaf ? leaf->marks[granule / GRANULES_PER_WORD] >> place * 2 : 0;
+	uintptr_t n = (most - start) >> GRANULE_BITS;
 
-	for (uintptr_t p = start; p < most; p += 1 << GRANULE_BITS)
-		if (marks_at(p))
+	if (n < GRANULES_PER_WORD && marks & ((UINT64_C(1) << n * 2) - 1))
+		return true;
+	for (uintptr_t i = GRANULES_PER_WORD - place; i < n; i++)
+		if (marks_at(start + (i << GRANULE_BITS)))
 			return true;
 	return false;
 }
