@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Python's debug hooks hand out what lies behind the start of the block. */
-enum { BEFORE_MAX = 32, BEFORE_STEP = 16 };
+enum { BEFORE_MAX = 32, BEFORE_STEP = 16, PAGE = 4096 };
 
 /* A snapshot in hand. By record of heap.lost. */
 struct looking {
@@ -175,6 +175,100 @@ static void put_blocks(struct looking *l)
 			put_block(l, i);
 }
 
+/* ---- mappings ---- */
+
+/* What a program maps once the kernel alone may know: the stack of its signal handlers, a ring. */
+enum { MAPPINGS_LEAST = 4 };
+
+/* Pages to which nothing leads. */
+struct pages {
+	uint64_t start, end;
+};
+
+struct mapping_search {
+	struct looking *l;
+	ARRAY(struct pages) lost; /* by address */
+	struct map blocks_of;     /* by node: mappings of it to which nothing leads */
+	bool counted;
+};
+
+static int by_start(const void *left, const void *right)
+{
+	const struct pages *a = left, *b = right;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+static void list_pages(struct mapping_search *s)
+{
+	const struct heap *h = s->l->h;
+
+	for (uint32_t i = 0; i < h->lost.n; i++) {
+		const struct heap_lost *lost = &h->lost.at[i];
+
+		if (!lost->n && !(lost->address % PAGE) && !(lost->bytes % PAGE))
+			*array_push(&s->lost) = (struct pages){ lost->address, lost->address + lost->bytes };
+	}
+	if (s->lost.n > 1)
+		qsort(s->lost.at, s->lost.n, sizeof *s->lost.at, by_start);
+}
+
+static bool is_untouched(const struct mapping_search *s, const struct live_block *b)
+{
+	size_t low = 0, high = s->lost.n;
+
+	while (low < high) { /* the first that starts behind it */
+		size_t middle = (low + high) / 2;
+
+		if (s->lost.at[middle].start <= b->addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && b->addr + b->bytes <= s->lost.at[low - 1].end;
+}
+
+static void put_mapping(void *self, const struct live_block *b)
+{
+	struct mapping_search *s = self;
+	struct unreached *u = s->l->u;
+	uint32_t index = (uint32_t)u->blocks.n, *n;
+	struct amount *at;
+
+	if (b->layer != PT_LAYER_MMAP || b->inherited || !b->bytes || !is_untouched(s, b))
+		return;
+	n = map_at(&s->blocks_of, b->node);
+	if (!s->counted)
+		*n = *n == MAP_NONE ? 1 : *n + 1;
+	if (!s->counted || *n < MAPPINGS_LEAST)
+		return;
+	at = &sum_for(u, b->node)->at[u->n];
+	*map_at(&u->by_address, b->addr) = index;
+	*array_push(&u->blocks) = (struct unreached_block){
+		.address = b->addr,
+		.bytes = b->bytes,
+		.born_ns = b->born_ns,
+		.node = b->node,
+		.layer = b->layer,
+		.leader = index,
+	};
+	at->bytes += b->bytes;
+	at->blocks++;
+}
+
+static void put_mappings(struct looking *l)
+{
+	struct mapping_search s = { .l = l };
+
+	list_pages(&s);
+	for (int pass = 0; s.lost.n && pass < 2; pass++) {
+		s.counted = pass;
+		replay_each_live(l->replay, put_mapping, &s);
+	}
+	array_free(&s.lost);
+	map_free(&s.blocks_of);
+}
+
 static uint64_t fact(const struct heap *h, const char *key)
 {
 	uint64_t value;
@@ -215,6 +309,7 @@ void unreached_look(struct unreached *u, const struct heap *h, const struct repl
 	excuse_below(&l);
 	find_leaders(&l);
 	put_blocks(&l);
+	put_mappings(&l);
 	u->ns[u->n++] = now->ns;
 	map_free(&l.by_address);
 	free(l.live);

@@ -6,13 +6,13 @@
  *        with the blocks that are alive by the events at that moment. Direct: no lost block leads to it, either; of a
  *        ring of lost blocks one stands for all. Indirect: a direct one leads to it, over others perhaps; that is its
  *        leader.
- * Not:   objects of Python's, and what only they lead to (their verdict is another one: somebody forgot a reference);
- * what hangs on blocks that the events do not know (made before the trace began); blocks of the process that forked
- *        this one.
- * Proof of the contrary: a lost block that the program gives back after all was not lost: it has a pointer that it
- *        hides. Such deaths are counted, up to the end of the trace, by the stack that made the block.
- * Who:   counts/surplus.h hands the snapshots that it looks at to it; findings.
- * Memory: 48 bytes a lost block, for one snapshot at a time.
+ *        A mapping that the program made for itself is lost when no word is an address in it, if its stack lost
+ * several. Not:   objects of Python's, and what only they lead to (their verdict is another one: somebody forgot a
+ * reference); what hangs on blocks that the events do not know (made before the trace began); blocks of the process
+ * that forked this one. Proof of the contrary: a lost block that the program gives back after all was not lost: it has
+ * a pointer that it hides. Such deaths are counted, up to the end of the trace, by the stack that made the block. Who:
+ * counts/surplus.h hands the snapshots that it looks at to it; findings. Memory: 48 bytes a lost block, for one
+ * snapshot at a time.
  */
 #pragma once
 #include "analyzer/base/map.h"

@@ -13,11 +13,13 @@ enum {
 	WORDS_IN_PAGE = 1 << (PAGE_BITS - GRANULE_BITS - 6),
 	PAGES = 1 << (LEAF_BITS - PAGE_BITS),
 	HEAPS_MAX = 1 << 16,
+	MAPPINGS_MAX = 1 << 15,
 };
 enum { COVER_NOTHING = 1 }; /* a page of a heap whose first bytes are in no block from before */
 
 struct leaf {
 	uint64_t heap[PAGES / 64]; /* a bit a page: `cover` is not 0 */
+	uint64_t touched[PAGES / 64];
 	uint64_t starts[WORDS], reached[WORDS];
 	uint64_t cover[PAGES]; /* 0: no heap; else COVER_NOTHING, or the start of a block */
 };
@@ -30,6 +32,8 @@ static struct leaf **leaves;
 uint64_t blocks_leaf_bits[BLOCKS_LEAVES / 64];
 static struct heap_range *heaps;
 static size_t n_heaps;
+static struct heap_range *mappings;
+static size_t n_mappings;
 static struct out *out;
 uintptr_t blocks_lowest, blocks_highest;
 struct blocks_count blocks_count;
@@ -60,10 +64,19 @@ bool blocks_start(struct out *o)
 	out = o;
 	leaves = out_memory(o, LEAVES * sizeof(struct leaf *));
 	heaps = out_memory(o, HEAPS_MAX * sizeof *heaps);
-	return leaves && heaps;
+	mappings = out_memory(o, MAPPINGS_MAX * sizeof *mappings);
+	return leaves && heaps && mappings;
 }
 
 /* ---- noting ---- */
+
+static void widen(uintptr_t start, uintptr_t end)
+{
+	if (!blocks_lowest || start < blocks_lowest)
+		blocks_lowest = start;
+	if (end > blocks_highest)
+		blocks_highest = end;
+}
 
 void blocks_heap(uintptr_t start, uintptr_t end)
 {
@@ -75,10 +88,7 @@ void blocks_heap(uintptr_t start, uintptr_t end)
 	} else {
 		heaps[n_heaps++] = (struct heap_range){ start, end };
 	}
-	if (!blocks_lowest || start < blocks_lowest)
-		blocks_lowest = start;
-	if (end > blocks_highest)
-		blocks_highest = end;
+	widen(start, end);
 	for (uintptr_t p = start; p < end; p += OS_PAGE) {
 		struct leaf *leaf = leaf_for(p);
 
@@ -138,6 +148,46 @@ bool blocks_has(uintptr_t start)
 }
 
 bool blocks_kill(uintptr_t start) { return blocks_has(start) && (blocks_reach(start), true); }
+
+/* ---- mappings ---- */
+
+void blocks_mapping(uintptr_t start, uintptr_t end)
+{
+	if (n_mappings == MAPPINGS_MAX)
+		return; /* nothing is said of it */
+	mappings[n_mappings++] = (struct heap_range){ start, end };
+	widen(start, end);
+	for (uintptr_t p = base_of(start); p < end; p += UINT64_C(1) << LEAF_BITS)
+		leaf_for(p);
+}
+
+void blocks_touch_page(uintptr_t p) { add(leaves[p >> LEAF_BITS]->touched, page_of(p)); }
+
+static bool is_untouched(uintptr_t p)
+{
+	const struct leaf *leaf = leaf_of(p);
+
+	return leaf && !has(leaf->touched, page_of(p)) && !has(leaf->heap, page_of(p));
+}
+
+void blocks_each_untouched(void (*each)(void *self, uintptr_t start, uintptr_t end), void *self)
+{
+	for (size_t i = 0; i < n_mappings; i++) {
+		uintptr_t run = 0, p = mappings[i].start;
+
+		for (; p < mappings[i].end; p += OS_PAGE) {
+			bool untouched = is_untouched(p);
+
+			if (untouched && !run)
+				run = p;
+			if (!untouched && run)
+				each(self, run, p);
+			run = untouched ? run : 0;
+		}
+		if (run)
+			each(self, run, p);
+	}
+}
 
 /* Of a page whose leaf is there. */
 bool blocks_is_heap_page(uintptr_t p) { return has(leaves[p >> LEAF_BITS]->heap, page_of(p)); }

@@ -44,6 +44,21 @@ static inline bool blocks_is_heap(uintptr_t p)
 	return leaf < BLOCKS_LEAVES && blocks_leaf_bits[leaf / 64] >> leaf % 64 & 1 && blocks_is_heap_page(p);
 }
 
+/* Pages of a mapping that the program made for itself, no heap: in doubt all of it is a root, and of each page it is
+ * noted whether anything leads there. */
+void blocks_mapping(uintptr_t start, uintptr_t end);
+void blocks_touch_page(uintptr_t p);
+/* A word was found that is an address at `p`, in no heap. */
+static inline void blocks_touch(uintptr_t p)
+{
+	uintptr_t leaf = p >> BLOCKS_LEAF_BITS;
+
+	if (leaf < BLOCKS_LEAVES && blocks_leaf_bits[leaf / 64] >> leaf % 64 & 1)
+		blocks_touch_page(p);
+}
+/* Runs of pages of such mappings to which nothing leads. */
+void blocks_each_untouched(void (*each)(void *self, uintptr_t start, uintptr_t end), void *self);
+
 /* The block that `p` lies in; 0: none. */
 uintptr_t blocks_find(uintptr_t p);
 /* Notes that it was reached; false: it was before. */

@@ -32,6 +32,7 @@ enum {
 	STEP_BYTES = 64 << 20, /* a sign of life for so many */
 };
 #define LOST_MAX     (UINT64_C(4) << 20) /* blocks that are written */
+#define MAPPING_MAX  (UINT64_C(4) << 30)
 #define LIFE_NS      (UINT64_C(60) * 1000000000)
 #define PAGE_PRESENT (UINT64_C(1) << 63)
 #define PAGE_HERE    (UINT64_C(3) << 62) /* present, or swapped out */
@@ -142,8 +143,12 @@ static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p)
 	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
 		uintptr_t p = pointer_in(*at);
 
-		if (__builtin_expect(p != 0, 0) && blocks_is_heap(p))
+		if (__builtin_expect(p == 0, 1))
+			continue;
+		if (blocks_is_heap(p))
 			found(p);
+		else
+			blocks_touch(p);
 	}
 	if (scan.digit_span)
 		each_digit((const uint32_t *)start, (const uint32_t *)end, found);
@@ -385,6 +390,18 @@ static bool step_main_arena(void)
 	return true;
 }
 
+/* What the program mapped for itself: of much more than this it is not asked page by page. */
+static bool step_own_mappings(void)
+{
+	const struct area *a = &scan.parts[next_area];
+
+	if (next_area++ == scan.n_parts)
+		return false;
+	if (is_anonymous(a) && !*a->file && a->end - a->start <= MAPPING_MAX)
+		blocks_mapping(a->start, a->end);
+	return true;
+}
+
 static bool is_killing;
 
 /* Again after a fault there: not. */
@@ -409,6 +426,9 @@ static void find_heaps(void)
 	next_area = 0;
 	if (scan.order->is_libc)
 		run(step_mappings);
+	next_area = 0;
+	if (scan.order->is_libc && !chunks_found.unknown)
+		run(step_own_mappings);
 	next_area = 0;
 	run(step_main_arena);
 	run(step_kill);
@@ -577,6 +597,20 @@ static void write_lost(void *self, uintptr_t start, uintptr_t end)
 	out_record(scan.out, p);
 }
 
+/* Whole pages; what block they are of the reader knows. */
+static void write_untouched(void *self, uintptr_t start, uintptr_t end)
+{
+	uint8_t *p;
+
+	(void)self;
+	p = out_room(scan.out, 1 + 3 * PT_VARINT_MAX);
+	*p++ = PT_RECORD_LOST;
+	p = out_address(scan.out, PT_RECORD_LOST, p, start);
+	p = pt_put_varint(p, end - start);
+	p = pt_put_varint(p, 0);
+	out_record(scan.out, p);
+}
+
 /* ---- outside ---- */
 
 static unsigned threads_of(uint32_t pid)
@@ -647,6 +681,8 @@ void scan_write(struct out *o, const struct scan_order *order)
 		mark();
 		if (!scan.cut && !blocks_short)
 			blocks_each_lost(write_lost, NULL);
+		if (!scan.cut && !blocks_short)
+			blocks_each_untouched(write_untouched, NULL);
 	} else
 		scan.cut = true;
 	write_facts(cpu_ns);

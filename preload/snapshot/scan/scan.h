@@ -13,6 +13,8 @@
  * Heaps: glibc's (chunks.h), the pools of Python's object allocator (py/objects/pools.h), its mimalloc in free-threaded
  *        builds (py/objects/segments.h). What they have free is not looked at. Memory of other allocators (jemalloc) is
  *        not known block by block: it counts as a root, whole, and nothing in it is called lost.
+ * Mappings: what the program mapped for itself is a root as a whole; its pages in which no word is an address are
+ *        written like lost blocks, runs of them as one.
  * Not:   pointers that are hidden (XORed, compressed, tagged in their high bits, in shared memory, known to the kernel
  *        alone), and registers of the other threads, which are not in the copy. The reader bears that in mind.
  * Trust: none. A fault ends what is in hand; what was not enumerated is a root. When anything was cut short the facts
