@@ -1,7 +1,6 @@
 """A soak test keeps a mock in place of the mail gateway: it records every call with its arguments.
 
 verdict: growth
-holder: mock_calls
 """
 import time
 from unittest import mock
