@@ -1,7 +1,6 @@
 """Eight workers; the one that does the geocoding keeps every answer.
 
 verdict: growth
-holder: answers
 """
 import queue
 import threading

@@ -1,7 +1,6 @@
 """The circuit breaker opens after 60 % of the run; from then on failed deliveries are queued and nobody drains the queue.
 
 verdict: growth
-holder: backlog
 """
 import collections
 import json

@@ -1,7 +1,6 @@
 """A helper process, started with subprocess, keeps each line of its input; the main program is clean.
 
 verdict: growth
-holder: undo
 """
 import subprocess
 import sys

@@ -1,7 +1,6 @@
 """A pre-forked worker keeps a transcript of what it did; its parent only hands out jobs.
 
 verdict: growth
-holder: transcript
 """
 import json
 import os
