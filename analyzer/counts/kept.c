@@ -91,9 +91,9 @@ void kept_start(struct kept *k, const struct heap *h)
 	}
 }
 
-static void note_keeper(struct kept *k, const struct live_block *b)
+void kept_see(struct kept *k, const struct live_block *b)
 {
-	for (uint64_t before = 0; before <= BEFORE_MOST; before += BEFORE_STEP) {
+	for (uint64_t before = 0; k->blocks && before <= BEFORE_MOST; before += BEFORE_STEP) {
 		uint32_t i = map_find(&k->by_address, b->addr - before);
 
 		if (i == MAP_NONE)
@@ -104,20 +104,41 @@ static void note_keeper(struct kept *k, const struct live_block *b)
 	}
 }
 
-bool kept_see(struct kept *k, const struct live_block *b)
+bool kept_see_other(struct kept *k, const struct live_block *b)
 {
-	if (!k->blocks)
-		return false;
-	note_keeper(k, b);
-	for (uint64_t before = 0; b->layer == PT_LAYER_OBJECT && before <= BEFORE_MOST; before += BEFORE_STEP) {
+	for (uint64_t before = 0; k->blocks && before <= BEFORE_MOST; before += BEFORE_STEP) {
 		uint32_t i = map_find(&k->by_word, b->addr + before);
 
 		if (i == MAP_NONE)
 			continue;
-		*array_push(&k->others) = (struct kept_other){ i, b->node };
+		*array_push(&k->others) = (struct kept_other){ i, b->node, b->addr + before, b->bytes, false };
 		return true;
 	}
 	return false;
+}
+
+/* Words of what is not Python's lead to those that C code has. */
+static void settle_others(struct kept *k)
+{
+	struct map outside = { 0 };
+
+	for (uint32_t i = 0; i < k->heap->keepers.n; i++) {
+		const struct heap_keeper *from = &k->heap->keepers.at[i];
+
+		if (from->kind == PT_KEEPER_EDGES || k->blocks[i].layer == PT_LAYER_OBJECT)
+			continue;
+		for (size_t w = from->first; w < from->first + from->n; w++)
+			if (map_find(&k->by_word, k->heap->kept.at[w]) != MAP_NONE)
+				*map_at(&outside, k->heap->kept.at[w]) = i;
+	}
+	for (size_t i = 0; i < k->others.n; i++) {
+		uint32_t keeper = map_find(&outside, k->others.at[i].address);
+
+		k->others.at[i].dead = keeper == MAP_NONE;
+		if (keeper != MAP_NONE)
+			k->others.at[i].keeper = keeper;
+	}
+	map_free(&outside);
 }
 
 void kept_finish(struct kept *k)
@@ -129,6 +150,8 @@ void kept_finish(struct kept *k)
 		if (first < i)
 			k->blocks[i] = k->blocks[first];
 	}
+	if (k->others.n)
+		settle_others(k);
 	map_free(&k->by_address);
 	map_free(&k->by_word);
 }

@@ -24,10 +24,14 @@ struct kept_block {
 	uint8_t layer;
 };
 
-/* A word that leads to a block of Python's in which no object of the snapshot lies: bytes that only C code has. */
+/* A word that leads to a block of Python's in which no object of the snapshot lies: bytes that only C code has. Or a
+ * dead object that waits to be used again: those on a free list lead to each other, and to all that they had. */
 struct kept_other {
-	uint32_t keeper; /* index in heap.keepers */
-	node_id node;    /* that made the block */
+	uint32_t keeper;  /* index in heap.keepers */
+	node_id node;     /* that made the block */
+	uint64_t address; /* where the word leads */
+	uint64_t bytes;
+	bool dead; /* no word leads to it but of blocks of Python's that hold no object either */
 };
 
 struct kept {
@@ -45,8 +49,10 @@ struct kept {
 
 /* Before blocks are shown. */
 void kept_start(struct kept *k, const struct heap *h);
-/* A block that is alive at the snapshot. Whether it may be an object that C code keeps: a word leads to it. */
-bool kept_see(struct kept *k, const struct live_block *b);
+/* A block that is alive at the snapshot. */
+void kept_see(struct kept *k, const struct live_block *b);
+/* One of Python's in which no object of the snapshot lies, and no buffer of one: whether a word leads to it. */
+bool kept_see_other(struct kept *k, const struct live_block *b);
 /* When all were shown. */
 void kept_finish(struct kept *k);
 /* Fills .first and .keepers, if that was not done yet; false: there are none. `h`: the heap, where it lies now. */

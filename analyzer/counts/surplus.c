@@ -239,12 +239,26 @@ static bool is_explained(const struct explaining *x, uint64_t block)
 	return false;
 }
 
+/* `lost`: no pointer leads to it. */
+static void count_unexplained(struct explaining *x, node_id node, uint64_t bytes, bool lost)
+{
+	struct surplus_blocks *to = &x->s->blocks[node];
+	bool may_wait = bytes % 8 == 0 && bytes <= KEPT_MOST;
+
+	if (x->searched && !lost) {
+		to->waiting += may_wait;
+		return;
+	}
+	to->unknown++;
+	to->kept += !x->searched && may_wait;
+}
+
 static void count_block(void *self, const struct live_block *b)
 {
 	struct explaining *x = self;
 	uint32_t record = x->searched ? lost_record(x, b) : MAP_NONE;
-	bool may_wait, is_kept = kept_see(&x->s->kept, b);
 
+	kept_see(&x->s->kept, b);
 	if (b->inherited)
 		return;
 	if (record != MAP_NONE)
@@ -254,17 +268,24 @@ static void count_block(void *self, const struct live_block *b)
 	x->s->blocks[b->node].blocks++;
 	if (is_explained(x, b->addr))
 		return;
-	if (is_kept) {
+	if (kept_see_other(&x->s->kept, b)) {
 		x->s->blocks[b->node].held++;
 		return;
 	}
-	may_wait = b->bytes % 8 == 0 && b->bytes <= KEPT_MOST;
-	if (x->searched && record == MAP_NONE) {
-		x->s->blocks[b->node].waiting += may_wait;
-		return;
+	count_unexplained(x, b->node, b->bytes, record != MAP_NONE);
+}
+
+/* What waits on a free list is kept by others that do. */
+static void count_dead(struct explaining *x)
+{
+	const struct kept *k = &x->s->kept;
+
+	for (size_t i = 0; i < k->others.n; i++) {
+		if (!k->others.at[i].dead)
+			continue;
+		x->s->blocks[k->others.at[i].node].held--;
+		count_unexplained(x, k->others.at[i].node, k->others.at[i].bytes, false);
 	}
-	x->s->blocks[b->node].unknown++;
-	x->s->blocks[b->node].kept += !x->searched && may_wait;
 }
 
 /* All that hangs on a lost block, to which no other leads, goes with it. */
@@ -339,6 +360,7 @@ static void take_blocks(struct taking *t, struct replay *r)
 		*map_at(&x.pointed, t->h->raws.at[i].address) = 1;
 	replay_each_live(r, count_block, &x);
 	kept_finish(&t->s->kept);
+	count_dead(&x);
 	if (x.searched)
 		find_leaders(&x);
 	map_free(&x.pointed);

@@ -43,8 +43,18 @@ static void vote(struct voting *x, uint64_t kind)
 	x->at.at[i].last = x->chains;
 }
 
+/* Not the vote of what grows for itself: blocks of Python's in which no object lies are dead ones that wait on a free
+ * list to be used again. Each leads to the next one, and still to all that it had. */
+static void vote_of_keeper(struct voting *x, uint32_t keeper, const bool *mine)
+{
+	const struct kept_block *b = &x->k->blocks[keeper];
+
+	if (b->layer != PT_LAYER_OBJECT || !mine[b->node])
+		vote(x, kept_kind(x->k, keeper));
+}
+
 /* Each kind that holds the start has a vote of the chain. */
-static void vote_for(struct voting *x, object_id target)
+static void vote_for(struct voting *x, object_id target, const bool *mine)
 {
 	const struct kept *k = x->k;
 	struct path p;
@@ -55,7 +65,7 @@ static void vote_for(struct voting *x, object_id target)
 		object_id start = p.steps.at[0].object;
 
 		for (uint32_t i = k->first[start]; i < k->first[start + 1]; i++)
-			vote(x, kept_kind(k, k->keepers[i]));
+			vote_of_keeper(x, k->keepers[i], mine);
 	}
 	path_free(&p);
 }
@@ -69,7 +79,7 @@ static void vote_all(struct voting *x, const bool *mine)
 		n += j->node[o] != NODE_UNKNOWN && mine[j->node[o]];
 	for (object_id o = 0; o < x->v->heap.n; o++)
 		if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]] && at++ % (n / SAMPLE + 1) == 0)
-			vote_for(x, o);
+			vote_for(x, o, mine);
 	for (size_t i = 0; i < x->k->others.n; i++)
 		others += mine[x->k->others.at[i].node];
 	x->hidden = others > n;
@@ -77,7 +87,7 @@ static void vote_all(struct voting *x, const bool *mine)
 		if (!mine[x->k->others.at[i].node] || other++ % (others / SAMPLE + 1))
 			continue;
 		x->chains++;
-		vote(x, kept_kind(x->k, x->k->others.at[i].keeper));
+		vote_of_keeper(x, x->k->others.at[i].keeper, mine);
 	}
 }
 

@@ -326,7 +326,6 @@ void curves_init(struct curves *c, struct trace *t)
 	c->of_node = mem_map((t->defs.stacks.nodes.n + 2) * PT_LAYERS * sizeof *c->of_node);
 	c->all_is_work = !defs_meta(&t->defs, "python.hexversion", NULL);
 	c->waits = fact_of(t, "process.waits");
-	c->cpu_ns = fact_of(t, "process.cpu_ns");
 	c->slice_work = FIRST_WORK;
 	*array_push(&c->slices) = (struct slice){ 0 };
 }

@@ -56,7 +56,6 @@ struct curves {
 	bool *working;                  /* by node: it is known who was, and no module was being imported */
 	uint64_t work;                  /* blocks made that count as work, up to the end */
 	uint64_t waits;                 /* times that a thread of the process slept or waited; 0: not known */
-	uint64_t cpu_ns;                /* of the processor that it used; 0: not known */
 	uint64_t last_ns;               /* private: of the last change */
 	uint32_t *of_node;              /* private: by node and layer, the number of the curve + 1 */
 	uint64_t slice_work;            /* private: of a slice that is full */

@@ -61,7 +61,6 @@
 #define BUILDING_PERCENT 90                   /* of all work by one stack: a program that builds one thing */
 #define DEMAND_RESTS     4                    /* of who serves, in each window; and ... */
 #define DEMAND_WORK      2000                 /* ... one for so many blocks, at least */
-#define TRIED_NS         UINT64_C(1000000000) /* of the processor: a module that builds something */
 #define STEADY_PERCENT   75                   /* of the windows in which a group of many blocks must grow */
 #define STEADY_FEW       50                   /* the same for a few large blocks, which can't grow in each window */
 #define FEW_BYTES        65536                /* few blocks must be large to count */
@@ -344,15 +343,6 @@ static bool is_building(const struct growth *g, const struct growth_group *group
 	       group->births * 100 >= g->curves->work * BUILDING_PERCENT && group->blocks * 2 >= group->births;
 }
 
-/* Whether the main module made it by itself, at one go, in a run that is over as soon as that: it is how people try
- * something out. */
-static bool is_tried_out(const struct growth *g, const struct growth_group *group)
-{
-	uint64_t cpu_ns = g->curves->cpu_ns;
-
-	return !g->marks && !g->on_demand && cpu_ns && cpu_ns < TRIED_NS && growth_is_of_main(g, group);
-}
-
 /* Whether doubtful growth by so much is worth a line. */
 static bool is_worth_a_line(const struct growth *g, int64_t bytes)
 {
@@ -448,8 +438,6 @@ static enum growth_doubt all_doubts(const struct growth *g, struct growth_group 
 		return GROWTH_BUILDING;
 	if (has_stopped(g, group))
 		return GROWTH_STOPPED;
-	if (is_tried_out(g, group))
-		return GROWTH_TOO_SHORT;
 	return growth_is_built(g, group) ? GROWTH_GIVEN_BACK : GROWTH_NO_DOUBT;
 }
 

@@ -219,6 +219,7 @@ static void look_at_keepers(const struct heap *h, const struct join *j)
 
 	kept_start(&k, h);
 	kept_see(&k, &some);
+	kept_see_other(&k, &some);
 	kept_finish(&k);
 	for (object_id o = 0; o < h->n && kept_index(&k, h); o++) {
 		assert_true(surplus[o] >= 0 && k.first[o] <= k.first[o + 1]);

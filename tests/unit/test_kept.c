@@ -74,7 +74,14 @@ static void word(struct seen *x, enum pt_keeper kind, uint64_t address, uint64_t
 	snap_keeper(x->p, kind, address, kind == PT_KEEPER_EDGES ? 0 : 416, &to, 1);
 }
 
-static void see_block(void *self, const struct live_block *b) { kept_see(self, b); }
+static void see_block(void *self, const struct live_block *b)
+{
+	struct seen *x = self;
+
+	kept_see(&x->kept, b);
+	if (b->layer == PT_LAYER_OBJECT && heap_find(&x->h, b->addr) == HEAP_NONE)
+		kept_see_other(&x->kept, b);
+}
 
 static void on_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
 {
@@ -82,7 +89,7 @@ static void on_event(void *self, const struct pt_event *ev, const struct replay_
 
 	(void)now;
 	if (ev->op == PT_OP_SNAPSHOT)
-		replay_each_live(r, see_block, &x->kept);
+		replay_each_live(r, see_block, x);
 }
 
 static void look(struct seen *x)
