@@ -176,9 +176,6 @@ void finding_lost_shared(struct report_trace *t, const struct finding_lost *judg
 /* The line that proves it in a second run: "PYTRACE_WATCH='type:app.Foo site:app.py:12'"; "" when the finding is not on
  * references, or nothing is known of the objects. Written into buf, which is returned. */
 char *finding_watch(const struct finding *f, char *buf, size_t cap);
-/* Whether dead objects of the type waited on a free list in this run: the line that made a block may be that of an
- * earlier one. */
-bool finding_is_reused(const struct report_trace *t, const char *type);
 /* The rule for objects of a type made by a stack; either may be unknown ("", NODE_UNKNOWN). "" when both are, or the
  * type is one that all programs are full of. Written into buf, which is returned. */
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap);

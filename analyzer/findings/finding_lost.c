@@ -538,7 +538,9 @@ static bool is_off_free_lists(const struct report_trace *t, const char *type)
 	return false;
 }
 
-bool finding_is_reused(const struct report_trace *t, const char *type)
+/* Whether dead objects of the type waited on a free list in this run: the line that made a block may be that of an
+ * earlier one. */
+static bool is_reused(const struct report_trace *t, const char *type)
 {
 	static const char *const types[] = { "list", "dict", "tuple", "float" };
 
@@ -550,11 +552,11 @@ bool finding_is_reused(const struct report_trace *t, const char *type)
 
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap)
 {
-	const struct place *p = finding_is_reused(t, type) ? NULL : python_line(t, node);
+	const struct place *p = is_reused(t, type) ? NULL : python_line(t, node);
 	size_t used = 0;
 
 	*buf = 0;
-	if (finding_is_reused(t, type))
+	if (is_reused(t, type))
 		snprintf(buf, cap, "type:%s", type);
 	else if (*type && (p || strchr(type, '.')))
 		used = (size_t)snprintf(buf, cap, "type:%s", type);
@@ -632,7 +634,7 @@ char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
 	else
 		snprintf(buf + used, cap - used, "; the run does not show that there are more and more of them");
 	used = strlen(buf);
-	if (finding_is_reused(f->trace, type_of(f)) && used < cap)
+	if (is_reused(f->trace, type_of(f)) && used < cap)
 		snprintf(buf + used, cap - used, " (the line may be that of an earlier %s in the same block)",
 			 type_of(f));
 	return buf;

@@ -128,9 +128,7 @@ void growth_total(const struct growth *g, uint64_t *ret_warm, uint64_t *ret_last
 /* Private: growth_windows.c. */
 void growth_cut_windows(struct growth *g, uint64_t warmup);
 
-/* Private: growth_closing.c. Whether the main module made a group in its own frame, of which there is one. */
-bool growth_is_of_main(const struct growth *g, const struct growth_group *group);
-/* Adds what a curve was before the program closed. */
+/* Private: growth_closing.c. Adds what a curve was before the program closed. */
 void growth_add_closing(const struct growth *g, struct growth_group *group, const struct curve *curve);
 /* Whether the group is to be judged as it was before the program closed: then its amounts are those. */
 bool growth_reopen(const struct growth *g, struct growth_group *group);

@@ -156,15 +156,6 @@ static node_id ended_of(const struct defs *d, node_id node, node_id freed_by, no
 	return NODE_UNKNOWN;
 }
 
-bool growth_is_of_main(const struct growth *g, const struct growth_group *group)
-{
-	const struct defs *d = &g->curves->trace->defs;
-	node_id function = function_at(d, group->node);
-
-	return function > NODE_UNKNOWN && caller_of(d, function) <= NODE_UNKNOWN &&
-	       !strcmp(strings_text(&d->strings, d->codes.at[defs_frame(d, function)->code].name), "<module>");
-}
-
 /* Whether a function called who made the most of a group, but for who is `callee`. */
 static bool leads_elsewhere(const struct defs *d, node_id function, node_id callee, node_id node)
 {

@@ -318,13 +318,6 @@ void unreached_look(struct unreached *u, const struct heap *h, const struct repl
 	free(l.queue);
 }
 
-const struct unreached_sum *unreached_sum_of(const struct unreached *u, node_id node)
-{
-	uint32_t at = map_find(&u->by_node, node);
-
-	return at == MAP_NONE ? NULL : &u->sums.at[at];
-}
-
 /* ---- deaths ---- */
 
 static void on_death(struct unreached *u, uint64_t address)

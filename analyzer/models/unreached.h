@@ -61,5 +61,3 @@ void unreached_init(struct unreached *u);
 void unreached_free(struct unreached *u);
 /* Takes a snapshot, in its SNAPSHOT event. */
 void unreached_look(struct unreached *u, const struct heap *h, const struct replay_now *now, struct replay *r);
-/* NULL: none of its blocks were direct. */
-const struct unreached_sum *unreached_sum_of(const struct unreached *u, node_id node);

@@ -131,7 +131,8 @@ static size_t put_key(const struct heap *h, object_id key, char *buf, size_t cap
 	return n < 0 ? 0 : (size_t)n < cap ? (size_t)n : cap - 1;
 }
 
-char *chain_key(const struct heap *h, object_id key, char *buf, size_t cap)
+/* The object as a key of a dict is written: 'u17', 42, ('a', 7), <app.Key>. Written into buf, which is returned. */
+static char *key_text(const struct heap *h, object_id key, char *buf, size_t cap)
 {
 	*buf = 0;
 	put_key(h, key, buf, cap, 0);
@@ -170,7 +171,8 @@ static void put_inner(const char *label, char *buf, size_t cap)
 		snprintf(buf, cap, ".<%s>", label);
 }
 
-char *chain_edge(const struct heap *h, object_id from, uint32_t edge, char *buf, size_t cap)
+/* How an edge is written behind the object that holds it: ".session", "['u17']", "[3]". Written into buf. */
+static char *edge_text(const struct heap *h, object_id from, uint32_t edge, char *buf, size_t cap)
 {
 	struct heap_edge_name name = heap_edge_name(h, from, edge);
 	const char *type = heap_type_name(h, from);
@@ -182,8 +184,8 @@ char *chain_edge(const struct heap *h, object_id from, uint32_t edge, char *buf,
 		break;
 	case HEAP_EDGE_INNER: put_inner(name.text, buf, cap); break;
 	case HEAP_EDGE_INDEX: snprintf(buf, cap, "[%" PRIu64 "]", name.index); break;
-	case HEAP_EDGE_KEY: snprintf(buf, cap, "[%s]", chain_key(h, name.key, key, sizeof key)); break;
-	case HEAP_EDGE_IS_KEY: snprintf(buf, cap, ".<key %s>", chain_key(h, name.key, key, sizeof key)); break;
+	case HEAP_EDGE_KEY: snprintf(buf, cap, "[%s]", key_text(h, name.key, key, sizeof key)); break;
+	case HEAP_EDGE_IS_KEY: snprintf(buf, cap, ".<key %s>", key_text(h, name.key, key, sizeof key)); break;
 	default:
 		snprintf(buf, cap, "%s",
 			 !strcmp(type, "set") || !strcmp(type, "frozenset") ? ".<element>"
@@ -318,7 +320,7 @@ static void add_step(struct builder *b, object_id from, uint32_t edge, object_id
 	if (fold(b, from, edge, to)) {
 		b->inside = INSIDE_NOTHING;
 	} else {
-		chain_edge(b->h, from, edge, piece, sizeof piece);
+		edge_text(b->h, from, edge, piece, sizeof piece);
 		add_link(b, to, piece, edge_pattern(b->h, from, edge, piece));
 		b->inside = inside_of(b, from, &name, to);
 	}

@@ -27,12 +27,6 @@ struct chain {
 void chain_make(struct chain *c, struct view *v, const struct path *p);
 void chain_free(struct chain *c);
 
-/* The object as a key of a dict is written: 'u17', 42, ('a', 7), <app.Key>. Written into buf, which is returned. */
-char *chain_key(const struct heap *h, object_id key, char *buf, size_t cap);
-
-/* How an edge is written behind the object that holds it: ".session", "['u17']", "[3]". Written into buf. */
-char *chain_edge(const struct heap *h, object_id from, uint32_t edge, char *buf, size_t cap);
-
 /* [{type, name, site, address, entries}] from the root. */
 json_t *chain_json(const struct chain *c, struct view *v);
 /* A line for each link: its name, what it is, the line that made it. */

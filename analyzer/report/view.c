@@ -8,7 +8,9 @@
 
 /* ---- choosing and loading ---- */
 
-const struct snapshot *view_choose(const struct snapshots *s, uint64_t number)
+/* The snapshot to look at: `number`, or for 0 the last complete one that is not of a collection's start, else the last
+ * one. NULL when there is none. */
+static const struct snapshot *choose(const struct snapshots *s, uint64_t number)
 {
 	if (number)
 		return snapshots_find(s, number);
@@ -23,7 +25,7 @@ void view_load(struct view *v, struct report_trace *t, uint64_t number)
 {
 	*v = (struct view){ .trace = t };
 	snapshots_list(&v->list, &t->trace);
-	v->snapshot = view_choose(&v->list, number);
+	v->snapshot = choose(&v->list, number);
 	if (!v->snapshot)
 		return;
 	heap_load(&v->heap, &t->trace, v->snapshot, 0);

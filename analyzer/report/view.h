@@ -39,10 +39,6 @@ struct view {
 	bool settled; /* private: heap/made.h was here */
 };
 
-/* The snapshot to look at: `number`, or for 0 the last complete one that is not of a collection's start, else the last
- * one. NULL when there is none. */
-const struct snapshot *view_choose(const struct snapshots *s, uint64_t number);
-
 /* Lists the snapshots of an opened trace, chooses and loads one. view_free() in any case. */
 void view_load(struct view *v, struct report_trace *t, uint64_t number);
 /* As a view on a heap that is loaded and joined already: takes both over. */
