@@ -12,7 +12,7 @@ class Thing:
 
 class Kept:
     def __init__(self, i):
-        self.items = [i]
+        self.name = "kept %d" % i
 
 
 shared = Thing(-1)  # shared
