@@ -96,19 +96,42 @@ static uint64_t objects_of(const struct heap *h, const char *type)
 	return n;
 }
 
+static bool is_of_sqlite(struct place_table *places, node_id node)
+{
+	node_id below = place_below(places, node);
+	const char *module = below > NODE_UNKNOWN ? place_find(places, below)->module : NULL;
+
+	return module && strstr(module, "libsqlite3");
+}
+
+/* Whether SQLite made most of a finding: its stacks have lines and functions of many. */
+static bool is_mostly_of_sqlite(const struct finding *f)
+{
+	struct report_trace *t = f->trace;
+	uint64_t all = 0, own = 0;
+
+	for (size_t i = 0; i < t->curves.curves.n; i++) {
+		uint64_t bytes, blocks;
+
+		for (size_t k = 0; k < f->n_groups; k++) {
+			if (t->growth.group_of[i] != f->groups[k])
+				continue;
+			growth_alive(&t->growth, i, &bytes, &blocks);
+			all += bytes;
+			own += is_of_sqlite(&t->places, t->curves.curves.at[i].node) ? bytes : 0;
+		}
+	}
+	return own * 2 > all;
+}
+
 /* Whether it is what a few open databases keep in memory. Without a snapshot (the program was killed) one is assumed.
  */
 static bool is_of_databases(const struct finding *f)
 {
 	const struct remains *remains = f->trace->remains;
-	node_id below = place_below(&f->trace->places, f->sum.node);
-	const char *module = below > NODE_UNKNOWN ? place_find(&f->trace->places, below)->module : NULL;
-	uint64_t n;
+	uint64_t n = remains && remains->view.loaded ? objects_of(&remains->view.heap, "sqlite3.Connection") : 1;
 
-	if (!module || !strstr(module, "libsqlite3"))
-		return false;
-	n = remains && remains->view.snapshot ? objects_of(&remains->view.heap, "sqlite3.Connection") : 1;
-	return n && n <= DATABASES_MOST && f->sum.bytes <= n * DATABASE_BYTES;
+	return n && n <= DATABASES_MOST && f->sum.bytes <= n * DATABASE_BYTES && is_mostly_of_sqlite(f);
 }
 
 void finding_doubts_holder(struct finding_list *l)
