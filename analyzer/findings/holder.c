@@ -95,18 +95,29 @@ static void take_chain(struct search *s, object_id target, bool itself)
 	path_free(&p);
 }
 
+static bool is_buffer_of(const struct join_buffer *b, const bool *mine)
+{
+	return b->node != NODE_UNKNOWN && mine[b->node];
+}
+
+/* Chains to the objects; or, if these are fewer than the objects whose buffers grow (the head of a list comes from
+ * where another one died), to those. Then one may be the holder itself: what grows is its table. */
 static void take_chains(struct search *s, const bool *mine)
 {
 	const struct join *j = &s->v->join;
-	size_t n = s->objects.n, step = n / SAMPLE + 1;
+	size_t n = s->objects.n, step = n / SAMPLE + 1, n_buffers = 0, at = 0;
 
-	for (size_t i = 0; i < n; i += step)
-		take_chain(s, s->objects.at[i], false);
-	/* What grows may be a container's own table: then it is the holder itself. */
-	for (size_t i = 0; i < j->buffers.n && s->chains < 2 * SAMPLE; i++) {
-		if (!n && j->buffers.at[i].node != NODE_UNKNOWN && mine[j->buffers.at[i].node])
-			take_chain(s, j->buffers.at[i].owner, true);
+	for (size_t i = 0; i < j->buffers.n; i++)
+		n_buffers += is_buffer_of(&j->buffers.at[i], mine);
+	if (n_buffers <= n) {
+		for (size_t i = 0; i < n; i += step)
+			take_chain(s, s->objects.at[i], false);
+		return;
 	}
+	step = n_buffers / SAMPLE + 1;
+	for (size_t i = 0; i < j->buffers.n; i++)
+		if (is_buffer_of(&j->buffers.at[i], mine) && at++ % step == 0)
+			take_chain(s, j->buffers.at[i].owner, true);
 }
 
 /* ---- who adds to it ---- */
