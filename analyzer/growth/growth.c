@@ -79,8 +79,8 @@
 #define EVICTING_BYTES   262144 /* ... unless it grew by more than a cache of names can */
 #define FALL_PERCENT     20     /* a fall by more than this share of the growth is a sawtooth */
 #define ALONE_PERCENT    98     /* of all events by one thread: no other mixes its work with it */
-#define UNEVEN_PERCENT   13     /* by which windows may differ in the blocks that they brought, on average ... */
-#define UNEVEN_CHANCE    50     /* ... and so many percent more over the root of these */
+#define UNEVEN_PERCENT   10     /* by which windows may differ in the blocks that they brought, on average ... */
+#define UNEVEN_CHANCE    90     /* ... and so many percent more over the root of these */
 #define SLOWING_PERCENT  60     /* the last half must bring at least this much of what the first half brought */
 
 /* A grouping under construction: curves that are not taken yet, by some key. */
