@@ -375,7 +375,7 @@ def test_a_program_that_builds_is_no_leak(python, tmp):
     path, done = trace(python, tmp, '''
         modules = {}
         for number in range(60):
-            size = (number * 7919 % 61) ** 2
+            size = (number * 7919 % 61) ** 3 // 40
             modules[number] = [('name%d' % i, i) for i in range(size)]
             work = [str(i) for i in range(2000)]
     ''')
