@@ -179,19 +179,10 @@ struct closing {
 
 static uint32_t raws_to(const struct heap *h, object_id o, object_id target, const int32_t *surplus)
 {
-	size_t low = 0, high = h->raws.n;
 	uint32_t n = 0;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (h->raws.at[mid].object < o)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < h->raws.n && h->raws.at[low].object == o; low++)
-		n += h->raws.at[low].target == target && heap_raw_counts(&h->raws.at[low], surplus);
+	for (size_t i = heap_first_raw(h, o); i < h->raws.n && h->raws.at[i].object == o; i++)
+		n += h->raws.at[i].target == target && heap_raw_counts(&h->raws.at[i], surplus);
 	return n;
 }
 

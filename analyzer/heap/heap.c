@@ -55,6 +55,21 @@ const char *heap_name(const struct heap *h, object_id o)
 	return low < h->texts.n && h->texts.at[low].object == o ? heap_text_of(h, h->texts.at[low].text) : NULL;
 }
 
+size_t heap_first_raw(const struct heap *h, object_id o)
+{
+	size_t low = 0, high = h->raws.n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (h->raws.at[mid].object < o)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 const char *heap_type_name(const struct heap *h, object_id o)
 {
 	const char *name = heap_text_of(h, h->types.at[h->type[o]].name);

@@ -134,6 +134,9 @@ struct heap {
 void heap_load(struct heap *h, const struct trace *t, const struct snapshot *s, int n_workers);
 void heap_free(struct heap *h);
 
+/* Index in h->raws of the first one of an object, or of the next object that has any. */
+size_t heap_first_raw(const struct heap *h, object_id o);
+
 /* The object at this address; HEAP_NONE. */
 object_id heap_find(const struct heap *h, uint64_t address);
 /* Zero-terminated, borrowed. "" for 0. */

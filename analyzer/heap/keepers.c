@@ -6,18 +6,8 @@
 /* Whether the object itself leads to this memory. */
 static bool owns(const struct heap *h, object_id o, const struct heap_keeper *k)
 {
-	size_t low = 0, high = h->raws.n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (h->raws.at[mid].object < o)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	for (; low < h->raws.n && h->raws.at[low].object == o; low++)
-		if (h->raws.at[low].address - k->address < k->bytes)
+	for (size_t i = heap_first_raw(h, o); i < h->raws.n && h->raws.at[i].object == o; i++)
+		if (h->raws.at[i].address - k->address < k->bytes)
 			return true;
 	return false;
 }
