@@ -67,8 +67,7 @@ void facts_define_allocator(struct thread *t)
 	meta_text(t, "allocator.order", backend_is_on() ? "backend" : foreign_order());
 }
 
-/* How often a thread slept, or waited for somebody, and what all computed: where a machine is busy, time passes without
- * either. */
+/* How often a thread slept, or waited for somebody: where a machine is busy, time passes without. */
 void facts_define_usage(struct thread *t)
 {
 	struct rusage usage;
@@ -78,10 +77,6 @@ void facts_define_usage(struct thread *t)
 		return;
 	snprintf(number, sizeof number, "%ld", usage.ru_nvcsw);
 	meta_text(t, "process.waits", number);
-	snprintf(number, sizeof number, "%lld",
-		 (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000LL +
-			 (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000LL);
-	meta_text(t, "process.cpu_ns", number);
 }
 
 void facts_define(struct thread *t, const struct program *program)
