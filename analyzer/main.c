@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main: argv[1] to a row of commands.def; help and version. Everything else is the commands' own. */
-#include "analyzer/command.h"
 #include "analyzer/commands/commands.h"
 
 #include <signal.h>

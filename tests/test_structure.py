@@ -27,7 +27,7 @@ MAY = {
                       'preload/snapshot/signals.h'],
     'preload/hooks': ['formats', 'preload', 'preload/base', 'preload/record', 'preload/allocator', 'preload/native', 'preload/py',
                       'preload/snapshot', 'preload/watch'],
-    'analyzer': [],  # command.h, main.c: see below
+    'analyzer': [],  # main.c: see below
     'analyzer/base': [],
     'analyzer/read': ['formats', 'analyzer/base'],
     'analyzer/replay': ['formats', 'analyzer/base', 'analyzer/read'],
@@ -38,14 +38,17 @@ MAY = {
     'analyzer/counts': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models'],
     'analyzer/symbols': ['formats', 'analyzer/base'],
     'analyzer/out': ['analyzer/base'],
+    'analyzer/places': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/models', 'analyzer/counts', 'analyzer/symbols', 'analyzer/out'],
+    'analyzer/views': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/counts',
+                       'analyzer/places', 'analyzer/out', 'analyzer/report/report.h'],
     'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/growth',
-                        'analyzer/memory', 'analyzer/counts', 'analyzer/symbols', 'analyzer/out', 'analyzer'],
+                        'analyzer/memory', 'analyzer/counts', 'analyzer/symbols', 'analyzer/places', 'analyzer/views', 'analyzer/out'],
     'analyzer/findings': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/heap', 'analyzer/models', 'analyzer/growth',
-                          'analyzer/memory', 'analyzer/counts', 'analyzer/report', 'analyzer/out'],
-    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/report', 'analyzer/findings', 'analyzer/out'],
+                          'analyzer/memory', 'analyzer/counts', 'analyzer/places', 'analyzer/views', 'analyzer/report', 'analyzer/out'],
+    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/places', 'analyzer/report', 'analyzer/findings', 'analyzer/out'],
     'analyzer/commands': ['formats', 'analyzer'],
 }
-MAIN = ['analyzer/base', 'analyzer/out', 'analyzer/commands']
+MAIN = ['analyzer/commands']
 LONGEST_FUNCTION, LONGEST_FILE, WIDTH = 100, 900, 120
 
 # Every id that was ever given out, with its shape: never renumbered, never used again. Lines are only ever added.

@@ -3,7 +3,7 @@
 #include "analyzer/base/mem.h"
 #include "analyzer/base/path.h"
 #include "analyzer/report/report.h"
-#include "analyzer/report/symbolise.h"
+#include "analyzer/places/symbolise.h"
 
 #include <limits.h>
 #include <stdlib.h>

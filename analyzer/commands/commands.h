@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* commands: the table that commands.def makes. */
+/* commands: the table that commands.def makes, one row a command. */
 #pragma once
-#include "analyzer/command.h"
+#include "analyzer/report/command.h"
 
 #define COMMAND(name) extern const struct command command_##name;
 #include "analyzer/commands/commands.def"

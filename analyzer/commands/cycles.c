@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cycles: what only holds itself: uncollected, freed by past collections, and what no collection frees */
-#include "analyzer/report/cycle_rows.h"
-#include "analyzer/report/view.h"
+#include "analyzer/views/cycle_rows.h"
+#include "analyzer/views/view.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

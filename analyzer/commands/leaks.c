@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* leaks: what was not given back: findings with their evidence, what is undecided, and what is merely held */
-#include "analyzer/findings/suspects.h"
+#include "analyzer/findings/words/suspects.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* objects: a snapshot's objects by type or by the line that made them; what grew between two snapshots */
-#include "analyzer/report/tally.h"
+#include "analyzer/views/tally.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -5,8 +5,8 @@
  * Objects of one type are held in a few ways, however many they are: chains that differ in keys and places only are one
  * way, shown by an example.
  */
-#include "analyzer/report/chain.h"
-#include "analyzer/report/target.h"
+#include "analyzer/views/chain.h"
+#include "analyzer/places/target.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  */
 #include "analyzer/findings/holder.h"
 #include "analyzer/models/repeats.h"
-#include "analyzer/report/remains.h"
+#include "analyzer/views/remains.h"
 #include "formats/block.h"
 
 #include <inttypes.h>

@@ -11,7 +11,7 @@
  */
 #pragma once
 #include "analyzer/findings/holder.h"
-#include "analyzer/report/remains.h"
+#include "analyzer/views/remains.h"
 #include "analyzer/report/report.h"
 
 struct finding_part;

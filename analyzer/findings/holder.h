@@ -7,7 +7,7 @@
  * Who:   findings of growth.
  */
 #pragma once
-#include "analyzer/report/chain.h"
+#include "analyzer/views/chain.h"
 
 struct holder {
 	object_id object;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/report/report.h"
 #include "analyzer/base/mem.h"
-#include "analyzer/report/remains.h"
-#include "analyzer/report/symbolise.h"
+#include "analyzer/views/remains.h"
+#include "analyzer/places/symbolise.h"
 #include "analyzer/out/progress.h"
 #include "formats/block.h"
 

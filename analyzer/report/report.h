@@ -9,9 +9,9 @@
  *        stderr and the exit code 3, the others their report.
  */
 #pragma once
-#include "analyzer/command.h"
+#include "analyzer/report/command.h"
 #include "analyzer/report/moments.h"
-#include "analyzer/report/place.h"
+#include "analyzer/places/place.h"
 #include "analyzer/report/recorded.h"
 #include "analyzer/models/account.h"
 #include "analyzer/memory/fragments.h"

@@ -4,7 +4,7 @@
 #include "analyzer/commands/refs/refs_hunt.h"
 #include "analyzer/commands/refs/refs_show.h"
 #include "analyzer/commands/refs/refs_surplus.h"
-#include "analyzer/findings/suspects.h"
+#include "analyzer/findings/words/suspects.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  * made most since the first snapshot.
  */
 #include "analyzer/commands/refs/refs_advice.h"
-#include "analyzer/report/remains.h"
+#include "analyzer/views/remains.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* refs_balance: the part of `pytrace refs` that says who did not give back what he took */
 #include "analyzer/commands/refs/refs_show.h"
-#include "analyzer/report/owner_places.h"
+#include "analyzer/places/owner_places.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -7,11 +7,11 @@
  * of takes and gives names the line (counts/balance.h). The command's output is its own in both runs; we speak on
  * stderr, and end as its last run did.
  */
-#include "analyzer/commands/launch.h"
+#include "analyzer/commands/run/launch.h"
 #include "analyzer/commands/refs/refs_advice.h"
 #include "analyzer/commands/refs/refs_hunt.h"
 #include "analyzer/commands/refs/refs_show.h"
-#include "analyzer/findings/suspects.h"
+#include "analyzer/findings/words/suspects.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* refs_report: which objects are shown, and what is known of each. */
 #include "analyzer/commands/refs/refs_report.h"
-#include "analyzer/report/chain.h"
+#include "analyzer/views/chain.h"
 
 #include <string.h>
 

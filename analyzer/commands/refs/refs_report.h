@@ -10,9 +10,9 @@
 #include "analyzer/counts/balance.h"
 #include "analyzer/counts/net.h"
 #include "analyzer/counts/points.h"
-#include "analyzer/report/owner_places.h"
-#include "analyzer/report/target.h"
-#include "analyzer/report/view.h"
+#include "analyzer/places/owner_places.h"
+#include "analyzer/places/target.h"
+#include "analyzer/views/view.h"
 
 #define REFS_NOT_SET UINT64_MAX
 enum { REFS_HOLDERS = 3 /* chains of one object */ };

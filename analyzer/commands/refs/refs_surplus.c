@@ -2,7 +2,7 @@
 /* refs --surplus: objects whose count is above the references that exist, by type and line, over the snapshots;
  * refs --suspects: whose counts to watch in a second run */
 #include "analyzer/commands/refs/refs_surplus.h"
-#include "analyzer/findings/suspects.h"
+#include "analyzer/findings/words/suspects.h"
 
 #include <stdlib.h>
 #include <string.h>
