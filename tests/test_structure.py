@@ -8,6 +8,9 @@ import subprocess
 
 import harness
 
+BELOW_FINDINGS = ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/heap', 'analyzer/models', 'analyzer/growth', 'analyzer/memory',
+                  'analyzer/counts', 'analyzer/places', 'analyzer/views', 'analyzer/report', 'analyzer/out']
+
 # What a folder may include besides itself: folders, or single headers of one. The longest prefix counts.
 MAY = {
     'formats': [],
@@ -43,9 +46,12 @@ MAY = {
                        'analyzer/places', 'analyzer/out', 'analyzer/report/report.h'],
     'analyzer/report': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/replay', 'analyzer/heap', 'analyzer/models', 'analyzer/growth',
                         'analyzer/memory', 'analyzer/counts', 'analyzer/symbols', 'analyzer/places', 'analyzer/views', 'analyzer/out'],
-    'analyzer/findings': ['formats', 'analyzer/base', 'analyzer/read', 'analyzer/heap', 'analyzer/models', 'analyzer/growth',
-                          'analyzer/memory', 'analyzer/counts', 'analyzer/places', 'analyzer/views', 'analyzer/report', 'analyzer/out'],
-    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/places', 'analyzer/report', 'analyzer/findings', 'analyzer/out'],
+    'analyzer/findings': BELOW_FINDINGS,
+    'analyzer/findings/kinds': BELOW_FINDINGS + ['analyzer/findings'],
+    'analyzer/findings/list': BELOW_FINDINGS + ['analyzer/findings', 'analyzer/findings/kinds'],
+    'analyzer/findings/words': BELOW_FINDINGS + ['analyzer/findings', 'analyzer/findings/kinds', 'analyzer/findings/list'],
+    'analyzer/gate': ['formats', 'analyzer/base', 'analyzer/places', 'analyzer/report', 'analyzer/findings', 'analyzer/findings/list',
+                      'analyzer/findings/words', 'analyzer/out'],
     'analyzer/commands': ['formats', 'analyzer'],
 }
 MAIN = ['analyzer/commands']

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* leaks: what was not given back: findings with their evidence, what is undecided, and what is merely held */
+#include "analyzer/findings/kinds/finding_kinds.h"
+#include "analyzer/findings/words/finding_words.h"
 #include "analyzer/findings/words/suspects.h"
 
 #include <stdlib.h>

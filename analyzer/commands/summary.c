@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* summary: one page on a process or a tree of processes, and what to look at next */
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/words/finding_words.h"
 #include "analyzer/report/fold.h"
 
 #include <stdlib.h>

@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * finding: the groups of growth/growth.h as people should see them, all traces together
+ * finding: one leak as people should see it, or what may be one
  *
- * What:  groups that one function of the user's own code made are one finding, whatever library functions did the
- *        work for it; what grows beside in step with it (the keys of a cache whose values are the leak) joins it. The
- *        lines are kept as parts.
- *        The same finding in several processes (the workers of a server) is one.
- * Who:   leaks, summary, run. Text and JSON: finding_show.c. Order: findings, undecided, held; in each the worst first.
- * Held groups stay apart.
+ * What:  a verdict, how much it is, the line to blame, the evidence, who holds it. What of it is on growth rests on
+ * groups of growth/growth.h; the other kinds have a struct of their own in it. The same leak in several processes (the
+ *        workers of a server) is one.
+ * Who:   kinds/ and list/ make them, words/ says them, gate/ judges them. A finding is changed by nobody else.
  */
 #pragma once
 #include "analyzer/findings/holder.h"
 #include "analyzer/views/remains.h"
 #include "analyzer/report/report.h"
-
-struct finding_part;
 
 /* What of a finding is references that nobody has. */
 enum lost_kind {
@@ -101,40 +97,22 @@ struct finding_part {
 	struct amount live;
 };
 
-struct finding_list {
-	struct finding *at;
-	size_t n, n_found, n_undecided;
-};
+/* ---- what is known of it ---- */
 
-void finding_list_init(struct finding_list *l, const struct report *r);
-void finding_list_free(struct finding_list *l);
+/* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable", "native-unreachable", "fragmentation",
+ * "undecided", "held". */
+const char *finding_verdict(const struct finding *f);
 
-/* What was alive when the programs ended, all together; what exit handlers gave back after it is in it. */
-struct amount finding_alive(const struct report *r);
-/* Into `o`: that as live_bytes, what was left when the interpreters ended, and peak_bytes. */
-void finding_put_alive(const struct report *r, json_t *o);
+/* Whether it is of blocks of its own, not of groups of growth. */
+static inline bool finding_is_own(const struct finding *f) { return f->cycle || f->native.is || f->pin; }
 
-/* What keeps "no finding" from meaning much: "the run is too short to show growth". NULL: nothing. */
-const char *finding_reservation(const struct report *r);
+/* Whether the verdict, if there is one, is on growth. */
+static inline bool finding_is_growth(const struct finding *f) { return !finding_is_own(f) && !f->lost.kind; }
 
-/* Looks for native memory that holds what these stacks made (`mine`: by node): f->keeper. True: it holds most of it,
- * and no object does. finding_keeper.c. */
-bool finding_keeper_find(struct finding *f, const bool *mine);
-/* Gives the objects that it holds this number, those that have none yet. */
-void finding_keeper_label(const struct finding *f, uint8_t number, uint8_t *label);
-/* "a block of 24 KiB, made at _table.c:12 in add", "data of _table.so". Written into buf, which is returned. */
-char *finding_keeper_text(const struct finding *f, bool full, char *buf, size_t cap);
-json_t *finding_keeper_json(const struct finding *f);
-
-/* Brings together what one container holds, and blames the line that adds to it. After the holders were looked for.
- * finding_held.c. */
-void finding_join_held(struct finding_list *l, const struct report *r);
-/* Shows the stack of the line that grew most after the warm-up, and blames it. finding_held.c. */
-void finding_look_at_worst(struct finding *f);
-/* Private: frees what a finding has beside itself; adds the groups of one to another. */
-void finding_free_parts(struct finding *f);
-void finding_take_groups(struct finding *leader, const struct finding *f);
-/* The line that made most of a finding's blocks. */
+/* The frame to blame; the site of its worst stack. */
+const struct place *finding_place(const struct finding *f);
+const struct place *finding_site(const struct finding *f);
+/* The line that made most of its blocks. */
 const struct place *finding_maker(const struct finding *f);
 /* The line that adds to the holder of growth; NULL: not known. */
 const struct place *finding_adder(const struct finding *f);
@@ -144,75 +122,19 @@ static inline bool finding_blames_adder(const struct finding *f)
 	return f->added > NODE_UNKNOWN && f->blame == f->added;
 }
 
-/* The parts of a finding, most bytes first. free() them. */
-struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);
+/* Bytes by which it grows in a second, over the windows after the warm-up; 0 when it does not. */
+double finding_rate(const struct finding *f);
 
-/* Adds to the part of this line. */
-void finding_add_part(struct finding_part **parts, size_t *n, const struct place *place, node_id node,
-		      const struct amount *live);
+bool finding_is_in(const struct finding *f, uint32_t pid);
 
-/* Makes the findings on garbage of one trace: at most as many as there are rows of cycles, pushed to ret[0..*n). Fills
- * t->remains->claimed. finding_cycles.c. */
-void finding_cycles(struct report_trace *t, struct finding *ret, size_t *n);
-
-/* Makes the findings on native blocks that nobody can reach: at most finding_native_most() of them, pushed to
- * ret[0..*n). Before finding_cycles(). finding_native.c. */
-void finding_native(struct report_trace *t, struct finding *ret, size_t *n);
-size_t finding_native_most(const struct report_trace *t);
-/* What of the native memory was not searched for lost blocks, a sentence; NULL: all of it was, or there is no snapshot.
- * `state`: by its name. */
-const char *finding_native_reservation(const struct report_trace *t);
-const char *finding_native_state(const struct report_trace *t);
-/* For finding_show.c. */
-char *finding_native_why(const struct finding *f, char *buf, size_t cap);
-void finding_native_print(const struct output *o, const struct finding *f);
-json_t *finding_native_json(const struct finding *f);
-
-/* Judges the groups of growth of one trace: by group, to be freed; NULL when there is no snapshot. finding_lost.c. */
-struct finding_lost *finding_lost_judge(struct report_trace *t);
-/* Makes the findings on objects whose surplus grows while they are few: at most one for each group of the surplus
- * model, pushed to ret[0..*n). `judged`: what finding_lost_judge() said. */
-void finding_lost_shared(struct report_trace *t, const struct finding_lost *judged, struct finding *ret, size_t *n);
-/* The line that proves it in a second run: "PYTRACE_WATCH='type:app.Foo site:app.py:12'"; "" when the finding is not on
- * references, or nothing is known of the objects. Written into buf, which is returned. */
-char *finding_watch(const struct finding *f, char *buf, size_t cap);
-/* The rule for objects of a type made by a stack; either may be unknown ("", NODE_UNKNOWN). "" when both are, or the
- * type is one that all programs are full of. Written into buf, which is returned. */
-char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap);
-/* The rule alone: "type:app.Foo site:app.py:12". */
-char *finding_rule(const struct finding *f, char *buf, size_t cap);
-/* One sentence on the references, for finding_why(). */
-char *finding_lost_why(const struct finding *f, char *buf, size_t cap);
-json_t *finding_lost_json(const struct finding *f);
-
-/* Makes the findings on free memory that does not go back: at most as many as t->fragments has pins, pushed to
- * ret[0..*n). Growth must have been judged. finding_fragments.c. */
-void finding_fragments(struct report_trace *t, struct finding *ret, size_t *n);
-/* One sentence, for finding_why(). Written into buf, which is returned. */
-char *finding_fragments_why(const struct finding *f, char *buf, size_t cap);
-const char *finding_fragments_decides(void);
-/* Its evidence. */
-json_t *finding_fragments_json(const struct finding *f);
-
-/* What allocators keep free by themselves, where it is much: a sentence for each, or nothing; and [{pid, kind, bytes,
- * remedy}]. */
-void finding_print_retained(struct report *r);
-json_t *finding_retained_json(const struct report *r);
+/* Its type, as a dotted name: of a cycle's first member that has a line; of growth the one of most bytes of the largest
+ * stack. Written into buf; false: not known. */
+bool finding_type(const struct finding *f, char *buf, size_t cap);
 
 /* How much it is, for people: "2.5 MiB", "10,000 references". Written into buf, which is returned. */
 char *finding_amount(const struct finding *f, char *buf, size_t cap);
 /* What it is of, to stand behind that: "in 6,138 blocks", "kept by 12 blocks", "on 1 object of type app.Foo". */
 char *finding_extent(const struct finding *f, char *buf, size_t cap);
-
-/* "growth", "reference-leak", "cycle-garbage", "cycle-uncollectable",
- * "native-unreachable", "fragmentation", "undecided", "held". */
-const char *finding_verdict(const struct finding *f);
-
-/* One sentence on what the verdict rests on. Written into buf, which is returned. */
-char *finding_why(const struct finding *f, char *buf, size_t cap);
-
-/* Its type, as a dotted name, written into buf; false: not known. */
-bool finding_type(const struct finding *f, char *buf, size_t cap);
 
 /* Stable across runs, machines and edits elsewhere: the verdict and a number made of the innermost functions of the
  * user's code. finding_fingerprint.c. */
@@ -220,36 +142,28 @@ char *finding_fingerprint(const struct finding *f, char *buf, size_t cap);
 /* The length of the part that is the same on all versions of Python, and for stripped libraries. */
 size_t finding_stem(const char *fingerprint);
 
-/* Bytes by which it grows in a second, over the windows after the warm-up; 0 when it does not. */
-double finding_rate(const struct finding *f);
+/* ---- its lines ---- */
 
-/* Whether it is of blocks of its own, not of groups of growth. */
-static inline bool finding_is_own(const struct finding *f) { return f->cycle || f->native.is || f->pin; }
+/* The parts of a finding, most bytes first. free() them. */
+struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);
+/* Adds to the part of this line. */
+void finding_add_part(struct finding_part **parts, size_t *n, const struct place *place, node_id node,
+		      const struct amount *live);
 
-/* Whether the verdict, if there is one, is on growth. */
-static inline bool finding_is_growth(const struct finding *f) { return !finding_is_own(f) && !f->lost.kind; }
+/* ---- who holds it: finding_keeper.c; objects: holder.h ---- */
 
-const struct place *finding_place(const struct finding *f);
+/* Looks for native memory that holds what these stacks made (`mine`: by node): f->keeper. True: it holds most of it,
+ * and no object does. */
+bool finding_keeper_find(struct finding *f, const bool *mine);
+/* Gives the objects that it holds this number, those that have none yet. */
+void finding_keeper_label(const struct finding *f, uint8_t number, uint8_t *label);
+/* "a block of 24 KiB, made at _table.c:12 in add", "data of _table.so". Written into buf, which is returned. */
+char *finding_keeper_text(const struct finding *f, bool full, char *buf, size_t cap);
+json_t *finding_keeper_json(const struct finding *f);
 
-bool finding_is_in(const struct finding *f, uint32_t pid);
+/* ---- for those who make findings ---- */
 
-/* The object of DESIGN 2.3. */
-json_t *finding_json(const struct finding *f);
-
-/* Prints a finding with its evidence, its line and its stack. */
-void finding_print(struct report *r, const struct finding *f, size_t number);
-
-/* Prints where: the frame to look at with the text of its line, and the frame that did it, when that is another. */
-void finding_print_place(const struct output *o, const struct finding *f, bool full, unsigned indent);
-
-/* Prints ", pid 71 72". */
-void finding_print_pids(const struct output *o, const struct finding *f);
-
-/* A row: bytes, blocks, first, last, where, function. */
-void finding_cells(struct report *r, const struct finding *f, struct table *t);
-
-/* Doubts on growth, which look at a whole finding (finding_doubts.c): what it was before and is after it took in what
- * has no evidence of its own; and once its holder is known. */
-void finding_doubts_note(struct finding_list *l);
-void finding_doubts_judge(struct finding_list *l);
-void finding_doubts_holder(struct finding_list *l);
+/* Frees what a finding has beside itself. */
+void finding_free_parts(struct finding *f);
+/* Adds the groups of one to another. */
+void finding_take_groups(struct finding *leader, const struct finding *f);

@@ -10,6 +10,7 @@
 #pragma once
 #include "analyzer/gate/baseline.h"
 #include "analyzer/gate/suppressions.h"
+#include "analyzer/findings/words/finding_words.h"
 
 enum gate_status {
 	GATE_NEW,   /* fails */

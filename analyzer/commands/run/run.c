@@ -3,7 +3,7 @@
  * as the command ended: the same status, or the same signal. */
 #include "analyzer/commands/run/launch.h"
 #include "analyzer/base/mem.h"
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/list/finding_list.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  */
 #include "analyzer/base/mem.h"
 #include "analyzer/findings/kinds/claims.h"
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/kinds/finding_kinds.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,7 +14,7 @@
  *
  * It claims no blocks: they are alive, and what is counted here is free.
  */
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/kinds/finding_kinds.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -15,7 +15,7 @@
  * (LOST_SHARED).
  */
 #include "analyzer/base/mem.h"
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/kinds/finding_kinds.h"
 #include "analyzer/heap/garbage.h"
 #include "analyzer/heap/parts.h"
 #include "analyzer/heap/pieces.h"
@@ -637,15 +637,6 @@ char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
 	if (is_reused(f->trace, type_of(f)) && used < cap)
 		snprintf(buf + used, cap - used, " (the line may be that of an earlier %s in the same block)",
 			 type_of(f));
-	return buf;
-}
-
-char *finding_amount(const struct finding *f, char *buf, size_t cap)
-{
-	if (f->lost.kind == LOST_SHARED)
-		snprintf(buf, cap, "%s", format_plural(f->lost.references, "reference", "references").text);
-	else
-		snprintf(buf, cap, "%s", format_bytes(f->all.bytes).text);
 	return buf;
 }
 

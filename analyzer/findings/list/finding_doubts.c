@@ -17,7 +17,7 @@
  * sqlite3.Connection its last 100 (128 from 3.10 on) compiled statements. A database that is read or written in new
  * places all the time fills that for long. More than that, or ever more connections, is no such cache.
  */
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/list/finding_list_parts.h"
 
 #include <string.h>
 

@@ -14,7 +14,7 @@
  * not one in build. But registry.add(Thing()): this line, not that of Registry.add.) What a
  * library made is the line's that adds it itself, too: it may have lain on a free list before. Both are told.
  */
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/list/finding_list_parts.h"
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>
@@ -395,18 +395,6 @@ static node_id python_of(const struct report_trace *t, node_id node)
 	while (node > NODE_UNKNOWN && defs_frame(&t->trace.defs, node)->kind != NODE_PYTHON)
 		node = defs_frame(&t->trace.defs, node)->parent;
 	return node;
-}
-
-const struct place *finding_maker(const struct finding *f)
-{
-	struct place_table *places = &f->trace->places;
-
-	return place_find(places, finding_is_growth(f) ? place_blame(places, f->sum.node) : f->blame);
-}
-
-const struct place *finding_adder(const struct finding *f)
-{
-	return f->added > NODE_UNKNOWN ? place_find(&f->trace->places, f->added) : NULL;
 }
 
 /* ---- what a program builds ---- */

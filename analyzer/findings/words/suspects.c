@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/findings/words/suspects.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/findings/kinds/finding_kinds.h"
+#include "analyzer/findings/words/finding_words.h"
 
 #include <errno.h>
 #include <fcntl.h>

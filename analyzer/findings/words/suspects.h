@@ -8,7 +8,7 @@
  * Who:   leaks and refs --suspects, refs --hunt.
  */
 #pragma once
-#include "analyzer/findings/finding.h"
+#include "analyzer/findings/list/finding_list.h"
 
 enum { SUSPECTS_MAX = 60 /* more rules the tracer does not take */ };
 
