@@ -2,6 +2,7 @@
 /* cycles: what only holds itself: uncollected, freed by past collections, and what no collection frees */
 #include "analyzer/views/cycle_rows.h"
 #include "analyzer/views/view.h"
+#include "analyzer/report/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -83,7 +84,7 @@ static void fold_lines(const struct cycles_report *x, struct lines *l)
 		uint64_t key;
 		uint32_t *at;
 
-		view_node_where(x->trace, from->node, true, where, sizeof where);
+		place_site_where(&x->trace->places, from->node, true, where, sizeof where);
 		key = pt_xxh3(where, strlen(where)) ^ map_mix((uint64_t)from->type << 8 | (uint64_t)from->state);
 		at = map_at(&by_line, key);
 		if (*at == MAP_NONE) {
@@ -133,7 +134,7 @@ static json_t *lines_json(struct cycles_report *x)
 		json_t *o = json_object();
 
 		json_put(o, "state", json_text(cycle_state_name(l->state)));
-		json_put(o, "site", view_node_json(x->trace, l->node));
+		json_put(o, "site", place_site_json(&x->trace->places, l->node));
 		json_put(o, "type", json_text(strings_text(&x->cycles.strings, l->type)));
 		json_put(o, "objects", json_bytes(l->objects));
 		json_put(o, "all_objects", json_bytes(l->all_objects));
@@ -171,7 +172,7 @@ static void write_json(struct report *r, struct cycles_report *x)
 	json_t *groups = json_array(), *sums = json_object();
 
 	for (size_t i = 0; i < x->list.at.n && (!x->own.top || i < x->own.top); i++)
-		json_add(groups, cycle_json(&x->list.at.at[i], &x->cycles, x->trace));
+		json_add(groups, cycle_json(&x->list.at.at[i], &x->cycles, &x->trace->places));
 	for (int s = 0; s < CYCLE_STATES; s++) {
 		json_t *o = json_object();
 
@@ -265,7 +266,7 @@ static void print_freed_by(struct report *r, struct cycles_report *x, const stru
 	char where[4200];
 
 	fputs("   Freed by ", r->out.file);
-	view_node_where(x->trace, row->freed, r->common.full, where, sizeof where);
+	place_site_where(&x->trace->places, row->freed, r->common.full, where, sizeof where);
 	if (row->trigger == PT_GC_EXPLICIT)
 		fprintf(r->out.file, "gc.collect()%s%s", *where ? " at " : "", where);
 	else
@@ -293,7 +294,7 @@ static void print_row(struct report *r, struct cycles_report *x, const struct cy
 		fputs("   ", r->out.file);
 		format_wrapped(r->out.file, cycle_why(row->why, why, sizeof why), 3, 3, r->out.width);
 	}
-	cycle_print(s, &x->cycles, x->trace, r, 3);
+	cycle_print(s, &x->cycles, &x->trace->places, &r->out, r->common.full, 3);
 	if (row->state == CYCLE_COLLECTED)
 		print_freed_by(r, x, s);
 }
@@ -343,7 +344,8 @@ static void print_lines(struct report *r, struct cycles_report *x)
 		table_cell(&table, "%s", format_bytes(l->bytes).text);
 		table_cell(&table, "%s", cycle_state_name(l->state));
 		table_cell(&table, "%s", strings_text(&x->cycles.strings, l->type));
-		table_cell(&table, "%s", view_node_where(x->trace, l->node, r->common.full, where, sizeof where));
+		table_cell(&table, "%s",
+			   place_site_where(&x->trace->places, l->node, r->common.full, where, sizeof where));
 	}
 	if (table.n_cells) {
 		fputc('\n', r->out.file);
@@ -405,7 +407,7 @@ static int run(int argc, char **argv)
 	if (code != REPORT_GO)
 		return code;
 	report_default_top(&r, &x.own.top, TOP_TEXT, 0);
-	cycle_list_init(&x.list, &x.cycles, x.trace);
+	cycle_list_init(&x.list, &x.cycles, &x.trace->places);
 	sum_up(&x);
 	if (r.json)
 		write_json(&r, &x);

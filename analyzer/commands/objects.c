@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* objects: a snapshot's objects by type or by the line that made them; what grew between two snapshots */
 #include "analyzer/views/tally.h"
+#include "analyzer/report/report.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -21,6 +22,7 @@ struct objects {
 	struct objects_options own;
 	bool two_traces;
 	struct view now, before;
+	struct report_trace *now_of, *before_of; /* NULL: none was opened */
 	size_t n_listened;
 };
 
@@ -35,16 +37,18 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 	size_t n = 0;
 
 	if (is_before) {
-		view_load(&x->before, t, x->own.diff);
+		x->before_of = t;
+		view_load(&x->before, &t->places, x->own.diff);
 		if (x->before.loaded)
 			models[n++] = &x->before.join.model;
 		return n;
 	}
-	view_load(&x->now, t, x->own.snapshot);
+	x->now_of = t;
+	view_load(&x->now, &t->places, x->own.snapshot);
 	if (x->now.loaded && n < cap)
 		models[n++] = &x->now.join.model;
 	if (x->own.diff && !x->two_traces) {
-		view_load(&x->before, t, x->own.diff);
+		view_load(&x->before, &t->places, x->own.diff);
 		if (x->before.loaded && n < cap)
 			models[n++] = &x->before.join.model;
 	}
@@ -84,7 +88,7 @@ static json_t *row_json(const struct tally *t, const struct tally_row *row, bool
 	json_put(o, "count", json_bytes(row->now.count));
 	json_put(o, "bytes", json_bytes(row->now.bytes));
 	json_put(o, "retained_bytes", json_bytes(row->now.retained));
-	json_put(o, "site", row->from ? view_node_json(row->from, row->node) : json_null());
+	json_put(o, "site", row->places ? place_site_json(row->places, row->node) : json_null());
 	json_put(o, t->by == TALLY_TYPE ? "sites" : "types", json_integer((json_int_t)row->n_others + 1));
 	json_put(o, "tracked", json_bytes(row->tracked));
 	json_put(o, "frozen", json_bytes(row->frozen));
@@ -131,10 +135,10 @@ static void where_cell(struct table *t, struct report *r, const struct tally_row
 
 	if (row->statics == row->now.count && row->statics)
 		table_cell(t, "(static data)");
-	else if (!row->from || row->node == NODE_UNKNOWN)
+	else if (!row->places || row->node == NODE_UNKNOWN)
 		table_cell(t, "(no block known)");
 	else
-		table_cell(t, "%s", view_node_where(row->from, row->node, r->common.full, where, sizeof where));
+		table_cell(t, "%s", place_site_where(row->places, row->node, r->common.full, where, sizeof where));
 }
 
 static void others_cell(struct table *t, const char *text, uint32_t n)
@@ -279,19 +283,19 @@ static void print_text(struct report *r, struct objects *x, bool diff)
 {
 	char sentence[400];
 
-	report_heading(r, x->now.trace);
+	report_heading(r, x->now_of);
 	if (diff && x->two_traces)
-		report_heading(r, x->before.trace);
+		report_heading(r, x->before_of);
 	if (!x->now.loaded) {
 		fprintf(r->out.file, "%s\n", view_missing(&x->now, x->own.snapshot, sentence, sizeof sentence));
 		return;
 	}
 	if (diff) {
 		fputs("Before: ", r->out.file);
-		view_heading(r, &x->before);
+		view_heading(&x->before, &r->out);
 		fputs("Now:    ", r->out.file);
 	}
-	view_heading(r, &x->now);
+	view_heading(&x->now, &r->out);
 	if (diff)
 		print_change(r, x);
 	if (x->own.by != TALLY_SITE)
@@ -338,11 +342,11 @@ static int run(int argc, char **argv)
 	code = report_open(&r, REPORT_ACCOUNT);
 	if (code != REPORT_GO)
 		return code;
-	diff = x.before.loaded && x.now.trace;
+	diff = x.before.loaded && x.now_of;
 	lacks_before(&x);
 	report_default_top(&r, &x.own.top, diff && x.own.by < 0 ? TOP_DIFF : TOP_TEXT, 0);
-	if (!x.now.trace)
-		x.now = x.before, x.before = (struct view){ 0 }, diff = false;
+	if (!x.now_of)
+		x.now_of = x.before_of, x.now = x.before, x.before = (struct view){ 0 }, diff = false;
 	view_want(&x.now, VIEW_DOMINATORS);
 	view_want(&x.before, VIEW_DOMINATORS);
 	if (r.json)

@@ -7,6 +7,7 @@
  */
 #include "analyzer/views/chain.h"
 #include "analyzer/places/target.h"
+#include "analyzer/report/report.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -46,7 +47,7 @@ extern const struct command command_paths;
 
 static bool is_made_there(struct paths_report *x, object_id o)
 {
-	return !x->target.file || target_is_site(&x->target, &x->view.trace->places, view_site(&x->view, o));
+	return !x->target.file || target_is_site(&x->target, x->view.places, view_site(&x->view, o));
 }
 
 static void find_objects(struct paths_report *x)
@@ -266,7 +267,7 @@ static void print_chains(struct report *r, struct paths_report *x, const struct 
 
 		chain_make(&c, &x->view, &found[i]);
 		print_expression(r, c.expression, i ? "   and " : "   ");
-		chain_print(&c, &x->view, r, i ? 10 : 6);
+		chain_print(&c, &x->view, &r->out, r->common.full, i ? 10 : 6);
 		chain_free(&c);
 		path_free(&found[i]);
 	}
@@ -309,7 +310,7 @@ static void print_text(struct report *r, struct paths_report *x)
 		fprintf(f, "%s\n", view_missing(&x->view, x->own.snapshot, sentence, sizeof sentence));
 		return;
 	}
-	view_heading(r, &x->view);
+	view_heading(&x->view, &r->out);
 	format_printable(safe, sizeof safe, x->asked);
 	if (!x->objects.n) {
 		fprintf(f, "\nNo object of this snapshot is '%s'. 'pytrace objects' lists the types.\n", safe);
@@ -331,9 +332,9 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 {
 	struct paths_report *x = self;
 
-	if (x->view.trace || !cap)
+	if (x->view.places || !cap)
 		return 0;
-	view_load(&x->view, t, x->own.snapshot);
+	view_load(&x->view, &t->places, x->own.snapshot);
 	if (!x->view.loaded)
 		return 0;
 	models[0] = &x->view.join.model;

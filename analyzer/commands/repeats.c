@@ -8,6 +8,7 @@
 #include "analyzer/findings/holder.h"
 #include "analyzer/models/repeats.h"
 #include "analyzer/views/remains.h"
+#include "analyzer/report/report.h"
 #include "formats/block.h"
 
 #include <inttypes.h>
@@ -342,7 +343,7 @@ static void print_worst(struct report *r, struct repeats_report *x)
 		return;
 	format_printable(safe, sizeof safe, holder.chain.expression);
 	fprintf(r->out.file, "Held by %s\n", safe);
-	chain_print(&holder.chain, &t->remains->view, r, 3);
+	chain_print(&holder.chain, &t->remains->view, &r->out, r->common.full, 3);
 	holder_free(&holder);
 }
 

@@ -176,7 +176,7 @@ char *finding_keeper_text(const struct finding *f, bool full, char *buf, size_t 
 	else
 		snprintf(many, sizeof many, "%s blocks of %s in all", format_count(k->blocks).text,
 			 format_bytes(k->bytes).text);
-	view_node_where(f->trace, k->node, full, where, sizeof where);
+	place_site_where(&f->trace->places, k->node, full, where, sizeof where);
 	snprintf(buf, cap, "%s%s%s%s%s", many, *where ? ", made at " : "", where, *where ? " in " : "",
 		 *where ? place_function_below(places, k->node, full, below, sizeof below) : "");
 	return buf;
@@ -190,7 +190,7 @@ json_t *finding_keeper_json(const struct finding *f)
 	if (!k->kind)
 		return json_null();
 	o = json_object();
-	json_put(o, "site", view_node_json(f->trace, k->node));
+	json_put(o, "site", place_site_json(&f->trace->places, k->node));
 	json_put(o, "below", k->file ? json_null() : place_below_json(&f->trace->places, k->node));
 	json_put(o, "stack", k->file ? json_null() : place_stack_json(&f->trace->places, k->node));
 	json_put(o, "file", k->file ? json_text(k->file) : json_null());

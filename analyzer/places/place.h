@@ -102,6 +102,9 @@ uint64_t place_native_function(void *table, node_id node, bool alone);
  */
 char *place_where(const struct place *p, bool full, char *buf, size_t cap);
 
+/* The site of a stack without its column: "app.py:12"; "" for NODE_UNKNOWN. Written into buf, which is returned. */
+char *place_site_where(struct place_table *t, node_id node, bool full, char *buf, size_t cap);
+
 /* The function; unless `full`, without the parameters of C++. Written into buf, which is returned. */
 char *place_function(const struct place *p, bool full, char *buf, size_t cap);
 
@@ -126,6 +129,8 @@ bool place_source(const struct place_table *t, const struct place *p, char *buf,
 /* Sites and stacks of DESIGN 2.5. The column counts from 0 in bytes, as Python's own co_positions() does. Native frames
  * have no column, but `module` (its path) and `address` (text, hexadecimal: in the module's file). */
 json_t *place_json(const struct place *p);
+/* Of the site of a stack; null for NODE_UNKNOWN. */
+json_t *place_site_json(struct place_table *t, node_id node);
 /* Of the i-th frame of a node; not to be changed. A new reference. */
 json_t *place_frame_json(struct place_table *t, node_id node, size_t i);
 json_t *place_stack_json(struct place_table *t, node_id node);

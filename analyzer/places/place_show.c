@@ -48,6 +48,18 @@ static const char *parameters(const char *function)
 	return NULL;
 }
 
+char *place_site_where(struct place_table *t, node_id node, bool full, char *buf, size_t cap)
+{
+	struct place p;
+
+	*buf = 0;
+	if (node == NODE_UNKNOWN)
+		return buf;
+	p = *place_find(t, place_site(t, node));
+	p.at.column = -1;
+	return place_where(&p, full, buf, cap);
+}
+
 char *place_function(const struct place *p, bool full, char *buf, size_t cap)
 {
 	const char *end = p->module && !full ? parameters(p->function) : NULL;
@@ -117,6 +129,11 @@ json_t *place_json(const struct place *p)
 	json_put(site, "address", p->address == PLACE_MANY ? json_null() : json_text(address));
 	json_put(site, "inlined", json_boolean(p->inlined));
 	return site;
+}
+
+json_t *place_site_json(struct place_table *t, node_id node)
+{
+	return node == NODE_UNKNOWN ? json_null() : place_json(place_find(t, place_site(t, node)));
 }
 
 json_t *place_below_json(struct place_table *t, node_id node)

@@ -79,7 +79,7 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 		more[options.n_more++] = t->fragments.models[1];
 	}
 	if (needs & REPORT_REMAINS) {
-		t->remains = remains_new(t);
+		t->remains = remains_new(&t->trace, &t->places);
 		more[options.n_more++] = &t->remains->cycles.model;
 		more[options.n_more++] = &t->remains->surplus.model;
 		more[options.n_more++] = &t->remains->unreached.model;
@@ -99,7 +99,7 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 	if (needs & REPORT_FRAGMENTS)
 		find_fragments(t);
 	if (needs & REPORT_REMAINS)
-		remains_finish(t->remains);
+		remains_finish(t->remains, needs & REPORT_GROWTH ? t->curves.importing : NULL);
 }
 
 struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,

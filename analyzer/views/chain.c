@@ -5,6 +5,7 @@
  */
 #include "analyzer/views/chain.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/out/format.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -430,7 +431,7 @@ json_t *chain_json(const struct chain *c, struct view *v)
 	return list;
 }
 
-void chain_print(const struct chain *c, struct view *v, struct report *r, unsigned indent)
+void chain_print(const struct chain *c, struct view *v, const struct output *o, bool full, unsigned indent)
 {
 	char name[PIECE_MAX], safe[PIECE_MAX], what[600], where[4096];
 	size_t wide = 0, wide_what = 0;
@@ -447,7 +448,6 @@ void chain_print(const struct chain *c, struct view *v, struct report *r, unsign
 	wide = wide < NAME_MAX_WIDE ? wide : NAME_MAX_WIDE;
 	wide_what = wide_what < NAME_MAX_WIDE ? wide_what : NAME_MAX_WIDE;
 	for (size_t i = 0; i < c->at.n; i++) {
-		const struct output *o = &r->out;
 		size_t n;
 
 		format_printable(safe, sizeof safe, link_name(c, &c->at.at[i], name, sizeof name));
@@ -458,7 +458,7 @@ void chain_print(const struct chain *c, struct view *v, struct report *r, unsign
 		format_printable(safe, sizeof safe, view_describe(v, c->at.at[i].object, what, sizeof what));
 		n = format_width(safe);
 		format_elide(o->file, safe, wide_what);
-		view_where(v, c->at.at[i].object, r->common.full, where, sizeof where);
+		view_where(v, c->at.at[i].object, full, where, sizeof where);
 		if (*where) {
 			fprintf(o->file, "%*s%s", (int)(2 + wide_what - (n < wide_what ? n : wide_what)), "",
 				output_style(o, STYLE_FAINT));

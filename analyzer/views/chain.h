@@ -30,4 +30,4 @@ void chain_free(struct chain *c);
 /* [{type, name, site, address, entries}] from the root. */
 json_t *chain_json(const struct chain *c, struct view *v);
 /* A line for each link: its name, what it is, the line that made it. */
-void chain_print(const struct chain *c, struct view *v, struct report *r, unsigned indent);
+void chain_print(const struct chain *c, struct view *v, const struct output *o, bool full, unsigned indent);

@@ -2,7 +2,7 @@
 /* cycle_rows: folding of rows, and their JSON. Text: cycle_show.c */
 #include "analyzer/views/cycle_rows.h"
 #include "analyzer/base/mem.h"
-#include "analyzer/views/view.h"
+#include "analyzer/out/format.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -50,46 +50,47 @@ char *cycle_why(unsigned why, char *buf, size_t cap)
 /* ---- folding ---- */
 
 /* A hash of the line that made something: the site without its column. */
-static uint64_t line_key(struct report_trace *t, node_id node)
+static uint64_t line_key(struct place_table *places, node_id node)
 {
 	char where[4200];
 
-	view_node_where(t, node, true, where, sizeof where);
+	place_site_where(places, node, true, where, sizeof where);
 	return pt_xxh3(where, strlen(where));
 }
 
 /* A dict of attributes may be one that was kept for reuse, whose line says nothing; so its owner's line counts alone.
  */
-static uint64_t member_look(const struct cycle_member *m, struct report_trace *t)
+static uint64_t member_look(const struct cycle_member *m, struct place_table *places)
 {
-	return map_mix((m->is_dict ? 0 : line_key(t, m->node)) + m->type + 1);
+	return map_mix((m->is_dict ? 0 : line_key(places, m->node)) + m->type + 1);
 }
 
 /* The same for all orders of the members: their births may differ. */
-static uint64_t look_of(const struct cycle_row *row, const struct cycles *c, struct report_trace *t)
+static uint64_t look_of(const struct cycle_row *row, const struct cycles *c, struct place_table *places)
 {
 	const struct cycle_member *members = &c->members.at[row->first_member];
 	uint64_t key = map_mix((uint64_t)row->state << 32 | row->trigger);
 
-	key = map_mix(key ^ line_key(t, row->freed)) + row->group_objects;
+	key = map_mix(key ^ line_key(places, row->freed)) + row->group_objects;
 	for (uint32_t i = 0; i < row->n_members; i++)
-		key += member_look(&members[i], t);
+		key += member_look(&members[i], places);
 	for (uint32_t i = 0; i < row->n_edges; i++) {
 		const struct cycle_edge *e = &c->edges.at[row->first_edge + i];
 
-		key += map_mix(member_look(&members[e->from], t) * 3 + member_look(&members[e->to], t) + e->name);
+		key += map_mix(member_look(&members[e->from], places) * 3 + member_look(&members[e->to], places) +
+			       e->name);
 	}
 	return key;
 }
 
-static void add_below(struct cycle_shown *s, const struct cycle_member *m, struct report_trace *t)
+static void add_below(struct cycle_shown *s, const struct cycle_member *m, struct place_table *places)
 {
-	uint64_t key = line_key(t, m->node);
+	uint64_t key = line_key(places, m->node);
 
 	for (size_t i = 0; i < s->below.n; i++) {
 		struct cycle_below *b = &s->below.at[i];
 
-		if (b->type != m->type || (b->node != m->node && line_key(t, b->node) != key))
+		if (b->type != m->type || (b->node != m->node && line_key(places, b->node) != key))
 			continue;
 		b->n += m->n;
 		b->bytes += m->bytes;
@@ -105,7 +106,7 @@ static int below_by_bytes(const void *left, const void *right)
 	return a->bytes != b->bytes ? (a->bytes > b->bytes ? -1 : 1) : (a->n < b->n) - (a->n > b->n);
 }
 
-static void add_row(struct cycle_shown *s, const struct cycle_row *row, struct report_trace *t)
+static void add_row(struct cycle_shown *s, const struct cycle_row *row, struct place_table *places)
 {
 	s->count += row->count;
 	s->objects += row->objects;
@@ -115,7 +116,7 @@ static void add_row(struct cycle_shown *s, const struct cycle_row *row, struct r
 	s->cut_bytes += row->cut_bytes;
 	s->collections = row->collections > s->collections ? row->collections : s->collections;
 	for (size_t i = 0; i < row->below.n; i++)
-		add_below(s, &row->below.at[i], t);
+		add_below(s, &row->below.at[i], places);
 }
 
 struct order {
@@ -124,15 +125,14 @@ struct order {
 	int whose; /* 0: a line of the user's own made a member; 1: of a package's; 2: none of these */
 };
 
-static int whose(const struct cycle_row *row, const struct cycles *c, struct report_trace *t)
+static int whose(const struct cycle_row *row, const struct cycles *c, struct place_table *places)
 {
 	int best = 2;
 
 	for (uint32_t i = 0; i < row->n_members && best; i++) {
 		node_id node = c->members.at[row->first_member + i].node;
-		enum origin origin = node == NODE_UNKNOWN
-					     ? ORIGIN_NONE
-					     : place_find(&t->places, place_site(&t->places, node))->origin;
+		enum origin origin =
+			node == NODE_UNKNOWN ? ORIGIN_NONE : place_find(places, place_site(places, node))->origin;
 
 		if (origin == ORIGIN_USER)
 			best = 0;
@@ -156,13 +156,13 @@ static int by_weight(const void *left, const void *right)
 }
 
 /* Rows of the model come sorted; folded ones must be sorted anew. */
-static void sort_shown(struct cycle_list *l, const struct cycles *c, struct report_trace *t)
+static void sort_shown(struct cycle_list *l, const struct cycles *c, struct place_table *places)
 {
 	struct order *order = mem_alloc((l->at.n + 1) * sizeof *order);
 	uint32_t *place = mem_alloc((l->at.n + 1) * sizeof *place);
 
 	for (uint32_t i = 0; i < l->at.n; i++)
-		order[i] = (struct order){ l->at.at[i], i, whose(l->at.at[i].row, c, t) };
+		order[i] = (struct order){ l->at.at[i], i, whose(l->at.at[i].row, c, places) };
 	qsort(order, l->at.n, sizeof *order, by_weight);
 	for (uint32_t i = 0; i < l->at.n; i++) {
 		l->at.at[i] = order[i].shown;
@@ -174,22 +174,22 @@ static void sort_shown(struct cycle_list *l, const struct cycles *c, struct repo
 	free(place);
 }
 
-void cycle_list_init(struct cycle_list *l, const struct cycles *c, struct report_trace *t)
+void cycle_list_init(struct cycle_list *l, const struct cycles *c, struct place_table *places)
 {
 	struct map by_look = { 0 };
 
 	*l = (struct cycle_list){ 0 };
 	for (size_t i = 0; i < c->rows.n; i++) {
-		uint32_t *at = map_at(&by_look, look_of(&c->rows.at[i], c, t));
+		uint32_t *at = map_at(&by_look, look_of(&c->rows.at[i], c, places));
 
 		if (*at == MAP_NONE) {
 			*at = (uint32_t)l->at.n;
 			*array_push(&l->at) = (struct cycle_shown){ .row = &c->rows.at[i] };
 		}
-		add_row(&l->at.at[*at], &c->rows.at[i], t);
+		add_row(&l->at.at[*at], &c->rows.at[i], places);
 		*array_push(&l->shown_of) = *at;
 	}
-	sort_shown(l, c, t);
+	sort_shown(l, c, places);
 	for (size_t i = 0; i < l->at.n; i++) {
 		if (l->at.at[i].below.n)
 			qsort(l->at.at[i].below.at, l->at.at[i].below.n, sizeof(struct cycle_below), below_by_bytes);
@@ -218,7 +218,7 @@ static json_t *why_json(unsigned why)
 	return list;
 }
 
-json_t *cycle_members_json(const struct cycle_row *row, const struct cycles *c, struct report_trace *t)
+json_t *cycle_members_json(const struct cycle_row *row, const struct cycles *c, struct place_table *places)
 {
 	json_t *list = json_array();
 	char address[24];
@@ -229,7 +229,7 @@ json_t *cycle_members_json(const struct cycle_row *row, const struct cycles *c, 
 
 		snprintf(address, sizeof address, "0x%" PRIx64, m->address);
 		json_put(o, "type", json_text(strings_text(&c->strings, m->type)));
-		json_put(o, "site", view_node_json(t, m->node));
+		json_put(o, "site", place_site_json(places, m->node));
 		json_put(o, "bytes", json_bytes(m->bytes));
 		json_put(o, "tracked", json_boolean(m->tracked));
 		json_put(o, "finalizer", json_boolean(m->finalizer));
@@ -258,18 +258,18 @@ json_t *cycle_edges_json(const struct cycle_row *row, const struct cycles *c)
 	return list;
 }
 
-json_t *cycle_closing_json(const struct cycle_row *row, const struct cycles *c, struct report_trace *t)
+json_t *cycle_closing_json(const struct cycle_row *row, const struct cycles *c, struct place_table *places)
 {
 	json_t *o;
 
 	if (row->closing.from == CYCLE_NO_MEMBER)
 		return json_null();
 	o = edge_json(&row->closing, c);
-	json_put(o, "site", view_node_json(t, row->closed));
+	json_put(o, "site", place_site_json(places, row->closed));
 	return o;
 }
 
-static json_t *below_json(const struct cycle_shown *s, const struct cycles *c, struct report_trace *t)
+static json_t *below_json(const struct cycle_shown *s, const struct cycles *c, struct place_table *places)
 {
 	json_t *list = json_array();
 
@@ -278,7 +278,7 @@ static json_t *below_json(const struct cycle_shown *s, const struct cycles *c, s
 		json_t *o = json_object();
 
 		json_put(o, "type", b->type ? json_text(strings_text(&c->strings, b->type)) : json_null());
-		json_put(o, "site", view_node_json(t, b->node));
+		json_put(o, "site", place_site_json(places, b->node));
 		json_put(o, "count", json_bytes(b->n));
 		json_put(o, "bytes", json_bytes(b->bytes));
 		json_add(list, o);
@@ -286,7 +286,7 @@ static json_t *below_json(const struct cycle_shown *s, const struct cycles *c, s
 	return list;
 }
 
-json_t *cycle_json(const struct cycle_shown *s, const struct cycles *c, struct report_trace *t)
+json_t *cycle_json(const struct cycle_shown *s, const struct cycles *c, struct place_table *places)
 {
 	const struct cycle_row *row = s->row;
 	json_t *o = json_object();
@@ -297,14 +297,14 @@ json_t *cycle_json(const struct cycle_shown *s, const struct cycles *c, struct r
 	json_put(o, "all_objects", json_bytes(s->all_objects));
 	json_put(o, "bytes", json_bytes(s->bytes));
 	json_put(o, "group_objects", json_bytes(row->group_objects));
-	json_put(o, "members", cycle_members_json(row, c, t));
+	json_put(o, "members", cycle_members_json(row, c, places));
 	json_put(o, "edges", cycle_edges_json(row, c));
-	json_put(o, "closing_edge", cycle_closing_json(row, c, t));
+	json_put(o, "closing_edge", cycle_closing_json(row, c, places));
 	json_put(o, "cut_objects", json_bytes(s->cut_objects));
 	json_put(o, "cut_bytes", json_bytes(s->cut_bytes));
-	json_put(o, "below", below_json(s, c, t));
+	json_put(o, "below", below_json(s, c, places));
 	json_put(o, "why", why_json(row->state == CYCLE_UNCOLLECTABLE ? row->why : 0));
-	json_put(o, "freed_by", view_node_json(t, row->freed));
+	json_put(o, "freed_by", place_site_json(places, row->freed));
 	json_put(o, "trigger",
 		 row->collection ? json_text(trigger_names[row->trigger < 3 ? row->trigger : 0]) : json_null());
 	json_put(o, "collection", row->collection ? json_integer(row->collection) : json_null());

@@ -6,7 +6,7 @@
  * Who:   cycles, leaks.
  */
 #pragma once
-#include "analyzer/report/report.h"
+#include "analyzer/places/place.h"
 #include "analyzer/models/cycles.h"
 
 struct cycle_below {
@@ -29,24 +29,24 @@ struct cycle_list {
 	ARRAY(uint32_t) shown_of; /* by row of the model: index in .at */
 };
 
-void cycle_list_init(struct cycle_list *l, const struct cycles *c, struct report_trace *t);
+void cycle_list_init(struct cycle_list *l, const struct cycles *c, struct place_table *places);
 void cycle_list_free(struct cycle_list *l);
 
 /* "uncollected", "collected", "uncollectable". */
 const char *cycle_state_name(enum cycle_state state);
 
 /* The object of DESIGN 2.5. */
-json_t *cycle_json(const struct cycle_shown *shown, const struct cycles *c, struct report_trace *t);
+json_t *cycle_json(const struct cycle_shown *shown, const struct cycles *c, struct place_table *places);
 /* Its members alone: [{type, site}]. */
-json_t *cycle_members_json(const struct cycle_row *row, const struct cycles *c, struct report_trace *t);
+json_t *cycle_members_json(const struct cycle_row *row, const struct cycles *c, struct place_table *places);
 /* [{from, to, name}]. */
 json_t *cycle_edges_json(const struct cycle_row *row, const struct cycles *c);
 /* {from, to, name, site}; null. */
-json_t *cycle_closing_json(const struct cycle_row *row, const struct cycles *c, struct report_trace *t);
+json_t *cycle_closing_json(const struct cycle_row *row, const struct cycles *c, struct place_table *places);
 
 /* Prints the members with their lines and edges, the closing edge, what is below. */
-void cycle_print(const struct cycle_shown *shown, const struct cycles *c, struct report_trace *t, struct report *r,
-		 unsigned indent);
+void cycle_print(const struct cycle_shown *shown, const struct cycles *c, struct place_table *places,
+		 const struct output *out, bool full, unsigned indent);
 
 /* Why no collection frees it: "a member is in the permanent generation (gc.freeze)". Written into buf. */
 char *cycle_why(unsigned why, char *buf, size_t cap);

@@ -7,7 +7,8 @@
  */
 #include "analyzer/base/mem.h"
 #include "analyzer/views/cycle_rows.h"
-#include "analyzer/views/view.h"
+#include "analyzer/out/format.h"
+#include "analyzer/out/table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,9 @@ struct link {
 struct picture {
 	const struct cycle_row *row;
 	const struct cycles *c;
-	struct report_trace *t;
+	struct place_table *places;
+	const struct output *out;
+	bool full;         /* whole paths */
 	uint32_t *kind_of; /* by member */
 	ARRAY(struct kind) kinds;
 	ARRAY(struct link) links;
@@ -66,8 +69,8 @@ static bool same_line(const struct picture *p, node_id a, node_id b)
 {
 	char left[4200], right[4200];
 
-	return a == b || !strcmp(view_node_where(p->t, a, true, left, sizeof left),
-				 view_node_where(p->t, b, true, right, sizeof right));
+	return a == b || !strcmp(place_site_where(p->places, a, true, left, sizeof left),
+				 place_site_where(p->places, b, true, right, sizeof right));
 }
 
 static uint32_t kind_of(struct picture *p, uint32_t i)
@@ -176,7 +179,7 @@ static void links_cell(struct table *table, const struct picture *p, uint32_t ki
 	table_cell(table, "%s", text);
 }
 
-static void print_kinds(const struct picture *p, struct report *r, unsigned indent)
+static void print_kinds(const struct picture *p, unsigned indent)
 {
 	static const struct table_column columns[] = {
 		{ .title = "" },
@@ -193,65 +196,65 @@ static void print_kinds(const struct picture *p, struct report *r, unsigned inde
 		table_cell(&table, "%s", kind_text(p, &p->kinds.at[k], text, sizeof text));
 		links_cell(&table, p, k);
 		table_cell(&table, "%s",
-			   view_node_where(p->t, p->kinds.at[k].node, r->common.full, where, sizeof where));
+			   place_site_where(p->places, p->kinds.at[k].node, p->full, where, sizeof where));
 	}
-	table_print(&table, &r->out, indent);
+	table_print(&table, p->out, indent);
 	table_free(&table);
 	if (p->row->n_members < p->row->group_objects)
-		fprintf(r->out.file, "%*s(of %s members, these are %u)\n", (int)indent, "",
+		fprintf(p->out->file, "%*s(of %s members, these are %u)\n", (int)indent, "",
 			format_count(p->row->group_objects).text, p->row->n_members);
 	if (p->kinds.n > LETTERS)
-		fprintf(r->out.file, "%*sand %s\n", (int)indent, "",
+		fprintf(p->out->file, "%*sand %s\n", (int)indent, "",
 			format_plural(p->kinds.n - LETTERS, "more kind of member", "more kinds of members").text);
 }
 
-static void print_closing(const struct picture *p, const struct cycle_shown *s, struct report *r, unsigned indent)
+static void print_closing(const struct picture *p, const struct cycle_shown *s, unsigned indent)
 {
 	char from[16], to[16], where[4200], text[5000];
 	const char *at;
 
 	if (!p->closing.n)
 		return;
-	view_node_where(p->t, p->row->closed, r->common.full, where, sizeof where);
+	place_site_where(p->places, p->row->closed, p->full, where, sizeof where);
 	at = *where ? ", put there at " : "";
 	snprintf(text, sizeof text, "Closed by %s%s%s-> %s%s%s. Without it %s of %s would go at once.",
 		 letter(p->closing.from, from, sizeof from), *p->closing.name ? "" : " ", p->closing.name,
 		 letter(p->closing.to, to, sizeof to), at, where,
 		 format_plural(s->cut_objects, "object", "objects").text, format_bytes(s->cut_bytes).text);
-	format_wrapped(r->out.file, text, 0, indent, r->out.width);
+	format_wrapped(p->out->file, text, 0, indent, p->out->width);
 }
 
-static void print_below(const struct picture *p, const struct cycle_shown *s, struct report *r, unsigned indent)
+static void print_below(const struct picture *p, const struct cycle_shown *s, unsigned indent)
 {
 	char where[4200], safe[400];
 
 	for (size_t i = 0; i < s->below.n && i < BELOW_SHOWN; i++) {
 		const struct cycle_below *b = &s->below.at[i];
 
-		fprintf(r->out.file, "%*s%s %s %s (%s)", (int)indent, "", i ? "   and" : "With it",
+		fprintf(p->out->file, "%*s%s %s %s (%s)", (int)indent, "", i ? "   and" : "With it",
 			format_count(b->n).text,
 			b->type ? format_printable(safe, sizeof safe, strings_text(&p->c->strings, b->type)) : "others",
 			format_bytes(b->bytes).text);
-		view_node_where(p->t, b->node, r->common.full, where, sizeof where);
+		place_site_where(p->places, b->node, p->full, where, sizeof where);
 		if (*where)
-			fprintf(r->out.file, " made at %s", where);
-		fputc('\n', r->out.file);
+			fprintf(p->out->file, " made at %s", where);
+		fputc('\n', p->out->file);
 	}
 	if (s->below.n > BELOW_SHOWN)
-		fprintf(r->out.file, "%*s   and %s\n", (int)indent, "",
+		fprintf(p->out->file, "%*s   and %s\n", (int)indent, "",
 			format_plural(s->below.n - BELOW_SHOWN, "more kind", "more kinds").text);
 }
 
-void cycle_print(const struct cycle_shown *s, const struct cycles *c, struct report_trace *t, struct report *r,
-		 unsigned indent)
+void cycle_print(const struct cycle_shown *s, const struct cycles *c, struct place_table *places,
+		 const struct output *out, bool full, unsigned indent)
 {
-	struct picture p = { .row = s->row, .c = c, .t = t };
+	struct picture p = { .row = s->row, .c = c, .places = places, .out = out, .full = full };
 
 	draw_kinds(&p);
 	draw_links(&p);
-	print_kinds(&p, r, indent);
-	print_closing(&p, s, r, indent);
-	print_below(&p, s, r, indent);
+	print_kinds(&p, indent);
+	print_closing(&p, s, indent);
+	print_below(&p, s, indent);
 	free(p.kind_of);
 	array_free(&p.kinds);
 	array_free(&p.links);

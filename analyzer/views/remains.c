@@ -8,23 +8,24 @@
 #define SELDOM        20000 /* objects made between collections: ten times what any version has by itself */
 #define FOREIGN_LEAST (UINT64_C(256) << 10) /* bytes of cycles that no line of the user's made */
 
-struct remains *remains_new(struct report_trace *t)
+struct remains *remains_new(struct trace *t, struct place_table *places)
 {
 	struct remains *r = mem_zero(1, sizeof *r);
 
-	r->trace = t;
-	cycles_init(&r->cycles, &t->trace, 0, false);
+	r->places = places;
+	cycles_init(&r->cycles, t, 0, false);
 	r->cycles.keep = true;
-	surplus_init(&r->surplus, &t->trace, &r->cycles);
+	surplus_init(&r->surplus, t, &r->cycles);
 	unreached_init(&r->unreached);
 	r->surplus.unreached = &r->unreached;
 	return r;
 }
 
-void remains_finish(struct remains *r)
+void remains_finish(struct remains *r, const bool *importing)
 {
-	cycle_list_init(&r->list, &r->cycles, r->trace);
-	view_adopt(&r->view, r->trace, &r->cycles);
+	r->importing = importing;
+	cycle_list_init(&r->list, &r->cycles, r->places);
+	view_adopt(&r->view, r->places, &r->cycles);
 }
 
 void remains_free(struct remains *r)
@@ -42,7 +43,7 @@ void remains_free(struct remains *r)
 
 static const struct place *blamed(const struct remains *r, node_id node)
 {
-	return place_find(&r->trace->places, place_blame(&r->trace->places, node));
+	return place_find(r->places, place_blame(r->places, node));
 }
 
 /* How near it is to the user: what he wrote, what he installed, the rest. */
@@ -100,7 +101,7 @@ node_id remains_node(const struct remains *r, const struct cycle_shown *shown)
 /* Made while a module was imported, by code that is not the user's: classes of libraries, and what they leave. */
 static bool is_foreign(const struct remains *r, node_id node)
 {
-	return distance(r, node) > 0 || (r->trace->has & REPORT_GROWTH && r->trace->curves.importing[node]);
+	return distance(r, node) > 0 || (r->importing && r->importing[node]);
 }
 
 static bool is_off(const struct cycles *c) { return !c->gc_enabled || (c->thresholds_known && !c->thresholds[0]); }

@@ -24,8 +24,9 @@ enum remains_reason {
 };
 
 struct remains {
-	struct report_trace *trace;
-	struct cycles cycles; /* of now alone */
+	struct place_table *places;
+	const bool *importing; /* by node; NULL */
+	struct cycles cycles;  /* of now alone */
 	struct cycle_list list;
 	struct surplus surplus;
 	struct unreached unreached;
@@ -33,9 +34,9 @@ struct remains {
 	struct amount *claimed; /* by curve: what of it is part of a finding on garbage; NULL: nothing is */
 };
 
-struct remains *remains_new(struct report_trace *t);
-/* After the replay. */
-void remains_finish(struct remains *r);
+struct remains *remains_new(struct trace *t, struct place_table *places);
+/* After the replay. `importing`: by node, whether a module was being imported; borrowed. NULL: not known. */
+void remains_finish(struct remains *r, const bool *importing);
 void remains_free(struct remains *r);
 
 /* Whether the collector is on, and comes often enough that garbage can be left to it. */

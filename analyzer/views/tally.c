@@ -22,7 +22,7 @@ static string_id site_class(struct tally *t, struct sites *s, object_id o)
 	if (node == NODE_UNKNOWN)
 		return NOWHERE;
 	if (!s->of[node]) {
-		p = place_find(&s->v->trace->places, place_site(&s->v->trace->places, node));
+		p = place_find(s->v->places, place_site(s->v->places, node));
 		n = snprintf(text, sizeof text, "%s:%d:%s", p->file, p->at.line, p->at.line > 0 ? "" : p->function);
 		s->of[node] = strings_add(&t->strings, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1) + 1;
 	}
@@ -66,16 +66,16 @@ static void add_part(struct tally_parts *parts, uint32_t row, string_id type, st
 	parts->at.at[*at].bytes += bytes;
 }
 
-static void settle_parts(struct tally *t, struct tally_parts *parts, struct report_trace *from)
+static void settle_parts(struct tally *t, struct tally_parts *parts, struct place_table *places)
 {
 	for (size_t i = 0; i < parts->at.n; i++) {
 		const struct tally_part *p = &parts->at.at[i];
 		struct tally_row *row = &t->rows.at[p->row];
 
 		row->n_others++;
-		if (row->from && p->bytes <= row->top_bytes)
+		if (row->places && p->bytes <= row->top_bytes)
 			continue;
-		row->from = from;
+		row->places = places;
 		row->type = p->type;
 		row->node = p->node;
 		row->top_bytes = p->bytes;
@@ -136,7 +136,7 @@ static void add_retained(struct tally *t, const struct view *v, const uint32_t *
 static void count_view(struct tally *t, struct view *v, bool now)
 {
 	const struct heap *h = &v->heap;
-	struct sites sites = { v, mem_zero(v->trace->trace.defs.stacks.nodes.n + 2, sizeof(string_id)) };
+	struct sites sites = { v, mem_zero(v->places->trace->defs.stacks.nodes.n + 2, sizeof(string_id)) };
 	string_id *types = names_of_types(t, h);
 	uint32_t *class_of = mem_alloc(((size_t)h->n + 1) * sizeof *class_of);
 	struct tally_parts parts = { 0 };
@@ -148,16 +148,16 @@ static void count_view(struct tally *t, struct view *v, bool now)
 		count_one(t, class_of[o], v, o, now);
 		if (now)
 			add_part(&parts, class_of[o], type, site, v->join.node[o], v->join.bytes[o]);
-		else if (!t->rows.at[class_of[o]].from) /* all of it may be gone by now */
+		else if (!t->rows.at[class_of[o]].places) /* all of it may be gone by now */
 			t->rows.at[class_of[o]] = (struct tally_row){
 				.type = type,
 				.node = v->join.node[o],
-				.from = v->trace,
+				.places = v->places,
 				.before = t->rows.at[class_of[o]].before,
 			};
 	}
 	if (now)
-		settle_parts(t, &parts, v->trace);
+		settle_parts(t, &parts, v->places);
 	add_retained(t, v, class_of, now);
 	free(class_of);
 	free(types);

@@ -17,10 +17,10 @@ struct tally_amount {
 };
 
 struct tally_row {
-	string_id type;            /* by site: of most of its bytes */
-	struct report_trace *from; /* of `node` */
-	node_id node;              /* a stack of most of its bytes; NODE_UNKNOWN: it lies in no block that is known */
-	uint32_t n_others;         /* by type: further lines; by site: further types */
+	string_id type;             /* by site: of most of its bytes */
+	struct place_table *places; /* of `node` */
+	node_id node;               /* a stack of most of its bytes; NODE_UNKNOWN: it lies in no block that is known */
+	uint32_t n_others;          /* by type: further lines; by site: further types */
 	struct tally_amount before, now;
 	uint64_t tracked, frozen, interned, immortal, statics; /* of those of now; tracked, frozen: by the collector */
 	uint64_t top_bytes;                                    /* of the part that `node` or `type` is of */

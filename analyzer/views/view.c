@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/views/view.h"
 #include "analyzer/heap/made.h"
+#include "analyzer/out/format.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,21 +22,21 @@ static const struct snapshot *choose(const struct snapshots *s, uint64_t number)
 	return snapshots_find(s, 0);
 }
 
-void view_load(struct view *v, struct report_trace *t, uint64_t number)
+void view_load(struct view *v, struct place_table *places, uint64_t number)
 {
-	*v = (struct view){ .trace = t };
-	snapshots_list(&v->list, &t->trace);
+	*v = (struct view){ .places = places };
+	snapshots_list(&v->list, places->trace);
 	v->snapshot = choose(&v->list, number);
 	if (!v->snapshot)
 		return;
-	heap_load(&v->heap, &t->trace, v->snapshot, 0);
+	heap_load(&v->heap, places->trace, v->snapshot, 0);
 	join_init(&v->join, &v->heap);
 	v->loaded = true;
 }
 
-void view_adopt(struct view *v, struct report_trace *t, struct cycles *from)
+void view_adopt(struct view *v, struct place_table *places, struct cycles *from)
 {
-	*v = (struct view){ .trace = t };
+	*v = (struct view){ .places = places };
 	v->loaded = v->settled = cycles_take_over(from, &v->heap, &v->join);
 }
 
@@ -101,26 +102,7 @@ node_id view_site(struct view *v, object_id o)
 {
 	node_id node = v->join.node[o];
 
-	return node == NODE_UNKNOWN ? NODE_UNKNOWN : place_site(&v->trace->places, node);
-}
-
-char *view_node_where(struct report_trace *t, node_id node, bool full, char *buf, size_t cap)
-{
-	struct place p;
-
-	*buf = 0;
-	if (node == NODE_UNKNOWN)
-		return buf;
-	p = *place_find(&t->places, place_site(&t->places, node));
-	p.at.column = -1;
-	return place_where(&p, full, buf, cap);
-}
-
-json_t *view_node_json(struct report_trace *t, node_id node)
-{
-	if (node == NODE_UNKNOWN)
-		return json_null();
-	return place_json(place_find(&t->places, place_site(&t->places, node)));
+	return node == NODE_UNKNOWN ? NODE_UNKNOWN : place_site(v->places, node);
 }
 
 char *view_where(struct view *v, object_id o, bool full, char *buf, size_t cap)
@@ -128,12 +110,12 @@ char *view_where(struct view *v, object_id o, bool full, char *buf, size_t cap)
 	node_id node = view_site(v, o);
 
 	*buf = 0;
-	if (node == NODE_UNKNOWN || place_find(&v->trace->places, node)->origin == ORIGIN_NONE)
+	if (node == NODE_UNKNOWN || place_find(v->places, node)->origin == ORIGIN_NONE)
 		return buf;
-	return view_node_where(v->trace, v->join.node[o], full, buf, cap);
+	return place_site_where(v->places, v->join.node[o], full, buf, cap);
 }
 
-json_t *view_site_json(struct view *v, object_id o) { return view_node_json(v->trace, v->join.node[o]); }
+json_t *view_site_json(struct view *v, object_id o) { return place_site_json(v->places, v->join.node[o]); }
 
 int64_t view_entries(const struct view *v, object_id o)
 {
@@ -192,7 +174,7 @@ static struct view_sums sums_of(const struct view *v)
 
 char *view_missing(const struct view *v, uint64_t number, char *buf, size_t cap)
 {
-	const char *options = defs_meta(&v->trace->trace.defs, "python.implementation", NULL);
+	const char *options = defs_meta(&v->places->trace->defs, "python.implementation", NULL);
 
 	if (number && v->list.at.n)
 		snprintf(buf, cap, "There is no snapshot %" PRIu64 " in this trace: it has %s.", number,
@@ -206,9 +188,8 @@ char *view_missing(const struct view *v, uint64_t number, char *buf, size_t cap)
 	return buf;
 }
 
-void view_heading(struct report *r, struct view *v)
+void view_heading(const struct view *v, const struct output *o)
 {
-	const struct output *o = &r->out;
 	const struct heap *h = &v->heap;
 	struct view_sums s;
 	char safe[600];

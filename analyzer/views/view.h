@@ -8,7 +8,7 @@
  * own all that they compute; the trace must live longer.
  */
 #pragma once
-#include "analyzer/report/report.h"
+#include "analyzer/places/place.h"
 #include "analyzer/heap/dominators.h"
 #include "analyzer/heap/garbage.h"
 #include "analyzer/heap/join.h"
@@ -24,7 +24,7 @@ enum {
 };
 
 struct view {
-	struct report_trace *trace;
+	struct place_table *places;      /* of the trace */
 	struct snapshots list;           /* of the trace */
 	const struct snapshot *snapshot; /* in the list; NULL: the trace has none, and nothing below is filled */
 	struct heap heap;
@@ -40,9 +40,9 @@ struct view {
 };
 
 /* Lists the snapshots of an opened trace, chooses and loads one. view_free() in any case. */
-void view_load(struct view *v, struct report_trace *t, uint64_t number);
+void view_load(struct view *v, struct place_table *places, uint64_t number);
 /* As a view on a heap that is loaded and joined already: takes both over. */
-void view_adopt(struct view *v, struct report_trace *t, struct cycles *from);
+void view_adopt(struct view *v, struct place_table *places, struct cycles *from);
 /* Computes what is not there yet. After the replay. */
 void view_want(struct view *v, unsigned wants);
 void view_free(struct view *v);
@@ -55,9 +55,6 @@ node_id view_site(struct view *v, object_id o);
 char *view_where(struct view *v, object_id o, bool full, char *buf, size_t cap);
 /* The site as DESIGN 2.5 has it; null when it is not known. */
 json_t *view_site_json(struct view *v, object_id o);
-/* The same of any node: "app.py:12", without a column. */
-char *view_node_where(struct report_trace *t, node_id node, bool full, char *buf, size_t cap);
-json_t *view_node_json(struct report_trace *t, node_id node);
 
 /* The object's entries, when it is a container: items of a list, keys of a dict. -1: it is none. */
 int64_t view_entries(const struct view *v, object_id o);
@@ -67,7 +64,7 @@ char *view_describe(const struct view *v, object_id o, char *buf, size_t cap);
 /* ---- the heading ---- */
 
 /* "Snapshot 2 (exit) at 1.24 s: 12,345 objects, ...", with what is missing in it; or why there is none. */
-void view_heading(struct report *r, struct view *v);
+void view_heading(const struct view *v, const struct output *o);
 /* {id, t_s, reason, objects, edges, bytes, complete, missed, trouble, interned, immortal, static, tracked}; null. */
 json_t *view_json(struct view *v);
 /* For a trace without a snapshot, or without the one that was asked for: the sentence. */

@@ -7,6 +7,7 @@
  */
 #include "analyzer/commands/refs/refs_advice.h"
 #include "analyzer/views/remains.h"
+#include "analyzer/report/report.h"
 
 #include <string.h>
 
@@ -43,7 +44,7 @@ static void count_types(struct map *ret, const struct view *v)
 
 	if (v->list.at.n < 2)
 		return;
-	heap_load(&first, &v->trace->trace, &v->list.at.at[0], 0);
+	heap_load(&first, v->places->trace, &v->list.at.at[0], 0);
 	for (size_t i = 0; i < first.types.n; i++) {
 		const char *name = heap_text_of(&first, first.types.at[i].name);
 

@@ -13,7 +13,7 @@ static json_t *seconds_or_null(uint64_t ns) { return ns == UINT64_MAX ? json_nul
 
 static json_t *site_json(struct refs_report *x, node_id node)
 {
-	return node <= NODE_UNKNOWN ? json_null() : view_node_json(x->t, node);
+	return node <= NODE_UNKNOWN ? json_null() : place_site_json(&x->t->places, node);
 }
 
 static json_t *stack_json(struct refs_report *x, node_id node)

@@ -291,7 +291,7 @@ struct refs_report *refs_new(const struct refs_options *own, struct report_trace
 	x->lines.text_self = &t->places;
 	x->has_view = heap;
 	if (heap)
-		view_load(&x->view, t, 0);
+		view_load(&x->view, &t->places, 0);
 	x->has_points = x->selects && !own->object;
 	if (x->has_points) {
 		const struct points_wanted wanted = { x->target.address, wanted_type,

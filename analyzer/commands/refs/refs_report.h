@@ -13,6 +13,7 @@
 #include "analyzer/places/owner_places.h"
 #include "analyzer/places/target.h"
 #include "analyzer/views/view.h"
+#include "analyzer/report/report.h"
 
 #define REFS_NOT_SET UINT64_MAX
 enum { REFS_HOLDERS = 3 /* chains of one object */ };

@@ -23,7 +23,7 @@ static const char *where(struct report *r, struct refs_report *x, node_id node, 
 {
 	if (node <= NODE_UNKNOWN)
 		return "(no line)";
-	return view_node_where(x->t, node, r->common.full, buf, cap);
+	return place_site_where(&x->t->places, node, r->common.full, buf, cap);
 }
 
 /* The same for a line of text: long paths lose their middle. */

@@ -3,6 +3,7 @@
  * refs --suspects: whose counts to watch in a second run */
 #include "analyzer/commands/refs/refs_surplus.h"
 #include "analyzer/findings/words/suspects.h"
+#include "analyzer/report/report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ static json_t *group_json(struct report_trace *t, const struct surplus *s, const
 
 	json_put(o, "type", json_text(type));
 	json_put(o, "name", *name ? json_text(name) : json_null());
-	json_put(o, "site", view_node_json(t, g->node));
+	json_put(o, "site", place_site_json(&t->places, g->node));
 	json_put(o, "exact", json_boolean(g->exact));
 	json_put(o, "objects", json_bytes(g->at[s->n - 1].objects));
 	json_put(o, "references", json_bytes(g->at[s->n - 1].references));
@@ -123,7 +124,7 @@ static void print_rows(struct report *r, struct report_trace *t, const struct su
 		table_count(&table, g->most);
 		table_cell(&table, "%s", strings_text(&s->strings, g->type));
 		table_cell(&table, "%s", strings_text(&s->strings, g->name));
-		table_cell(&table, "%s", view_node_where(t, g->node, r->common.full, where, sizeof where));
+		table_cell(&table, "%s", place_site_where(&t->places, g->node, r->common.full, where, sizeof where));
 	}
 	if (table.n_cells)
 		table_print(&table, &r->out, 2);
@@ -136,7 +137,7 @@ static void print_text(struct report *r, const struct surplus_options *own)
 {
 	for (size_t i = 0; i < r->n_traces; i++) {
 		report_heading(r, r->traces[i]);
-		view_heading(r, &r->traces[i]->remains->view);
+		view_heading(&r->traces[i]->remains->view, &r->out);
 		fputc('\n', r->out.file);
 		output_title(&r->out, "References that nobody in the snapshot holds");
 		print_rows(r, r->traces[i], own);

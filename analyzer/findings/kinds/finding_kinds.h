@@ -2,8 +2,8 @@
 /*
  * finding_kinds: the makers of findings that are not on growth, and what is special to each of them
  *
- * Makers: each looks at one trace and pushes its findings to ret[0..*n), which has room for as many as said. What of the
- *        live blocks it takes it claims (claims.h), so that growth does not judge them again: they are called in the order
+ * Makers: each looks at one trace and pushes its findings to ret[0..*n), which has room for as many as said. What of
+ * the live blocks it takes it claims (claims.h), so that growth does not judge them again: they are called in the order
  *        in which they stand here.
  * Words: sentences are written into buf, which is returned; JSON is a new reference.
  */

@@ -6,8 +6,8 @@
  * callers, is the same. Then a smaller finding joins a larger one when the one's function called the other's, and the
  * same number of blocks came to both (or a whole multiple): they are made by the same work.
  *
- * Once holders are known, what grows in step with garbage, or with what a container holds, joins that, too; and last the
- * same finding of other processes.
+ * Once holders are known, what grows in step with garbage, or with what a container holds, joins that, too; and last
+ * the same finding of other processes.
  */
 #include "analyzer/findings/list/finding_list_parts.h"
 #include "analyzer/base/mem.h"

@@ -2,8 +2,8 @@
 /*
  * finding_list_parts: the steps in which a list of findings is made. Private to this room
  *
- * finding_list_init() has their order: groups join by who made them, are weighed, doubted as a whole, joined by what the
- * other kinds found; then holders are looked for, and what they hold comes together.
+ * finding_list_init() has their order: groups join by who made them, are weighed, doubted as a whole, joined by what
+ * the other kinds found; then holders are looked for, and what they hold comes together.
  */
 #pragma once
 #include "analyzer/findings/list/finding_list.h"

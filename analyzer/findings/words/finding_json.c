@@ -60,7 +60,8 @@ static json_t *type_json(const struct finding *f)
 
 static json_t *members_json(const struct finding *f)
 {
-	return f->cycle ? cycle_members_json(f->cycle->row, &f->trace->remains->cycles, f->trace) : json_null();
+	return f->cycle ? cycle_members_json(f->cycle->row, &f->trace->remains->cycles, &f->trace->places)
+			: json_null();
 }
 
 static void put_cycle(const struct finding *f, json_t *o)
@@ -68,7 +69,7 @@ static void put_cycle(const struct finding *f, json_t *o)
 	const struct cycles *c = &f->trace->remains->cycles;
 
 	json_put(o, "edges", cycle_edges_json(f->cycle->row, c));
-	json_put(o, "closing_edge", cycle_closing_json(f->cycle->row, c, f->trace));
+	json_put(o, "closing_edge", cycle_closing_json(f->cycle->row, c, &f->trace->places));
 }
 
 static json_t *growth_json(const struct finding *f)

@@ -232,7 +232,7 @@ void finding_print(struct report *r, const struct finding *f, size_t number)
 	print_why(&r->out, f);
 	print_holder(r, f);
 	if (f->cycle)
-		cycle_print(f->cycle, &f->trace->remains->cycles, f->trace, r, 3);
+		cycle_print(f->cycle, &f->trace->remains->cycles, &f->trace->places, &r->out, r->common.full, 3);
 	if (f->native.is)
 		finding_native_print(&r->out, f);
 	print_curve(&r->out, f);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* finding_words: what is said of a finding: one sentence, text, JSON. Who: leaks, check, summary; the gate's formats. */
+/* finding_words: what is said of a finding: one sentence, text, JSON. Who: leaks, check, summary; the gate's formats.
+ */
 #pragma once
 #include "analyzer/findings/list/finding_list.h"
 
