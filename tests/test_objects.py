@@ -88,6 +88,10 @@ def test_two_traces_are_compared(tmp):
     assert {t['type']: t['count_change'] for t in doc['types']}['__main__.Thing'] == 600
     back = harness.report('objects', *traces[::-1])
     assert {t['type']: t['count_change'] for t in back['types']}['__main__.Thing'] == -600
+    missing = os.path.join(tmp, 'missing.pytrace')
+    for pair in (traces[0], missing), (missing, traces[0]):
+        alone = json.loads(harness.pytrace('objects', '--json', *pair, status=3).out)
+        assert {t['type']: t['count'] for t in alone['types']}['__main__.Thing'] == 100, pair
 
 
 def test_no_snapshot_is_said(tmp):

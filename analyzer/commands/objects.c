@@ -21,7 +21,7 @@ struct objects_options {
 struct objects {
 	struct objects_options own;
 	bool two_traces;
-	struct view now, before;
+	struct view views[2], *now, *before;
 	struct report_trace *now_of, *before_of; /* NULL: none was opened */
 	size_t n_listened;
 };
@@ -38,19 +38,19 @@ static size_t listen(void *self, struct report_trace *t, struct model **models, 
 
 	if (is_before) {
 		x->before_of = t;
-		view_load(&x->before, &t->places, x->own.diff);
-		if (x->before.loaded)
-			models[n++] = &x->before.join.model;
+		view_load(x->before, &t->places, x->own.diff);
+		if (x->before->loaded)
+			models[n++] = &x->before->join.model;
 		return n;
 	}
 	x->now_of = t;
-	view_load(&x->now, &t->places, x->own.snapshot);
-	if (x->now.loaded && n < cap)
-		models[n++] = &x->now.join.model;
+	view_load(x->now, &t->places, x->own.snapshot);
+	if (x->now->loaded && n < cap)
+		models[n++] = &x->now->join.model;
 	if (x->own.diff && !x->two_traces) {
-		view_load(&x->before, &t->places, x->own.diff);
-		if (x->before.loaded && n < cap)
-			models[n++] = &x->before.join.model;
+		view_load(x->before, &t->places, x->own.diff);
+		if (x->before->loaded && n < cap)
+			models[n++] = &x->before->join.model;
 	}
 	return n;
 }
@@ -110,9 +110,9 @@ static json_t *rows_json(struct objects *x, enum tally_by by, bool diff)
 	json_t *list = json_array();
 	struct tally t;
 
-	if (!x->now.loaded)
+	if (!x->now->loaded)
 		return list;
-	tally_run(&t, by, diff ? &x->before : NULL, &x->now);
+	tally_run(&t, by, diff ? x->before : NULL, x->now);
 	for (size_t i = 0; i < t.rows.n && (!x->own.top || i < x->own.top); i++)
 		json_add(list, row_json(&t, &t.rows.at[i], diff));
 	tally_free(&t);
@@ -121,8 +121,8 @@ static json_t *rows_json(struct objects *x, enum tally_by by, bool diff)
 
 static void write_json(struct report *r, struct objects *x, bool diff)
 {
-	json_put(r->json, "snapshot", view_json(&x->now));
-	json_put(r->json, "before", diff ? view_json(&x->before) : json_null());
+	json_put(r->json, "snapshot", view_json(x->now));
+	json_put(r->json, "before", diff ? view_json(x->before) : json_null());
 	json_put(r->json, "types", rows_json(x, TALLY_TYPE, diff));
 	json_put(r->json, "sites", rows_json(x, TALLY_SITE, diff));
 }
@@ -249,7 +249,7 @@ static void print_tally(struct report *r, struct objects *x, enum tally_by by, b
 	struct tally t;
 	size_t all, n;
 
-	tally_run(&t, by, diff ? &x->before : NULL, &x->now);
+	tally_run(&t, by, diff ? x->before : NULL, x->now);
 	all = diff ? changed(&t) : t.rows.n;
 	n = x->own.top && x->own.top < all ? (size_t)x->own.top : all;
 	fprintf(r->out.file, "\n%s%s%s", output_style(&r->out, STYLE_TITLE), titles[diff][by],
@@ -270,12 +270,12 @@ static void print_change(struct report *r, struct objects *x)
 {
 	uint64_t before = 0, now = 0;
 
-	for (object_id o = 0; o < x->before.heap.n; o++)
-		before += x->before.join.bytes[o];
-	for (object_id o = 0; o < x->now.heap.n; o++)
-		now += x->now.join.bytes[o];
+	for (object_id o = 0; o < x->before->heap.n; o++)
+		before += x->before->join.bytes[o];
+	for (object_id o = 0; o < x->now->heap.n; o++)
+		now += x->now->join.bytes[o];
 	fprintf(r->out.file, "%sChange%s: %s objects, ", output_style(&r->out, STYLE_TITLE),
-		output_style(&r->out, STYLE_PLAIN), signed_count((int64_t)x->now.heap.n - x->before.heap.n).text);
+		output_style(&r->out, STYLE_PLAIN), signed_count((int64_t)x->now->heap.n - x->before->heap.n).text);
 	fprintf(r->out.file, "%s\n", format_bytes_signed((int64_t)(now - before)).text);
 }
 
@@ -286,16 +286,16 @@ static void print_text(struct report *r, struct objects *x, bool diff)
 	report_heading(r, x->now_of);
 	if (diff && x->two_traces)
 		report_heading(r, x->before_of);
-	if (!x->now.loaded) {
-		fprintf(r->out.file, "%s\n", view_missing(&x->now, x->own.snapshot, sentence, sizeof sentence));
+	if (!x->now->loaded) {
+		fprintf(r->out.file, "%s\n", view_missing(x->now, x->own.snapshot, sentence, sizeof sentence));
 		return;
 	}
 	if (diff) {
 		fputs("Before: ", r->out.file);
-		view_heading(&x->before, &r->out);
+		view_heading(x->before, &r->out);
 		fputs("Now:    ", r->out.file);
 	}
-	view_heading(&x->now, &r->out);
+	view_heading(x->now, &r->out);
 	if (diff)
 		print_change(r, x);
 	if (x->own.by != TALLY_SITE)
@@ -318,10 +318,10 @@ static bool lacks_before(struct objects *x)
 {
 	char sentence[400];
 
-	if ((!x->own.diff && !x->two_traces) || x->before.loaded)
+	if ((!x->own.diff && !x->two_traces) || x->before->loaded)
 		return false;
 	fprintf(stderr, "pytrace: nothing to compare with: %s\n",
-		view_missing(&x->before, x->own.diff, sentence, sizeof sentence));
+		view_missing(x->before, x->own.diff, sentence, sizeof sentence));
 	return true;
 }
 
@@ -332,6 +332,8 @@ static int run(int argc, char **argv)
 	bool diff;
 	int code = report_parse(&r, &command_objects, &x.own, argc, argv);
 
+	x.now = &x.views[0];
+	x.before = &x.views[1];
 	if (code != REPORT_GO)
 		return code;
 	take_number(&r, &x);
@@ -342,19 +344,19 @@ static int run(int argc, char **argv)
 	code = report_open(&r, REPORT_ACCOUNT);
 	if (code != REPORT_GO)
 		return code;
-	diff = x.before.loaded && x.now_of;
+	diff = x.before->loaded && x.now_of;
 	lacks_before(&x);
 	report_default_top(&r, &x.own.top, diff && x.own.by < 0 ? TOP_DIFF : TOP_TEXT, 0);
 	if (!x.now_of)
-		x.now_of = x.before_of, x.now = x.before, x.before = (struct view){ 0 }, diff = false;
-	view_want(&x.now, VIEW_DOMINATORS);
-	view_want(&x.before, VIEW_DOMINATORS);
+		x.now_of = x.before_of, x.now = x.before, x.before = &x.views[0], diff = false;
+	view_want(x.now, VIEW_DOMINATORS);
+	view_want(x.before, VIEW_DOMINATORS);
 	if (r.json)
 		write_json(&r, &x, diff);
 	else
 		print_text(&r, &x, diff);
-	view_free(&x.now);
-	view_free(&x.before);
+	view_free(x.now);
+	view_free(x.before);
 	return report_end(&r);
 }
 
