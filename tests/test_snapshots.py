@@ -10,6 +10,8 @@ import time
 import harness
 import snapshots
 
+FRAME = 1  # enum pt_root
+
 BASE = 'import os, signal, sys, time\n'
 # How a program ends: (what it does, its status, the reason of the snapshot)
 ENDS = {
@@ -103,10 +105,36 @@ def test_nothing_is_gone_at_the_exit(python, tmp):
     assert found.reason == 'exit'
     names = [o.type for o in found.objects.values()]
     counts = {n: sum(1 for t in names if t.split('.')[-1] == n) for n in ('Marker', 'Node')}
-    # a daemon thread's state goes before anything else can be seen, on 3.9 and later, and its frame with it
-    assert counts['Node'] == 6 and counts['Marker'] in (6, 7), counts
-    if python.version < (3, 9):
-        assert counts['Marker'] == 7, counts
+    assert counts == {'Node': 6, 'Marker': 7}, counts
+
+
+WAITING = '''
+import threading
+class Marker:
+    pass
+def inner(barrier):
+    mine = Marker()
+    barrier.wait()
+    barrier.wait()
+def waits(barrier):
+    mine = Marker()
+    inner(barrier)
+barrier = threading.Barrier(6)
+for i in range(5):
+    threading.Thread(target=waits, args=(barrier,), daemon=True).start()
+barrier.wait()
+time.sleep(0.05)
+'''
+
+
+def test_what_daemon_threads_hold_is_theirs(python, tmp):
+    """The interpreter strikes their states off its list before its end is seen: their frames hold on."""
+    heap = snapshots.read(traced(python, tmp, WAITING).check().trace)[1].decode()
+    frames = [(label.split('.')[-1], edges) for kind, label, _, _, edges in heap.roots if kind == FRAME]
+    assert {'_bootstrap', 'run', 'waits', 'inner'} <= {name for name, _ in frames}, frames
+    markers = {address for address, o in heap.objects.items() if o.type.split('.')[-1] == 'Marker'}
+    held = {target for _, edges in frames for target, name, _ in edges if name == 'mine'}
+    assert len(markers) == 10 and markers == held, (len(markers), len(held))
 
 
 # ---- what the program can see ----

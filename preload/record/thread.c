@@ -205,6 +205,8 @@ void thread_each(void (*f)(struct thread *t, void *arg), void *arg)
 	lock_drop(&lock);
 }
 
+struct thread *thread_list(void) { return threads; }
+
 uint32_t thread_count(void) { return n_threads; }
 
 void thread_after_fork(void)

@@ -99,6 +99,9 @@ void thread_start(void);
 void thread_after_fork(void);
 /* Calls `f` for each thread that was ever attached and has a ring. With the registry's lock held. */
 void thread_each(void (*f)(struct thread *t, void *arg), void *arg);
+/* The first one that was ever attached or its struct's next owner; the others by .next. Without the lock: in a forked
+ * copy, where nothing changes any more, and the lock may be somebody's who is not there. */
+struct thread *thread_list(void);
 /* The calling thread's struct, attached when it was not; NULL while tracing is off. For lifecycle.c. */
 struct thread *thread_attached(void);
 /* Number of threads so far. */

@@ -13,6 +13,7 @@
 #include "preload/base/arena.h"
 #include "preload/py/objects/segments.h"
 #include "preload/base/os.h"
+#include "preload/record/thread.h"
 
 enum {
 	GENERATIONS = 3,
@@ -259,6 +260,7 @@ static struct {
 	const char *head, *node;   /* of the list in hand */
 	const char *interp, *mine; /* the interpreter in hand; that of this thread, or the main one */
 	const char *tstate;        /* the thread in hand */
+	const struct thread *thread;
 	unsigned list;
 	size_t next;       /* of world.objects */
 	unsigned range;    /* of memory */
@@ -380,6 +382,34 @@ static bool step_roots(void)
 	return true;
 }
 
+static bool is_listed(const char *interp, const char *tstate)
+{
+	const char *listed = heap_word(interp, py_layout.interp_threads);
+
+	while (listed && listed != tstate)
+		listed = heap_word(listed, py_layout.ts_next);
+	return listed;
+}
+
+/* An interpreter that takes itself down strikes the states of all other threads off its list at once (3.9 on), and then
+ * frees them one by one, which is when its end is seen. Daemon threads still wait in their frames, which hold what they
+ * held. */
+static bool step_struck_off(void)
+{
+	const struct thread *t = at.thread;
+	const char *tstate;
+
+	heap_drain();
+	if (!t)
+		return false;
+	at.thread = t->next;
+	tstate = t->py.epoch == py_state.epoch ? t->py.tstate : NULL;
+	if (tstate && t->ring && !t->dying && heap_word(tstate, py_layout.ts_interp) == at.mine &&
+	    !is_listed(at.mine, tstate))
+		heap_roots_of_thread(tstate);
+	return true;
+}
+
 static bool step_types(void)
 {
 	heap_drain();
@@ -450,6 +480,8 @@ static void walk(void)
 	heap.generation = 0;
 	at.interp = PY_AT(char *, py_symbols.runtime, py_layout.run_head);
 	run(step_roots);
+	at.thread = py_finalizing() ? thread_list() : NULL;
+	run(step_struck_off);
 	run(step_types);
 	write_facts();
 }
