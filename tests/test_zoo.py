@@ -20,7 +20,6 @@ KNOWN = {
     'leaking/index_among_rows': (r'.*', 'the index goes with main(): arenas are looked at as they are at the end'),
     'leaking/mock_in_a_soak_test': (r'3\.(8|9|10)\.', 'told twice: its strings beside its dicts'),
     'leaking/transcript_of_a_forked_worker': (r'.*', WAITS),
-    'leaking/watchdogs_nobody_stops': (r'.*', 'told twice: references of daemon threads, whose frames are gone at the end'),
     'leaking/writers_of_closed_connections': (r'.*', 'its tasks end with the loop: on a busy machine they came unevenly'),
 }
 

@@ -36,14 +36,17 @@ static void spread(struct search *s)
 	}
 }
 
-static void find_by_roots(struct search *s, uint32_t kinds)
+/* `waiters`: frames of such threads are meant, too. */
+static void find_by_roots(struct search *s, uint32_t kinds, bool waiters)
 {
 	const struct heap *h = s->p->heap;
 
 	for (size_t i = 0; i < h->roots.n; i++) {
 		const struct heap_root *r = &h->roots.at[i];
+		bool meant = r->kind < 32 && kinds >> r->kind & 1 &&
+			     (waiters || r->kind != PT_ROOT_FRAME || !waiters_find(&s->p->waiters, h, r->first));
 
-		for (uint32_t e = r->first; r->kind < 32 && kinds >> r->kind & 1 && e < r->first + r->n; e++)
+		for (uint32_t e = r->first; meant && e < r->first + r->n; e++)
 			if (heap_root_holds(h, r, e) != HEAP_NONE)
 				find(s, heap_root_holds(h, r, e), e, PATHS_BY_ROOT);
 	}
@@ -91,11 +94,14 @@ void paths_find(struct paths *p, const struct heap *h, const int32_t *surplus)
 	p->by = mem_alloc(h->n * sizeof *p->by);
 	p->how = mem_zero(h->n, sizeof *p->how);
 	s.queue = heap_queue_new(h);
+	waiters_list(&p->waiters, h);
 	find_modules(&s);
-	find_by_roots(&s, 1 << PT_ROOT_FRAME);
-	find_by_roots(&s, ~last);
+	find_by_roots(&s, 1 << PT_ROOT_FRAME, false);
+	find_by_roots(&s, ~last, false);
 	spread(&s);
-	find_by_roots(&s, last);
+	find_by_roots(&s, 1 << PT_ROOT_FRAME, true);
+	spread(&s);
+	find_by_roots(&s, last, true);
 	spread(&s);
 	find_held(&s, surplus, true);
 	spread(&s);
@@ -109,6 +115,7 @@ void paths_free(struct paths *p)
 	free(p->by);
 	free(p->how);
 	paths_flow_free(p->flow);
+	waiters_free(&p->waiters);
 	*p = (struct paths){ 0 };
 }
 
@@ -125,6 +132,16 @@ uint32_t paths_length(const struct paths *p, object_id o)
 	return n;
 }
 
+bool paths_is_of_c(const struct paths *p, object_id o) { return p->how[o] == PATHS_BY_C; }
+
+/* The object of the thread whose frame found this one, which something else found; HEAP_NONE. */
+static object_id waiting(const struct paths *p, object_id o)
+{
+	const struct waiter *w = p->how[o] == PATHS_BY_ROOT ? waiters_find(&p->waiters, p->heap, p->by[o]) : NULL;
+
+	return w && p->how[w->object] != PATHS_BY_ROOT ? w->object : HEAP_NONE;
+}
+
 void paths_label(const struct paths *p, const uint8_t *label, uint8_t *ret)
 {
 	enum { NOT_YET = 255 };
@@ -132,12 +149,19 @@ void paths_label(const struct paths *p, const uint8_t *label, uint8_t *ret)
 
 	memset(ret, NOT_YET, p->heap->n);
 	for (object_id o = 0; o < p->heap->n; o++) {
-		object_id at = o;
+		object_id at = o, next = o;
+		bool waited = false; /* once: threads may hold each other */
 		uint8_t found;
 
-		for (; ret[at] == NOT_YET && !label[at] && p->how[at] == PATHS_BY_EDGE;
-		     at = heap_source(p->heap, p->by[at]))
+		for (; ret[at] == NOT_YET && !label[at]; at = next) {
+			next = p->how[at] == PATHS_BY_EDGE ? heap_source(p->heap, p->by[at])
+			       : waited                    ? HEAP_NONE
+							   : waiting(p, at);
+			if (next == HEAP_NONE)
+				break;
+			waited |= p->how[at] != PATHS_BY_EDGE;
 			*array_push(&way) = at;
+		}
 		found = ret[at] != NOT_YET ? ret[at] : label[at];
 		ret[at] = found;
 		while (way.n)

@@ -8,11 +8,12 @@
  * what is not held by these starts where C code holds it (its count is above the references that exist, or it is
  *        immortal). Modules in sys.modules are starts themselves: a chain says app.cache['u17'], not how the module is
  *        found.
+ *        Where threads pile up (waiters.h) what others hold is not told of their frames.
  * How:   one search in breadth, 4 bytes an object. Disjoint chains: augmenting paths over the reversed graph, which is
  *        made once (10 bytes an object).
  */
 #pragma once
-#include "analyzer/heap/heap.h"
+#include "analyzer/heap/waiters.h"
 
 enum path_start {
 	PATH_ROOT,   /* root, root_edge */
@@ -39,6 +40,7 @@ struct paths {
 	const struct heap *heap;
 	uint32_t *by;            /* private: the edge, or root edge, that found the object */
 	uint8_t *how;            /* private: what `by` is */
+	struct waiters waiters;  /* private: their frames come last */
 	struct paths_flow *flow; /* private: the graph reversed, made when it is needed */
 };
 
@@ -48,8 +50,11 @@ void paths_free(struct paths *p);
 
 /* Number of objects on a shortest chain to it; 0: nothing holds it. */
 uint32_t paths_length(const struct paths *p, object_id o);
+/* Whether nothing is known to hold it but C code. */
+bool paths_is_of_c(const struct paths *p, object_id o);
 /* For each object the last of some objects on its shortest chain, itself included: ret[object] is what `label` has for
- * that one; 0 when there is none. `label`: by object, 0 for those that are not meant. */
+ * that one; 0 when there is none. `label`: by object, 0 for those that are not meant. A chain that starts in a frame of
+ * one of many threads goes on with that of the thread's object. */
 void paths_label(const struct paths *p, const uint8_t *label, uint8_t *ret);
 /* A shortest chain to the object. path_free() in any case. */
 void paths_to(const struct paths *p, object_id o, struct path *ret);

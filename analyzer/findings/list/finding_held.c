@@ -22,6 +22,7 @@
 
 #define LEADERS_MAX   24     /* holders that are told apart: as many findings as one is looked for */
 #define LIBRARY_BYTES 262144 /* that the standard library keeps for the main module: less is its own affair */
+#define OURS          8      /* times as much that nobody of the user's made is worth less than a line of theirs */
 #define MOST_PERCENT  80     /* of a finding's objects must be one holder's */
 
 /* Of one trace. */
@@ -141,11 +142,45 @@ static void list_nodes(struct holding *h)
 	free(of_group);
 }
 
+static uint8_t label_of(const struct holding *h, uint32_t finding)
+{
+	for (unsigned k = 0; k < h->n; k++)
+		if (h->leaders[k] == finding)
+			return (uint8_t)(k + 1);
+	return 0;
+}
+
+/* A native block that a leader's own stacks made goes with what the leader is of, and with it what it alone holds: the
+ * function that a thread was started with. */
+static void label_kept(const struct holding *h, uint8_t *label)
+{
+	struct kept *k = &h->t->remains->surplus.kept;
+	const struct view *v = &h->t->remains->view;
+
+	for (object_id o = 0; kept_index(k, &v->heap) && o < v->heap.n; o++) {
+		for (uint32_t i = k->first[o]; i < k->first[o + 1] && !label[o]; i++) {
+			node_id node = kept_node(kept_kind(k, k->keepers[i]));
+			uint32_t finding = node > NODE_UNKNOWN ? h->finding_of[node] : MAP_NONE;
+
+			if (finding != MAP_NONE && paths_is_of_c(&v->paths, o))
+				label[o] = label_of(h, finding);
+		}
+	}
+}
+
+/* Whether nothing is known of who has a weak reference: whoever it is, he lets it go with its object. */
+static bool is_loose(const struct holding *h, object_id o)
+{
+	const char *type = heap_type_name(&h->t->remains->view.heap, o);
+
+	return !h->holder_of[o] && (!strcmp(type, "weakref") || !strcmp(type, "weakref.ReferenceType"));
+}
+
 static void see(struct holding *h, node_id node, object_id o)
 {
 	uint32_t f = node > NODE_UNKNOWN ? h->finding_of[node] : MAP_NONE;
 
-	if (f != MAP_NONE)
+	if (f != MAP_NONE && !is_loose(h, o))
 		h->seen[f][h->holder_of[o]]++;
 }
 
@@ -243,8 +278,9 @@ static void join_below(struct finding_list *l, struct report_trace *t)
 		h.holder_of = mem_zero(v->heap.n + 1, sizeof *h.holder_of);
 		h.finding_of = mem_alloc((t->trace.defs.stacks.nodes.n + 1) * sizeof *h.finding_of);
 		h.seen = mem_zero(l->n + 1, sizeof *h.seen);
-		paths_label(&v->paths, label, h.holder_of);
 		list_nodes(&h);
+		label_kept(&h, label);
+		paths_label(&v->paths, label, h.holder_of);
 		see_all(&h);
 		take_all(&h);
 	}
@@ -297,6 +333,12 @@ static void add_line(struct line *lines, size_t *n, const struct place *place, n
 	}
 }
 
+/* What threads make before they call anybody is theirs who started them: a line of the user's has precedence. */
+static int64_t weight(const struct line *l)
+{
+	return l->grown > 0 && l->place->origin == ORIGIN_USER ? l->grown * OURS : l->grown;
+}
+
 void finding_look_at_worst(struct finding *f)
 {
 	struct report_trace *t = f->trace;
@@ -317,7 +359,7 @@ void finding_look_at_worst(struct finding *f)
 				 grown(t, c));
 	}
 	for (size_t i = 1; i < n; i++)
-		if (lines[i].grown > worst->grown)
+		if (weight(&lines[i]) > weight(worst))
 			worst = &lines[i];
 	if (n) {
 		f->sum.node = worst->node;
@@ -388,6 +430,15 @@ static bool blame_adder(struct finding *f, node_id node, node_id from)
 	return true;
 }
 
+/* Whether room in the container itself was made, by none of the user's lines: a thread notes itself when it starts. */
+static bool is_added_by_nobody(const struct finding *f, node_id node)
+{
+	struct place_table *places = &f->trace->places;
+	node_id blame = node > NODE_UNKNOWN && grew(f->trace, node) ? place_blame(places, node) : NODE_UNKNOWN;
+
+	return blame > NODE_UNKNOWN && place_find(places, blame)->origin != ORIGIN_USER;
+}
+
 /* Of a stack that made room in a table of C code's: the line of Python that called it. A table's own function may be as
  * innocent as malloc. */
 static node_id python_of(const struct report_trace *t, node_id node)
@@ -437,7 +488,8 @@ void finding_join_held(struct finding_list *l, const struct report *r)
 
 		if (leads(f) || is_of_piece(f))
 			finding_look_at_worst(f);
-		if (f->has_holder && finding_is_growth(f) && !blame_adder(f, f->holder.adds, f->holder.adds))
+		if (f->has_holder && finding_is_growth(f) && !blame_adder(f, f->holder.adds, f->holder.adds) &&
+		    !is_added_by_nobody(f, f->holder.adds))
 			blame_adder(f, f->holder.adds_below, f->holder.adds_below);
 		if (!f->has_holder && f->keeper.kind && finding_is_growth(f))
 			blame_adder(f, f->keeper.node, python_of(f->trace, f->keeper.node));
