@@ -3,7 +3,9 @@
 
 What:  blocks of Python's allocator (sys.getallocatedblocks()) and bytes of C (mallinfo2()). They have no lines and no sizes:
        who left them is for the analyzer to say. But a run that leaves nothing, leaves nothing to say.
-How:   what was there before is frozen for the time of the repetitions, so that a collection looks at nothing else.
+How:   what was there before is frozen for the time of the repetitions, so that a collection looks at nothing else. The
+       interpreter's cache of attributes is emptied, as for CPython's own -R: its entries keep the names that were looked
+       up, those that C code made for one look included, until they happen to be written over.
 """
 import array
 import ctypes
@@ -40,11 +42,18 @@ def find_mallinfo():
     return None
 
 
+def find_clear():
+    """What empties the interpreter's own caches."""
+    name = '_clear_internal_caches' if hasattr(sys, '_clear_internal_caches') else '_clear_type_cache'  # CPython 3.13
+    return getattr(sys, name, None) or (lambda: None)
+
+
 class Gauge:
     """How much more is allocated than when it was last asked: in blocks of Python, in bytes of C."""
 
     def __init__(self):
         self.mallinfo = find_mallinfo()
+        self.clear = find_clear()
         self.before = array.array('q', (0, 0))  # numbers that are no objects: to remember them leaves nothing behind
 
     def read(self):
@@ -55,6 +64,7 @@ class Gauge:
         """From here on. Garbage goes first, and with the oldest generation free lists, whose blocks count as allocated, or
         they would seem to be given back by what comes."""
         gc.collect(generation)
+        self.clear()
         self.before[0], self.before[1] = self.read()
 
     def rise(self):
@@ -66,6 +76,7 @@ class Gauge:
         for _ in range(COLLECTIONS):
             if not gc.collect():
                 break
+        self.clear()
         return self.rise()
 
 
