@@ -117,6 +117,31 @@ def test_directions_of_includes():
     assert seen > 100 and not wrong, '%d: %s' % (len(wrong), '; '.join(wrong[:4]))
 
 
+def calls_of(folder):
+    """{object file: the object files whose functions and data it uses}, of all that was compiled of a folder."""
+    names, defines, uses = glob.glob(os.path.join(harness.BUILD, folder, '*.p', '*.o')), {}, {}
+    for line in harness.run(['nm', '-A'] + names).check().out.splitlines():
+        where, kind, symbol = re.match(r'(.*\.o):[0-9a-f ]*([A-Za-z]) (\S+)', line).groups()
+        if kind == 'U':
+            uses.setdefault(where, set()).add(symbol)
+        elif kind.isupper():
+            defines[symbol] = where
+    return {name: {defines[s] for s in uses.get(name, ()) if defines.get(s, name) != name} for name in names}
+
+
+def test_no_files_of_the_analyzer_call_each_other_in_a_circle():
+    """Whoever reads a file has to read what it calls, and never that file again."""
+    calls = calls_of('analyzer')
+    assert len(calls) > 100, calls
+    while True:  # who calls nobody that is left, or is called by nobody that is left, is in no circle
+        called = set().union(*calls.values()) if calls else set()
+        left = {name: there & set(calls) for name, there in calls.items() if there & set(calls) and name in called}
+        if left == calls:
+            break
+        calls = left
+    assert not calls, '; '.join(sorted(os.path.basename(name)[:-2].replace('_', '/', 1) for name in calls))
+
+
 def test_only_preload_py_knows_cpython():
     for name in files('.c', '.h'):
         if name.startswith(('preload/', 'formats/')) and not name.startswith('preload/py/'):

@@ -351,17 +351,6 @@ const struct place *place_frames(struct place_table *t, node_id node, size_t *re
 	return row->at;
 }
 
-json_t *place_frame_json(struct place_table *t, node_id node, size_t i)
-{
-	const struct place_row *row = row_of(t, node);
-
-	if (!row->json[i]) {
-		row->json[i] = place_json(&row->at[i]);
-		*array_push(&t->json) = row->json[i];
-	}
-	return json_incref(row->json[i]);
-}
-
 /* ---- sites ---- */
 
 /* Whether a node is a site; what can't be one is not looked up. */

@@ -129,8 +129,10 @@ bool place_source(const struct place_table *t, const struct place *p, char *buf,
 /* Sites and stacks of DESIGN 2.5. The column counts from 0 in bytes, as Python's own co_positions() does. Native frames
  * have no column, but `module` (its path) and `address` (text, hexadecimal: in the module's file). */
 json_t *place_json(const struct place *p);
-/* Of the site of a stack; null for NODE_UNKNOWN. */
+/* Of the site of a stack; null where the stack is not known. */
 json_t *place_site_json(struct place_table *t, node_id node);
+/* The same, if there is any: null where no frame was running. */
+json_t *place_any_site_json(struct place_table *t, node_id node);
 /* Of the i-th frame of a node; not to be changed. A new reference. */
 json_t *place_frame_json(struct place_table *t, node_id node, size_t i);
 json_t *place_stack_json(struct place_table *t, node_id node);

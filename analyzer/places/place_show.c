@@ -136,11 +136,29 @@ json_t *place_site_json(struct place_table *t, node_id node)
 	return node == NODE_UNKNOWN ? json_null() : place_json(place_find(t, place_site(t, node)));
 }
 
+json_t *place_any_site_json(struct place_table *t, node_id node)
+{
+	return node == NODE_EMPTY ? json_null() : place_json(place_find(t, place_site(t, node)));
+}
+
 json_t *place_below_json(struct place_table *t, node_id node)
 {
 	node_id below = place_below(t, node);
 
 	return below == NODE_EMPTY ? json_null() : place_json(place_find(t, below));
+}
+
+json_t *place_frame_json(struct place_table *t, node_id node, size_t i)
+{
+	size_t n;
+	const struct place *frames = place_frames(t, node, &n);
+	json_t **json = &t->rows[node].json[i];
+
+	if (!*json) {
+		*json = place_json(&frames[i]);
+		*array_push(&t->json) = *json;
+	}
+	return json_incref(*json);
 }
 
 json_t *place_stack_json(struct place_table *t, node_id node)

@@ -267,4 +267,10 @@ const char *defs_string(const struct defs *d, uint64_t id)
 	return map_find(&d->marks, id) == MAP_NONE ? NULL : strings_text(&d->strings, text_of(&d->marks, id));
 }
 
+const char *defs_type_name(const struct defs *d, uint32_t type)
+{
+	return type == TYPEDEF_UNKNOWN || type >= d->types.at.n ? "?"
+								: strings_text(&d->strings, d->types.at.at[type].name);
+}
+
 string_id defs_thread_name(const struct defs *d, uint32_t thread) { return text_of(&d->thread_names, thread); }

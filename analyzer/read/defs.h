@@ -69,6 +69,8 @@ const char *defs_meta(const struct defs *d, const char *key, size_t *ret_len);
 bool defs_meta_is_true(const struct defs *d, const char *key);
 /* The text of a STRING definition (marks); NULL when there is none. */
 const char *defs_string(const struct defs *d, uint64_t id);
+/* The name of a type, by its index in .types; "?": it is not known. */
+const char *defs_type_name(const struct defs *d, uint32_t type);
 /* The name given to a thread, by its number in the file; 0 when it has none. */
 string_id defs_thread_name(const struct defs *d, uint32_t thread);
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,22 +14,6 @@ enum { MIN_HEADER_BYTES = sizeof(struct pt_front), MAX_HEADER_BYTES = 65520 };
 
 /* Times beyond this (a hundred years) are damage. */
 #define MAX_NS (UINT64_C(100) * 366 * 86400 * 1000000000)
-
-void trace_trouble(struct trace *t, uint64_t offset, const char *text, ...)
-{
-	va_list args;
-	char cause[512], where[40] = "";
-	char *made = NULL;
-
-	va_start(args, text);
-	vsnprintf(cause, sizeof cause, text, args);
-	va_end(args);
-	if (offset != FAULT_NOWHERE)
-		snprintf(where, sizeof where, " (at byte %" PRIu64 ")", offset);
-	if (asprintf(&made, "%s%s", cause, where) < 0)
-		made = mem_text(cause, strlen(cause));
-	*array_push(&t->troubles) = (struct trouble){ offset, made };
-}
 
 /* ---- opening ---- */
 

@@ -133,32 +133,11 @@ static void fold_callers(struct gc_report *g)
 	map_free(&callers);
 }
 
-const char *gc_type_name(const struct gc_report *g, uint32_t type)
-{
-	const struct typedefs *types = &g->t->trace.defs.types;
-
-	return type == TYPEDEF_UNKNOWN || type >= types->at.n
-		       ? "?"
-		       : strings_text(&g->t->trace.defs.strings, types->at.at[type].name);
-}
-
 /* ---- JSON ---- */
-
-static json_t *site_json(struct gc_report *g, node_id node)
-{
-	struct place_table *places = &g->t->places;
-
-	return node == NODE_EMPTY ? json_null() : place_json(place_find(places, place_site(places, node)));
-}
-
-static json_t *stack_json(struct gc_report *g, node_id node)
-{
-	return node == NODE_EMPTY ? json_array() : place_stack_json(&g->t->places, node);
-}
 
 static json_t *type_json(const struct gc_report *g, uint32_t type)
 {
-	return type == TYPEDEF_UNKNOWN ? json_null() : json_text(gc_type_name(g, type));
+	return type == TYPEDEF_UNKNOWN ? json_null() : json_text(defs_type_name(&g->t->trace.defs, type));
 }
 
 static json_t *parts_json(struct gc_report *g, const struct collection *c)
@@ -170,7 +149,7 @@ static json_t *parts_json(struct gc_report *g, const struct collection *c)
 		const struct collections_row *row = &g->collections.rows.at[part->row];
 		json_t *o = json_object();
 
-		json_put(o, "site", site_json(g, row->node));
+		json_put(o, "site", place_any_site_json(&g->t->places, row->node));
 		json_put(o, "type", type_json(g, row->type));
 		json_put(o, "bytes", json_bytes(part->freed.bytes));
 		json_put(o, "blocks", json_bytes(part->freed.blocks));
@@ -191,8 +170,8 @@ static json_t *collection_json(struct gc_report *g, const struct collection *c)
 	json_put(o, "collected", c->ended ? json_bytes(c->collected) : json_null());
 	json_put(o, "uncollectable", c->ended ? json_bytes(c->uncollectable) : json_null());
 	json_put(o, "trigger", c->trigger < 3 ? json_text(triggers[c->trigger]) : json_null());
-	json_put(o, "site", site_json(g, c->node));
-	json_put(o, "stack", stack_json(g, c->node));
+	json_put(o, "site", place_any_site_json(&g->t->places, c->node));
+	json_put(o, "stack", place_stack_json(&g->t->places, c->node));
 	json_put(o, "thread", json_text(report_thread(g->t, c->thread, thread, sizeof thread)));
 	json_put(o, "freed_bytes", json_bytes(c->freed.bytes));
 	json_put(o, "freed_blocks", json_bytes(c->freed.blocks));
@@ -256,8 +235,8 @@ static json_t *thresholds_json(struct gc_report *g)
 		json_put(o, "t_s", json_seconds(s->ns));
 		json_put(o, "thresholds",
 			 json_pack("[i, i, i]", (int)(int32_t)now[0], (int)(int32_t)now[1], (int)(int32_t)now[2]));
-		json_put(o, "site", site_json(g, s->node));
-		json_put(o, "stack", stack_json(g, s->node));
+		json_put(o, "site", place_any_site_json(&g->t->places, s->node));
+		json_put(o, "stack", place_stack_json(&g->t->places, s->node));
 		json_add(list, o);
 	}
 	return list;
@@ -274,9 +253,9 @@ static json_t *spans_json(struct gc_report *g)
 		json_put(o, "start_s", json_seconds(s->begin_ns));
 		json_put(o, "end_s", s->ended ? json_seconds(s->end_ns) : json_null());
 		json_put(o, "length_s", json_seconds(s->end_ns - s->begin_ns));
-		json_put(o, "site", site_json(g, s->begin_node));
-		json_put(o, "stack", stack_json(g, s->begin_node));
-		json_put(o, "end_site", s->ended ? site_json(g, s->end_node) : json_null());
+		json_put(o, "site", place_any_site_json(&g->t->places, s->begin_node));
+		json_put(o, "stack", place_stack_json(&g->t->places, s->begin_node));
+		json_put(o, "end_site", s->ended ? place_any_site_json(&g->t->places, s->end_node) : json_null());
 		json_add(list, o);
 	}
 	return list;
@@ -295,7 +274,7 @@ static json_t *settings_json(struct gc_report *g, uint8_t what, const char *key)
 		o = json_object();
 		json_put(o, "t_s", json_seconds(s->ns));
 		json_put(o, key, json_bytes(s->value));
-		json_put(o, "site", site_json(g, s->node));
+		json_put(o, "site", place_any_site_json(&g->t->places, s->node));
 		json_add(list, o);
 	}
 	return list;
@@ -309,8 +288,8 @@ static json_t *lines_json(struct gc_report *g)
 		const struct gc_line *line = &g->lines.at[i];
 		json_t *o = json_object();
 
-		json_put(o, "site", site_json(g, line->node));
-		json_put(o, "stack", stack_json(g, line->node));
+		json_put(o, "site", place_any_site_json(&g->t->places, line->node));
+		json_put(o, "stack", place_stack_json(&g->t->places, line->node));
 		json_put(o, "type", type_json(g, line->type));
 		json_put(o, "bytes", json_bytes(line->freed.bytes));
 		json_put(o, "blocks", json_bytes(line->freed.blocks));
@@ -328,8 +307,8 @@ static json_t *callers_json(struct gc_report *g)
 		const struct gc_caller *caller = &g->callers.at[i];
 		json_t *o = json_object();
 
-		json_put(o, "site", site_json(g, caller->node));
-		json_put(o, "stack", stack_json(g, caller->node));
+		json_put(o, "site", place_any_site_json(&g->t->places, caller->node));
+		json_put(o, "stack", place_stack_json(&g->t->places, caller->node));
 		json_put(o, "collections", json_bytes(caller->n));
 		json_put(o, "found_nothing", json_bytes(caller->n_useless));
 		json_put(o, "collected", json_bytes(caller->collected));

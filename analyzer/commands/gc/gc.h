@@ -31,7 +31,4 @@ struct gc_report {
 	ARRAY(struct gc_caller) callers; /* the most time first */
 };
 
-/* "list", "?" when it is not known. */
-const char *gc_type_name(const struct gc_report *g, uint32_t type);
-
 void gc_print(struct report *r, struct gc_report *g, uint64_t top);

@@ -134,7 +134,7 @@ static void print_lines(struct report *r, struct gc_report *g, uint64_t top)
 		table_cell(&t, "%s", format_bytes(line->freed.bytes).text);
 		table_cell(&t, "%s", format_count(line->freed.blocks).text);
 		table_cell(&t, "%s", format_count(line->collections).text);
-		table_cell(&t, "%s", gc_type_name(g, line->type));
+		table_cell(&t, "%s", defs_type_name(&g->t->trace.defs, line->type));
 		table_cell(&t, "%s", where(r, g, line->node, buf, sizeof buf));
 		table_cell(&t, "%s", function(r, g, line->node, buf, sizeof buf));
 	}

@@ -147,24 +147,7 @@ static void fold(struct lifetimes *l, const struct lifetimes_options *own)
 	free(folded);
 }
 
-const char *lifetimes_type(const struct lifetimes *l, const struct lifetimes_row *row)
-{
-	const struct typedefs *types = &l->t->trace.defs.types;
-	uint32_t type = row->sum.type;
-
-	return type == TYPEDEF_UNKNOWN || type >= types->at.n
-		       ? "?"
-		       : strings_text(&l->t->trace.defs.strings, types->at.at[type].name);
-}
-
 /* ---- JSON ---- */
-
-static json_t *site_json(struct lifetimes *l, node_id node)
-{
-	struct place_table *places = &l->t->places;
-
-	return node == NODE_EMPTY ? json_null() : place_json(place_find(places, place_site(places, node)));
-}
 
 static json_t *buckets_json(const uint64_t *buckets, size_t n)
 {
@@ -227,7 +210,7 @@ static json_t *ends_json(struct lifetimes *l, const struct lifetimes_row *row)
 		const struct lifetimes_end *end = &l->ends.at[row->ends + i];
 		json_t *o = json_object();
 
-		json_put(o, "site", site_json(l, end->node));
+		json_put(o, "site", place_any_site_json(&l->t->places, end->node));
 		json_put(o, "blocks", json_bytes(end->blocks));
 		json_add(list, o);
 	}
@@ -238,9 +221,12 @@ static json_t *row_json(struct lifetimes *l, const struct lifetimes_row *row, co
 {
 	json_t *o = json_object();
 
-	json_put(o, "site", own->by == LIFETIMES_TYPE ? json_null() : site_json(l, row->sum.node));
+	json_put(o, "site",
+		 own->by == LIFETIMES_TYPE ? json_null() : place_any_site_json(&l->t->places, row->sum.node));
 	json_put(o, "stack", own->by == LIFETIMES_STACK ? place_stack_json(&l->t->places, row->sum.node) : json_null());
-	json_put(o, "type", row->sum.type == TYPEDEF_UNKNOWN ? json_null() : json_text(lifetimes_type(l, row)));
+	json_put(o, "type",
+		 row->sum.type == TYPEDEF_UNKNOWN ? json_null()
+						  : json_text(defs_type_name(&l->t->trace.defs, row->sum.type)));
 	put_ages(o, &row->sum);
 	json_put(o, "died_at", ends_json(l, row));
 	return o;

@@ -35,7 +35,4 @@ struct lifetimes {
 };
 
 static inline uint64_t lifetimes_made(const struct ages_row *row) { return row->died.blocks + row->alive.blocks; }
-/* "list"; "?" when it is not known. */
-const char *lifetimes_type(const struct lifetimes *l, const struct lifetimes_row *row);
-
 void lifetimes_print(struct report *r, struct lifetimes *l, const struct lifetimes_options *own);

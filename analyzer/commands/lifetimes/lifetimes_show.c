@@ -170,7 +170,7 @@ static void print_row(struct table *t, struct report *r, struct lifetimes *l, co
 	age_cell(t, &row->sum);
 	others_cell(t, &row->sum);
 	table_count(t, row->sum.alive.blocks);
-	table_cell(t, "%s", lifetimes_type(l, row));
+	table_cell(t, "%s", defs_type_name(&l->t->trace.defs, row->sum.type));
 	if (by == LIFETIMES_TYPE)
 		return;
 	table_cell(t, "%s", where(r, l, row->sum.node, buf, sizeof buf));

@@ -8,15 +8,6 @@
 
 enum { ROWS_JSON = 1000, UNDECIDED_SHOWN = 5 };
 
-const char *refs_balance_type(const struct refs_report *x, const struct balance_row *row)
-{
-	const struct defs *d = &x->t->trace.defs;
-
-	return row->type != TYPEDEF_UNKNOWN && row->type < d->types.at.n
-		       ? strings_text(&d->strings, d->types.at.at[row->type].name)
-		       : "?";
-}
-
 /* ---- JSON ---- */
 
 static json_t *partners_json(struct refs_report *x, const struct balance_row *row)
@@ -39,7 +30,7 @@ static json_t *row_json(struct refs_report *x, const struct balance_row *row)
 	json_t *o = json_object();
 	char text[2000];
 
-	json_put(o, "type", json_text(refs_balance_type(x, row)));
+	json_put(o, "type", json_text(defs_type_name(&x->t->trace.defs, row->type)));
 	json_put(o, "verdict", json_text(balance_verdict_name(row->verdict)));
 	json_put(o, "takes", json_integer((json_int_t)row->takes));
 	json_put(o, "gives", json_integer((json_int_t)row->gives));
@@ -101,7 +92,8 @@ static void print_row(struct report *r, struct refs_report *x, const struct bala
 		: leaks                           ? "does not give back"
 						  : "gives away");
 	fprintf(f, "%s to %s%s\n", format_plural(leaks ? row->leaked : row->over, "reference", "references").text,
-		format_printable(safe, sizeof safe, refs_balance_type(x, row)), leaks ? "" : " that it does not have");
+		format_printable(safe, sizeof safe, defs_type_name(&x->t->trace.defs, row->type)),
+		leaks ? "" : " that it does not have");
 	print_source(r, x, row);
 	format_wrapped(f, balance_evidence(&x->balance, row, text, sizeof text), 3, 3, r->out.width);
 	fprintf(f, "   Stack:\n");

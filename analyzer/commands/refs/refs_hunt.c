@@ -184,14 +184,16 @@ static uint64_t suspected(const struct hunt *h, const char *type)
 static int put_head(const struct hunt *h, const struct refs_report *x, const struct balance_row *row, char *buf,
 		    size_t cap)
 {
-	uint64_t n = suspected(h, refs_balance_type(x, row));
+	uint64_t n = suspected(h, defs_type_name(&x->t->trace.defs, row->type));
 
 	if (row->verdict == BALANCE_OVER)
 		return snprintf(buf, cap, "given back too often: %s on %.300s objects",
-				format_plural(row->over, "reference", "references").text, refs_balance_type(x, row));
+				format_plural(row->over, "reference", "references").text,
+				defs_type_name(&x->t->trace.defs, row->type));
 	return snprintf(buf, cap, "%s: %s on %.300s objects",
 			row->verdict == BALANCE_LEAK ? "reference-leak" : "undecided",
-			format_plural(n ? n : row->leaked, "reference", "references").text, refs_balance_type(x, row));
+			format_plural(n ? n : row->leaked, "reference", "references").text,
+			defs_type_name(&x->t->trace.defs, row->type));
 }
 
 static void print_row(const struct hunt *h, struct refs_report *x, const struct balance_row *row)

@@ -66,7 +66,7 @@ static const char *type_of(const struct refs_report *x, const struct history *h,
 	const struct defs *d = &x->t->trace.defs;
 
 	if (h->type != TYPEDEF_UNKNOWN && h->type < d->types.at.n)
-		return strings_text(&d->strings, d->types.at.at[h->type].name);
+		return defs_type_name(d, h->type);
 	return at_end == HEAP_NONE ? "?" : heap_type_name(&x->view.heap, at_end);
 }
 

@@ -11,8 +11,6 @@ void refs_json(json_t *o, struct refs_report *x);
 /* Who does not give back what he took, worst first; refs_balance.c. The list is `balance` of DESIGN 2.5. */
 void refs_balance_print(struct report *r, struct refs_report *x);
 json_t *refs_balance_json(struct refs_report *x);
-/* The type of the objects of a row. */
-const char *refs_balance_type(const struct refs_report *x, const struct balance_row *row);
 
 /* --tree: what is taken and given by stack; refs_tree.c. */
 void refs_tree_print(struct report *r, struct refs_report *x);
