@@ -14,11 +14,6 @@ enum {
 
 static bool is_single(const struct history_change *c) { return c->period == 1 && c->times == 1; }
 
-static bool is_equal(const struct history_change *a, const struct history_change *b)
-{
-	return a->node == b->node && a->delta == b->delta && a->thread == b->thread && a->flags == b->flags;
-}
-
 /* Whether the `period` changes from `first` on can take in another time: they are a run, or each stands alone. */
 static bool can_repeat(const struct history_change *first, unsigned period)
 {
@@ -59,7 +54,7 @@ static void find_run(struct history_change *changes, size_t *n, uint8_t *matched
 	const struct history_change *last = &changes[*n - 1];
 
 	for (unsigned p = 1; p <= HISTORY_PERIOD && p < *n; p++) {
-		if (!is_equal(last, last - p))
+		if (!history_is_same(last, last - p))
 			matched[p] = 0;
 		else if (matched[p] < MATCHED_MAX)
 			matched[p]++;

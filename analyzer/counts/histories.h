@@ -42,6 +42,12 @@ struct history_change {
 };
 _Static_assert(sizeof(struct history_change) == 40, "there may be many");
 
+/* Whether they are the same change at another time: what a run is made of. */
+static inline bool history_is_same(const struct history_change *a, const struct history_change *b)
+{
+	return a->node == b->node && a->delta == b->delta && a->thread == b->thread && a->flags == b->flags;
+}
+
 /* The block that the object lies in. */
 struct history_block {
 	uint64_t address, bytes; /* address 0: no such block is known */

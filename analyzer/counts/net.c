@@ -619,18 +619,13 @@ static int by_key(const void *left, const void *right)
 	return a->c.delta > b->c.delta ? -1 : a->c.delta < b->c.delta;
 }
 
-static bool is_same(const struct history_change *a, const struct history_change *b)
-{
-	return a->node == b->node && a->delta == b->delta && a->thread == b->thread && a->flags == b->flags;
-}
-
 /* x (s t x) (s t x) is (x s t) (x s t) x: the run then starts where it started, and its rest may be one more time. */
 static unsigned rotate(struct net *n, struct history_change *run, unsigned period)
 {
 	unsigned turned = 0;
 
 	while (turned < STEADY * period && n->n && n->changes[n->n - 1].times == 1 &&
-	       is_same(&n->changes[n->n - 1], &run[period - 1])) {
+	       history_is_same(&n->changes[n->n - 1], &run[period - 1])) {
 		struct history_change last = run[period - 1];
 
 		last.ns = n->changes[--n->n].ns;

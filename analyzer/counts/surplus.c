@@ -250,7 +250,7 @@ static void count_unexplained(struct explaining *x, node_id node, uint64_t bytes
 		return;
 	}
 	to->unknown++;
-	to->kept += !x->searched && may_wait;
+	to->reusable += !x->searched && may_wait;
 }
 
 static void count_block(void *self, const struct live_block *b)

@@ -51,7 +51,7 @@ struct surplus_blocks {
 	uint32_t held; /* not among the unknown ones: words of native memory are their addresses */
 	/* of the unknown ones: of a size that free lists have, where dead tuples, lists, dicts and floats wait; none
 	 * where all memory was searched: pointers lead to what waits */
-	uint32_t kept;
+	uint32_t reusable;
 	uint32_t waiting; /* of such a size, too, and not lost: something leads to them that is no object: a free list?
 			   */
 };
