@@ -106,7 +106,26 @@ char *finding_extent(const struct finding *f, char *buf, size_t cap)
 	return buf;
 }
 
-/* ---- its lines ---- */
+/* ---- its stacks and lines ---- */
+
+uint32_t *finding_curves(const struct finding *f, size_t *ret_n)
+{
+	const struct report_trace *t = f->trace;
+	uint32_t *curves = mem_alloc((t->curves.curves.n + 1) * sizeof *curves);
+	bool *mine = mem_zero(t->growth.groups.n + 1, sizeof *mine);
+
+	*ret_n = 0;
+	for (size_t i = 0; i < f->n_groups; i++)
+		mine[f->groups[i]] = true;
+	for (uint32_t i = 0; i < t->curves.curves.n; i++) {
+		uint32_t group = t->growth.group_of[i];
+
+		if (group != MAP_NONE && mine[group])
+			curves[(*ret_n)++] = i;
+	}
+	free(mine);
+	return curves;
+}
 
 static int compare_parts(const void *left, const void *right)
 {
@@ -160,27 +179,32 @@ static struct finding_part *copy_of(const struct finding_part *parts, size_t n)
 	return copy;
 }
 
-struct finding_part *finding_parts(const struct finding *f, size_t *ret_n)
+static struct finding_part *parts_of_groups(const struct finding *f, size_t *n)
 {
 	struct report_trace *t = f->trace;
-	struct finding_part *parts = f->own_parts ? copy_of(f->own_parts, f->n_own_parts) : NULL;
-	bool *mine = mem_zero(t->growth.groups.n + 1, sizeof *mine);
+	struct finding_part *parts = NULL;
+	size_t n_curves;
+	uint32_t *curves = finding_curves(f, &n_curves);
+
+	for (size_t i = 0; i < n_curves; i++) {
+		node_id node = t->curves.curves.at[curves[i]].node;
+		struct amount live = unclaimed(t, curves[i]);
+
+		if (live.bytes)
+			finding_add_part(&parts, n, place_find(&t->places, place_blame(&t->places, node)), node, &live);
+	}
+	free(curves);
+	return parts;
+}
+
+struct finding_part *finding_parts(const struct finding *f, size_t *ret_n)
+{
+	struct finding_part *parts;
 
 	*ret_n = f->n_own_parts;
-	for (size_t i = 0; i < f->n_groups; i++)
-		mine[f->groups[i]] = true;
-	for (size_t i = 0; !f->own_parts && i < t->curves.curves.n; i++) {
-		const struct curve *curve = &t->curves.curves.at[i];
-		uint32_t group = t->growth.group_of[i];
-		struct amount live = unclaimed(t, i);
-
-		if (group != MAP_NONE && mine[group] && live.bytes)
-			finding_add_part(&parts, ret_n, place_find(&t->places, place_blame(&t->places, curve->node)),
-					 curve->node, &live);
-	}
+	parts = f->own_parts ? copy_of(f->own_parts, f->n_own_parts) : parts_of_groups(f, ret_n);
 	if (*ret_n)
 		qsort(parts, *ret_n, sizeof *parts, compare_parts);
-	free(mine);
 	return parts;
 }
 

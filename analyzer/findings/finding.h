@@ -142,7 +142,10 @@ char *finding_fingerprint(const struct finding *f, char *buf, size_t cap);
 /* The length of the part that is the same on all versions of Python, and for stripped libraries. */
 size_t finding_stem(const char *fingerprint);
 
-/* ---- its lines ---- */
+/* ---- its stacks and lines ---- */
+
+/* The curves of its groups: indexes in trace->curves.curves, in their order; *ret_n of them. free() it. */
+uint32_t *finding_curves(const struct finding *f, size_t *ret_n);
 
 /* The parts of a finding, most bytes first. free() them. */
 struct finding_part *finding_parts(const struct finding *f, size_t *ret_n);

@@ -40,7 +40,7 @@
 /* What of a group of growth lies in the snapshot. */
 struct tally {
 	uint64_t blocks, unknown; /* in the object layer */
-	uint64_t kept;            /* of the unknown ones: may be on a free list */
+	uint64_t reusable;        /* of the unknown ones: may be on a free list */
 	uint64_t waiting;         /* of those to which something leads: may be on a free list */
 	uint64_t led;             /* blocks of any layer: they hang on lost objects ... */
 	uint32_t led_by;          /* ... most of these of this group */
@@ -121,7 +121,7 @@ static void list_groups(struct judging *j)
 			continue;
 		j->tally[j->group_of[i]].blocks += j->s->blocks[i].blocks;
 		j->tally[j->group_of[i]].unknown += j->s->blocks[i].unknown;
-		j->tally[j->group_of[i]].kept += j->s->blocks[i].kept;
+		j->tally[j->group_of[i]].reusable += j->s->blocks[i].reusable;
 		j->tally[j->group_of[i]].waiting += j->s->blocks[i].waiting;
 	}
 }
@@ -268,7 +268,7 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 	struct finding_lost lost = {
 		.leader = MAP_NONE, .objects = t->own, .references = t->references, .unknown = t->unknown
 	};
-	uint64_t waiting = t->kept + t->waiting;
+	uint64_t waiting = t->reusable + t->waiting;
 	const char *type;
 
 	memcpy(lost.at, t->at, sizeof lost.at);
@@ -280,9 +280,9 @@ static struct finding_lost judge(const struct judging *j, uint32_t group)
 		lost.kind = LOST_OBJECTS;
 		type = heap_text_of(&j->v->heap, j->v->heap.types.at[t->type].name);
 		lost.type = strings_add(&j->t->remains->surplus.strings, type, strlen(type));
-	} else if (is_growing(j, group) && t->unknown - t->kept >= OBJECTS_LEAST &&
+	} else if (is_growing(j, group) && t->unknown - t->reusable >= OBJECTS_LEAST &&
 		   t->unknown * 100 >= t->blocks * NOBODY_MOSTLY &&
-		   (t->unknown - t->kept) * 100 >= t->blocks * NOBODY_SURE) {
+		   (t->unknown - t->reusable) * 100 >= t->blocks * NOBODY_SURE) {
 		lost = (struct finding_lost){ .kind = LOST_NOBODY, .leader = MAP_NONE, .unknown = t->unknown };
 	}
 	return lost;

@@ -19,6 +19,7 @@
  */
 #include "analyzer/findings/list/finding_list_parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define STEADY_LEAST  5                    /* percent of a finding that must be its steady part */
@@ -109,18 +110,17 @@ static bool is_mostly_of_sqlite(const struct finding *f)
 {
 	struct report_trace *t = f->trace;
 	uint64_t all = 0, own = 0;
+	size_t n;
+	uint32_t *curves = finding_curves(f, &n);
 
-	for (size_t i = 0; i < t->curves.curves.n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		uint64_t bytes, blocks;
 
-		for (size_t k = 0; k < f->n_groups; k++) {
-			if (t->growth.group_of[i] != f->groups[k])
-				continue;
-			growth_alive(&t->growth, i, &bytes, &blocks);
-			all += bytes;
-			own += is_of_sqlite(&t->places, t->curves.curves.at[i].node) ? bytes : 0;
-		}
+		growth_alive(&t->growth, curves[i], &bytes, &blocks);
+		all += bytes;
+		own += is_of_sqlite(&t->places, t->curves.curves.at[curves[i]].node) ? bytes : 0;
 	}
+	free(curves);
 	return own * 2 > all;
 }
 

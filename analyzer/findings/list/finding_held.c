@@ -342,19 +342,16 @@ static int64_t weight(const struct line *l)
 void finding_look_at_worst(struct finding *f)
 {
 	struct report_trace *t = f->trace;
-	bool *mine = mem_zero(t->growth.groups.n + 1, sizeof *mine);
-	struct line *lines = mem_alloc((t->curves.curves.n + 1) * sizeof *lines), *worst = lines;
-	size_t n = 0;
+	size_t n = 0, n_curves;
+	uint32_t *curves = finding_curves(f, &n_curves);
+	struct line *lines = mem_alloc((n_curves + 1) * sizeof *lines), *worst = lines;
 
-	for (size_t i = 0; i < f->n_groups; i++)
-		mine[f->groups[i]] = true;
-	for (size_t i = 0; i < t->curves.curves.n; i++) {
-		const struct curve *c = &t->curves.curves.at[i];
-		uint32_t group = t->growth.group_of[i];
+	for (size_t i = 0; i < n_curves; i++) {
+		const struct curve *c = &t->curves.curves.at[curves[i]];
 		uint64_t bytes, blocks;
 
-		growth_alive(&t->growth, i, &bytes, &blocks);
-		if (group != MAP_NONE && mine[group] && bytes)
+		growth_alive(&t->growth, curves[i], &bytes, &blocks);
+		if (bytes)
 			add_line(lines, &n, place_find(&t->places, place_blame(&t->places, c->node)), c->node,
 				 grown(t, c));
 	}
@@ -366,7 +363,7 @@ void finding_look_at_worst(struct finding *f)
 		f->blame = place_blame(&t->places, worst->node);
 	}
 	free(lines);
-	free(mine);
+	free(curves);
 }
 
 /* ---- who adds ---- */

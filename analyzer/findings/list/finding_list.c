@@ -76,23 +76,18 @@ static struct finding from_group(struct report_trace *t, uint32_t group, const s
 static void find_holder(struct finding *f)
 {
 	struct report_trace *t = f->trace;
-	bool *mine = mem_zero(t->trace.defs.stacks.nodes.n + 1, sizeof *mine), *groups;
+	bool *mine = mem_zero(t->trace.defs.stacks.nodes.n + 1, sizeof *mine); /* by node */
+	size_t n;
+	uint32_t *curves = finding_curves(f, &n);
 
-	groups = mem_zero(t->growth.groups.n + 1, sizeof *groups);
-	for (size_t i = 0; i < f->n_groups; i++)
-		groups[f->groups[i]] = true;
-	for (size_t i = 0; i < t->curves.curves.n; i++) {
-		uint32_t group = t->growth.group_of[i];
-
-		if (group != MAP_NONE && groups[group])
-			mine[t->curves.curves.at[i].node] = true;
-	}
+	for (size_t i = 0; i < n; i++)
+		mine[t->curves.curves.at[curves[i]].node] = true;
 	f->has_holder = holder_find(&f->holder, &t->remains->view, mine, f->sum.evidence.warm_ns);
 	if (finding_keeper_find(f, mine) && f->has_holder) {
 		holder_free(&f->holder);
 		f->has_holder = false;
 	}
-	free(groups);
+	free(curves);
 	free(mine);
 }
 
