@@ -74,8 +74,7 @@ struct report {
 
 enum { REPORT_GO = -1 }; /* no exit code */
 
-/* Puts what --region and --mark limit the document to: `region`, `mark`, null or {label, times}. */
-void report_scope_json(struct report *r);
+/* ---- a report, from its line to its end: report.c ---- */
 
 /* Parses the line into *own and opens everything. Returns REPORT_GO or the exit code; then nothing is to be ended. */
 int report_begin(struct report *r, const struct command *command, void *own, unsigned needs, int argc, char **argv);
@@ -92,16 +91,36 @@ void report_default_top(const struct report *r, uint64_t *top, uint64_t text, ui
 /* Writes the document or flushes the text, frees all. Returns the exit code. */
 int report_end(struct report *r);
 
+/* Into the document: what `put` says of a process. The keys of DESIGN 2.5 are those of the first process; "processes"
+ * has them all. `options` is handed on, as below. */
+void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t, const void *options),
+			  const void *options);
+
+/* As text: what `print` says of each process, an empty line between them. */
+void report_print_processes(struct report *r,
+			    void (*print)(struct report *r, const struct report_trace *t, const void *options),
+			    const void *options);
+
+/* Puts what --region and --mark limit the document to: `region`, `mark`, null or {label, times}. */
+void report_scope_json(struct report *r);
+
+/* Into `o`: live_bytes and peak_bytes, of all processes together. */
+void report_put_alive(const struct report *r, json_t *o);
+
+/* ---- one trace: report_trace.c ---- */
+
 /* Opens and replays one trace. `listener` may be NULL. NULL after filling the fault. */
 struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
 				 const struct report_listener *listener, struct fault *ret_fault);
 void report_unload(struct report_trace *t);
 
+/* Calls `each` for every sentence that says what is missing in a trace. */
+void report_missing(const struct report_trace *t, void (*each)(const char *sentence, void *arg), void *arg);
+
 /* The "trace" list of DESIGN 2.5: {file, pid, complete, lost_events, program, missing}. */
 json_t *report_trace_list(struct report_trace *const traces[], size_t n);
 
-/* Calls `each` for every sentence that says what is missing in a trace. */
-void report_missing(const struct report_trace *t, void (*each)(const char *sentence, void *arg), void *arg);
+/* ---- what all say in the same words: report_words.c. Texts are written into buf, which is returned ---- */
 
 /* "app.py, pid 71, CPython 3.11.2, 12.3 s, exit status 0" and below it what is missing. */
 void report_heading(struct report *r, const struct report_trace *t);
@@ -119,19 +138,6 @@ json_t *report_task_json(const struct report_trace *t, uint32_t task);
 
 /* The allocator behind the hooks: "libc", "jemalloc". Borrowed. */
 const char *report_allocator(const struct trace *t);
-
-/* Into the document: what `put` says of a process. The keys of DESIGN 2.5 are those of the first process; "processes"
- * has them all. `options` is handed on, as below. */
-void report_put_processes(struct report *r, void (*put)(json_t *o, const struct report_trace *t, const void *options),
-			  const void *options);
-
-/* As text: what `print` says of each process, an empty line between them. */
-void report_print_processes(struct report *r,
-			    void (*print)(struct report *r, const struct report_trace *t, const void *options),
-			    const void *options);
-
-/* Into `o`: live_bytes and peak_bytes, of all processes together. */
-void report_put_alive(const struct report *r, json_t *o);
 
 /* "object, raw" from a set of layers. */
 char *report_layers(unsigned layers, char *buf, size_t cap);
