@@ -94,6 +94,7 @@ struct pt_codec {
 };
 
 size_t pt_codec_bytes(void) { return sizeof(struct pt_codec); }
+size_t pt_encoder_bytes(void) { return offsetof(struct pt_codec, seen_class) + SEEN; }
 size_t pt_encode_bound(size_t n_slots) { return PAYLOAD_HEAD + n_slots * EVENT_BOUND; }
 
 /* ---- the model, run by both sides ---- */

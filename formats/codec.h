@@ -13,6 +13,7 @@
 
 struct pt_codec; /* predictor state and tables: no pointer inside, any content is fine before the first call */
 size_t pt_codec_bytes(void);
+size_t pt_encoder_bytes(void); /* of one that only encodes */
 
 /* A bound on the bytes that encoding `n_slots` slots can take, for EVENTS and for DEFS. */
 size_t pt_encode_bound(size_t n_slots);

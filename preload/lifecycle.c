@@ -166,6 +166,8 @@ static bool open_trace(const struct sink_parent *parent, enum pt_pause why)
 		say_no_output(error);
 		return false;
 	}
+	if (!pause_nothing_recorded())
+		arena_nurse();
 	has_barrier = os_barrier_register();
 	atomic_store(&tracer.state, pause_nothing_recorded() ? TRACER_IDLE : TRACER_ON);
 	t = thread_attached();

@@ -5,6 +5,10 @@
  *
  * Mappings are noted in a table, so that they can be told from the program's (arena_each). It lies in .bss, of which
  * only what is used takes memory.
+ *
+ * What a process needs at first are many small tables, of which nearly every page is touched. So they come from one
+ * huge page, the nursery: 2 MiB for the price of some hundred small faults. What is given back of it is not used again,
+ * which is 2 MiB at most.
  */
 #include "preload/base/arena.h"
 #include "preload/base/os.h"
@@ -20,6 +24,8 @@ struct note {
 };
 #define NOTE_TAKEN ((uintptr_t)1)
 
+static _Atomic(uintptr_t) nursery, nursery_next; /* where it begins; what is free of it. 0: there is none */
+static bool huge_at_hand;
 static _Atomic(uintptr_t) next_free; /* at a multiple of PIECE: none yet, or the piece is full */
 
 static struct note notes[NOTES_MAX];
@@ -76,10 +82,33 @@ void arena_each(void (*each)(void *self, uintptr_t start, size_t bytes), void *s
 
 static void *map(size_t bytes) { return os_map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
 
+/* So many bytes of the nursery, at a multiple of `to`; 0: it has no room. */
+static uintptr_t take_of_nursery(size_t bytes, size_t to)
+{
+	uintptr_t at = atomic_load(&nursery_next), start;
+
+	do {
+		start = (at + to - 1) & ~(uintptr_t)(to - 1);
+		if (!at || bytes > HUGE || start + bytes > atomic_load(&nursery) + HUGE)
+			return 0;
+	} while (!atomic_compare_exchange_weak(&nursery_next, &at, start + bytes));
+	return start;
+}
+
+static bool is_in_nursery(const void *p)
+{
+	uintptr_t start = atomic_load(&nursery);
+
+	return start && (uintptr_t)p - start < HUGE;
+}
+
 void *arena_map(size_t bytes)
 {
-	void *p = map(bytes);
+	void *p = (void *)take_of_nursery(os_whole_pages(bytes), OS_PAGE);
 
+	if (p)
+		return p;
+	p = map(bytes);
 	if (p)
 		note(p, bytes);
 	return p;
@@ -87,6 +116,8 @@ void *arena_map(size_t bytes)
 
 void arena_unmap(void *p, size_t bytes)
 {
+	if (is_in_nursery(p))
+		return;
 	forget(p);
 	os_unmap(p, bytes);
 }
@@ -105,6 +136,29 @@ static uintptr_t map_aligned(size_t bytes, size_t to)
 	note((void *)start, bytes);
 	return start;
 }
+
+bool arena_nurse(void)
+{
+	uintptr_t start = map_aligned(HUGE, HUGE);
+	unsigned char second = 0;
+
+	if (!start)
+		return false;
+	os_advise((void *)start, HUGE, MADV_HUGEPAGE);
+	*(volatile char *)start = 0;
+	huge_at_hand = !os_call(SYS_mincore, start + OS_PAGE, OS_PAGE, &second) && second & 1;
+	if (!huge_at_hand) {
+		forget((void *)start);
+		os_unmap((void *)start, HUGE);
+		return false;
+	}
+	atomic_store(&nursery_next, 0);
+	atomic_store(&nursery, start);
+	atomic_store(&nursery_next, start);
+	return true;
+}
+
+size_t arena_huge(void) { return huge_at_hand ? HUGE : 0; }
 
 /* Where huge pages lie: elsewhere the first 2 MiB would be small ones, which for many a table is all of it. */
 void *arena_map_large(size_t bytes)
@@ -132,7 +186,9 @@ void *arena_alloc(size_t bytes)
 		if (atomic_compare_exchange_weak(&next_free, &at, at + bytes))
 			return (void *)at;
 	/* Full or none yet. Losing the race for the new piece wastes what is left of the other's: nothing else. */
-	fresh = map_aligned(PIECE, PIECE);
+	fresh = take_of_nursery(PIECE, PIECE);
+	if (!fresh)
+		fresh = map_aligned(PIECE, PIECE);
 	if (fresh)
 		atomic_store(&next_free, fresh + bytes);
 	return (void *)fresh;

@@ -7,8 +7,15 @@
  * Who:   any thread, any time, also in a signal handler: lock-free.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* When recording begins, in a process of its own: memory that is taken from here on comes from one huge page until that
+ * is used up. False: the kernel has none at hand, or is told to give none; all is as it was. */
+bool arena_nurse(void);
+/* Bytes of a huge page, when one was had by then; else 0. */
+size_t arena_huge(void);
 
 /* Zeroed memory aligned to 64 bytes, for the life of the process; NULL when the kernel has none. */
 void *arena_alloc(size_t bytes);

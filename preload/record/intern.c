@@ -88,11 +88,11 @@ static void copy_entry(struct table *to, uint64_t above, uint64_t id)
 }
 
 /* Small tables are soon outgrown, and each step touches new pages, until they are as large as a huge page, which is one
- * fault. Of a large one every page is touched. */
+ * fault: where there are such, the first is one. Of a large one every page is touched. */
 static uint64_t grown_entries(const struct table *from)
 {
 	if (!from)
-		return FIRST_ENTRIES;
+		return arena_huge() ? (arena_huge() - sizeof(struct table)) / sizeof(struct entry) : FIRST_ENTRIES;
 	return from->n <= SMALL_ENTRIES ? from->n * 4 : from->n < LARGE_ENTRIES ? from->n * 2 : from->n / 2 * 3;
 }
 

@@ -48,7 +48,7 @@ static struct packer *new_packer(void)
 	if (!p)
 		return NULL;
 	p->out_bytes = 2 * (sizeof(struct pt_block) + ZSTD_compressBound(bound));
-	p->codec = arena_map(pt_codec_bytes());
+	p->codec = arena_map(pt_encoder_bytes());
 	p->events = arena_map(bound);
 	p->defs = arena_map(bound);
 	p->out = arena_map(p->out_bytes);
