@@ -368,7 +368,10 @@ bool cfi_find(const struct cfi_module *m, uint64_t pc, struct cfi_row *ret)
 
 	if (!fde || !read_fde(m, fde, &cie, ret, &program) || pc < ret->function || pc >= ret->function_end)
 		return false;
-	memset(&x, 0, sizeof x);
+	memset(&x.now, 0, sizeof x.now);
+	memset(&x.first, 0, sizeof x.first); /* of the states put aside (5 KiB) hardly any is ever used */
+	x.n_aside = 0;
+	x.loc = 0;
 	x.cie = &cie;
 	x.pc = UINT64_MAX;
 	if (!run(&x, cie.program))
