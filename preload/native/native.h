@@ -32,6 +32,7 @@ struct native_thread {
 	uint32_t depth, n_evals, capacity;
 	uint32_t memo_misses;
 	uint8_t memo_bits; /* of the number of its entries */
+	bool memo_missed;  /* at the last walk */
 	bool cut;          /* the last walk did not reach the outermost frame */
 	bool in_step;      /* it found as many evaluation loops as the Python stack had entries */
 	uint64_t lo, hi;   /* a stack that this thread was seen on */

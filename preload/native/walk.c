@@ -437,14 +437,19 @@ static uint32_t native_id(struct thread *t, const struct native_thread *n)
 	return id;
 }
 
+/* What look_up() looks at first. A stack that is new has its last frames new. */
+static void fetch(const struct native_thread *n, uint32_t python)
+{
+	intern_fetch(n->frames[n->depth - 1].path, python);
+	for (uint32_t i = n->depth; i && i + FETCHED > n->depth; i--)
+		intern_fetch(n->frames[i - 1].path, 0);
+}
+
 static __attribute__((noinline)) uint32_t look_up(struct thread *t, const struct native_thread *n, uint32_t python)
 {
 	uint64_t path = n->frames[n->depth - 1].path;
-	uint32_t id;
+	uint32_t id = intern_known(path, python);
 
-	for (uint32_t i = n->depth; i && i + FETCHED > n->depth; i--) /* a stack that is new has its last frames new */
-		intern_fetch(n->frames[i - 1].path, 0);
-	id = intern_known(path, python);
 	if (id)
 		return id;
 	id = native_id(t, n);
@@ -467,12 +472,17 @@ static __attribute__((noinline)) uint32_t fill_memo(struct thread *t, struct nat
 	return stack;
 }
 
+/* New stacks come one after the other (while modules are imported): behind one that the memo did not have, the table's
+ * lines are fetched at the same time as the memo's. */
 static inline uint32_t stack_id(struct thread *t, struct native_thread *n, uint32_t python)
 {
 	uint64_t path = n->frames[n->depth - 1].path;
 	const struct native_memo *m = memo_of(n, path, python);
 
-	return likely(m->path == path && m->python == python) ? m->stack : fill_memo(t, n, python);
+	if (n->memo_missed)
+		fetch(n, python);
+	n->memo_missed = m->path != path || m->python != python;
+	return likely(!n->memo_missed) ? m->stack : fill_memo(t, n, python);
 }
 
 /* ---- trails ---- */
