@@ -7,28 +7,18 @@
 enum {
 	LEAF_BITS = BLOCKS_LEAF_BITS,
 	LEAVES = BLOCKS_LEAVES,
-	GRANULE_BITS = 4,
+	GRANULE_BITS = BLOCKS_GRANULE_BITS,
 	PAGE_BITS = BLOCKS_PAGE_BITS,
-	WORDS = 1 << (LEAF_BITS - GRANULE_BITS - 6),
-	WORDS_IN_PAGE = 1 << (PAGE_BITS - GRANULE_BITS - 6),
-	PAGES = 1 << (LEAF_BITS - PAGE_BITS),
+	WORDS = BLOCKS_WORDS,
 	HEAPS_MAX = 1 << 16,
 	MAPPINGS_MAX = 1 << 15,
-};
-enum { COVER_NOTHING = 1 }; /* a page of a heap whose first bytes are in no block from before */
-
-struct leaf {
-	uint64_t heap[PAGES / 64]; /* a bit a page: `cover` is not 0 */
-	uint64_t touched[PAGES / 64];
-	uint64_t starts[WORDS], reached[WORDS];
-	uint64_t cover[PAGES]; /* 0: no heap; else COVER_NOTHING, or the start of a block */
 };
 
 struct heap_range {
 	uintptr_t start, end;
 };
 
-static struct leaf **leaves;
+struct blocks_leaf **blocks_leaves;
 uint64_t blocks_leaf_bits[BLOCKS_LEAVES / 64];
 static struct heap_range *heaps;
 static size_t n_heaps;
@@ -41,17 +31,17 @@ bool blocks_short;
 
 /* ---- leaves ---- */
 
-static size_t granule_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> GRANULE_BITS; }
-static size_t page_of(uintptr_t p) { return (p & (((uintptr_t)1 << LEAF_BITS) - 1)) >> PAGE_BITS; }
+static size_t granule_of(uintptr_t p) { return blocks_place(p, GRANULE_BITS); }
+static size_t page_of(uintptr_t p) { return blocks_place(p, PAGE_BITS); }
 static uintptr_t base_of(uintptr_t p) { return p & ~(((uintptr_t)1 << LEAF_BITS) - 1); }
 static bool has(const uint64_t *bits, size_t i) { return bits[i / 64] >> i % 64 & 1; }
 static void add(uint64_t *bits, size_t i) { bits[i / 64] |= UINT64_C(1) << i % 64; }
 
-static struct leaf *leaf_of(uintptr_t p) { return p >> 47 ? NULL : leaves[p >> LEAF_BITS]; }
+static struct blocks_leaf *leaf_of(uintptr_t p) { return p >> 47 ? NULL : blocks_leaves[p >> LEAF_BITS]; }
 
-static struct leaf *leaf_for(uintptr_t p)
+static struct blocks_leaf *leaf_for(uintptr_t p)
 {
-	struct leaf **leaf = p >> 47 ? NULL : &leaves[p >> LEAF_BITS];
+	struct blocks_leaf **leaf = p >> 47 ? NULL : &blocks_leaves[p >> LEAF_BITS];
 
 	if (leaf && !*leaf && (*leaf = out_memory(out, sizeof **leaf)))
 		add(blocks_leaf_bits, p >> LEAF_BITS);
@@ -62,10 +52,10 @@ static struct leaf *leaf_for(uintptr_t p)
 bool blocks_start(struct out *o)
 {
 	out = o;
-	leaves = out_memory(o, LEAVES * sizeof(struct leaf *));
+	blocks_leaves = out_memory(o, LEAVES * sizeof(struct blocks_leaf *));
 	heaps = out_memory(o, HEAPS_MAX * sizeof *heaps);
 	mappings = out_memory(o, MAPPINGS_MAX * sizeof *mappings);
-	return leaves && heaps && mappings;
+	return blocks_leaves && heaps && mappings;
 }
 
 /* ---- noting ---- */
@@ -90,11 +80,11 @@ void blocks_heap(uintptr_t start, uintptr_t end)
 	}
 	widen(start, end);
 	for (uintptr_t p = start; p < end; p += OS_PAGE) {
-		struct leaf *leaf = leaf_for(p);
+		struct blocks_leaf *leaf = leaf_for(p);
 
 		if (!leaf)
 			continue;
-		leaf->cover[page_of(p)] = COVER_NOTHING;
+		leaf->cover[page_of(p)] = BLOCKS_COVER_NOTHING;
 		add(leaf->heap, page_of(p));
 	}
 }
@@ -102,7 +92,7 @@ void blocks_heap(uintptr_t start, uintptr_t end)
 static void cover(uintptr_t start, uintptr_t end)
 {
 	for (uintptr_t p = (start | (OS_PAGE - 1)) + 1; p < end; p += OS_PAGE) {
-		struct leaf *leaf = leaf_for(p);
+		struct blocks_leaf *leaf = leaf_for(p);
 
 		if (!leaf)
 			continue;
@@ -113,7 +103,7 @@ static void cover(uintptr_t start, uintptr_t end)
 
 void blocks_put(uintptr_t start, uintptr_t end, bool is_free)
 {
-	struct leaf *leaf = leaf_for(start);
+	struct blocks_leaf *leaf = leaf_for(start);
 	size_t i = granule_of(start);
 
 	if (!leaf)
@@ -131,7 +121,7 @@ void blocks_put(uintptr_t start, uintptr_t end, bool is_free)
 
 void blocks_end(uintptr_t end)
 {
-	struct leaf *leaf = leaf_for(end);
+	struct blocks_leaf *leaf = leaf_for(end);
 	size_t i = granule_of(end);
 
 	if (!leaf || has(leaf->starts, i))
@@ -142,7 +132,7 @@ void blocks_end(uintptr_t end)
 
 bool blocks_has(uintptr_t start)
 {
-	const struct leaf *leaf = leaf_of(start);
+	const struct blocks_leaf *leaf = leaf_of(start);
 
 	return leaf && !(start % (1 << GRANULE_BITS)) && blocks_is_heap(start) && has(leaf->starts, granule_of(start));
 }
@@ -161,11 +151,9 @@ void blocks_mapping(uintptr_t start, uintptr_t end)
 		leaf_for(p);
 }
 
-void blocks_touch_page(uintptr_t p) { add(leaves[p >> LEAF_BITS]->touched, page_of(p)); }
-
 static bool is_untouched(uintptr_t p)
 {
-	const struct leaf *leaf = leaf_of(p);
+	const struct blocks_leaf *leaf = leaf_of(p);
 
 	return leaf && !has(leaf->touched, page_of(p)) && !has(leaf->heap, page_of(p));
 }
@@ -189,44 +177,7 @@ void blocks_each_untouched(void (*each)(void *self, uintptr_t start, uintptr_t e
 	}
 }
 
-/* Of a page whose leaf is there. */
-bool blocks_is_heap_page(uintptr_t p) { return has(leaves[p >> LEAF_BITS]->heap, page_of(p)); }
-
 /* ---- finding ---- */
-
-uintptr_t blocks_find(uintptr_t p)
-{
-	const struct leaf *leaf;
-	uint64_t bits;
-	size_t i, word, first;
-	uintptr_t covered;
-
-	if (!blocks_is_heap(p))
-		return 0;
-	leaf = leaf_of(p);
-	covered = leaf->cover[page_of(p)];
-	i = granule_of(p);
-	word = i / 64;
-	first = word & ~(size_t)(WORDS_IN_PAGE - 1);
-	bits = leaf->starts[word] & (~UINT64_C(0) >> (63 - i % 64));
-	while (!bits && word > first)
-		bits = leaf->starts[--word];
-	if (bits)
-		return base_of(p) + ((word * 64 + 63 - (size_t)__builtin_clzll(bits)) << GRANULE_BITS);
-	return covered == COVER_NOTHING ? 0 : covered;
-}
-
-bool blocks_reach(uintptr_t start)
-{
-	struct leaf *leaf = leaf_of(start);
-	size_t i = granule_of(start);
-	uint64_t *word = &leaf->reached[i / 64], bit = UINT64_C(1) << i % 64;
-
-	if (*word & bit)
-		return false;
-	*word |= bit;
-	return true;
-}
 
 bool blocks_is_reached(uintptr_t start) { return has(leaf_of(start)->reached, granule_of(start)); }
 
@@ -234,7 +185,7 @@ uintptr_t blocks_end_of(uintptr_t start)
 {
 	size_t i = granule_of(start + (1 << GRANULE_BITS)), word = i / 64;
 	uintptr_t base = base_of(start + (1 << GRANULE_BITS));
-	const struct leaf *leaf = leaf_of(base);
+	const struct blocks_leaf *leaf = leaf_of(base);
 	uint64_t bits = leaf ? leaf->starts[word] & (~UINT64_C(0) << i % 64) : 0;
 
 	while (leaf && !bits) {
@@ -256,7 +207,7 @@ void blocks_each_lost(void (*each)(void *self, uintptr_t start, uintptr_t end), 
 
 	for (size_t h = 0; h < n_heaps; h++) {
 		for (uintptr_t p = heaps[h].start; p < heaps[h].end; p += STEP) {
-			const struct leaf *leaf = leaf_of(p);
+			const struct blocks_leaf *leaf = leaf_of(p);
 			size_t word = granule_of(p) / 64;
 			uint64_t bits = leaf ? leaf->starts[word] & ~leaf->reached[word] : 0;
 

@@ -24,7 +24,7 @@
 enum {
 	OWN_MAX = 1 << 15,
 	AREAS_MAX = 1 << 15,
-	WORDS = 8 << 10,      /* of pagemap at a time */
+	WORDS = 4 << 10,      /* of pagemap at a time: more would be more memory to touch, hardly any time less */
 	LARGE = 64 << 10,     /* of a larger block only pages that are there are read */
 	EDGES_MAX = 64 << 10, /* of one block */
 	FAULTS_MAX = 1000,
@@ -42,6 +42,11 @@ struct range {
 	uintptr_t start, end;
 };
 
+/* The words that may be pointers, and the ints that may. */
+struct wanted {
+	uint64_t low, span, int_low, int_span;
+};
+
 static struct {
 	struct out *out;
 	const struct scan_order *order;
@@ -55,8 +60,8 @@ static struct {
 	uint64_t *words;    /* of it */
 	uintptr_t *pending; /* blocks reached, not looked at yet */
 	size_t n_pending, cap_pending;
-	/* the words that may be pointers, and the ints that may */
-	uint64_t low, span, int_low, int_span, digit_span;
+	struct wanted wanted;
+	uint64_t digit_span;
 	uint64_t start_ns, read_bytes, told_bytes;
 	unsigned faults;
 	bool marking; /* heaps are known */
@@ -109,47 +114,62 @@ static void push(uintptr_t block)
 		scan.cap_pending = cap;
 	}
 	scan.pending[scan.n_pending++] = block;
+	__builtin_prefetch((const void *)block); /* it is looked into soon */
 }
 
-static void meet(uintptr_t p)
+static void meet(uintptr_t block)
 {
-	uintptr_t block = blocks_find(p);
-
-	if (block && blocks_reach(block))
+	if (blocks_reach(block))
 		push(block);
 }
 
 /* The address that a word is; 0: none. An int of Python's has its value in two digits, each in half a word. */
-static inline uintptr_t pointer_in(uint64_t w)
+static inline uintptr_t pointer_in(const struct wanted *wanted, uint64_t w)
 {
-	if (w - scan.low < scan.span)
+	if (w - wanted->low < wanted->span)
 		return w;
-	if (w - scan.int_low < scan.int_span && (uint32_t)w >> DIGIT_BITS == 0)
+	if (w - wanted->int_low < wanted->int_span && (uint32_t)w >> DIGIT_BITS == 0)
 		return (uint32_t)w | (uintptr_t)(w >> 32) << DIGIT_BITS;
 	return 0;
 }
 
 /* An int that is less than 2^30, as addresses in the heap of a program at a fixed place may be, has one digit, with
  * anything behind it. */
-static void each_digit(const uint32_t *at, const uint32_t *last, void (*found)(uintptr_t p))
+static void each_digit(const uint32_t *at, const uint32_t *last, void (*found)(uintptr_t block))
 {
-	for (; at < last; at += 2)
-		if (*at - scan.low < scan.digit_span)
-			found(*at);
+	for (; at < last; at += 2) {
+		uintptr_t block = *at - scan.wanted.low < scan.digit_span ? blocks_find(*at) : 0;
+
+		if (__builtin_expect(block != 0, 0))
+			found(block);
+	}
 }
 
-static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p))
+static inline __attribute__((always_inline)) void look_at_word(const struct wanted *wanted, uint64_t word,
+							       void (*found)(uintptr_t block))
 {
-	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
-		uintptr_t p = pointer_in(*at);
+	uintptr_t p = pointer_in(wanted, word), block;
+	struct blocks_leaf *leaf = p ? blocks_leaf_of(p) : NULL;
 
-		if (__builtin_expect(p == 0, 1))
-			continue;
-		if (blocks_is_heap(p))
-			found(p);
-		else
-			blocks_touch(p);
+	if (!leaf)
+		return;
+	if (!blocks_is_heap_in(leaf, p)) {
+		blocks_touch_in(leaf, p);
+		return;
 	}
+	block = blocks_find_in(leaf, p);
+	if (block)
+		found(block);
+}
+
+/* Calls `found` for the block that each word is an address in. */
+static inline __attribute__((always_inline)) void each_word(uintptr_t start, uintptr_t end,
+							    void (*found)(uintptr_t block))
+{
+	const struct wanted wanted = scan.wanted; /* in registers */
+
+	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++)
+		look_at_word(&wanted, *at, found);
 	if (scan.digit_span)
 		each_digit((const uint32_t *)start, (const uint32_t *)end, found);
 	tell(end - start);
@@ -158,8 +178,10 @@ static void each_word(uintptr_t start, uintptr_t end, void (*found)(uintptr_t p)
 /* The same where words may keep objects: an address is to be the word itself then. */
 static void each_native_word(uintptr_t start, uintptr_t end)
 {
+	const struct wanted wanted = scan.wanted;
+
 	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
-		uintptr_t p = pointer_in(*at), block = __builtin_expect(p != 0, 0) ? blocks_find(p) : 0;
+		uintptr_t p = pointer_in(&wanted, *at), block = __builtin_expect(p != 0, 0) ? blocks_find(p) : 0;
 
 		if (!block)
 			continue;
@@ -527,12 +549,12 @@ static void mark(void)
 	const uintptr_t *r = (const uintptr_t *)scan.order->registers;
 
 	scan.marking = true;
-	scan.low = blocks_lowest;
-	scan.span = blocks_highest - blocks_lowest;
-	scan.int_low = scan.low >> DIGIT_BITS << 32;
-	scan.int_span = (((blocks_highest >> DIGIT_BITS) + 1) << 32) - scan.int_low;
-	if (scan.low >> DIGIT_BITS == 0)
-		scan.digit_span = (UINT64_C(1) << DIGIT_BITS) - scan.low;
+	scan.wanted.low = blocks_lowest;
+	scan.wanted.span = blocks_highest - blocks_lowest;
+	scan.wanted.int_low = blocks_lowest >> DIGIT_BITS << 32;
+	scan.wanted.int_span = (((blocks_highest >> DIGIT_BITS) + 1) << 32) - scan.wanted.int_low;
+	if (blocks_lowest >> DIGIT_BITS == 0)
+		scan.digit_span = (UINT64_C(1) << DIGIT_BITS) - blocks_lowest;
 	look_at((uintptr_t)r, (uintptr_t)(r + CPU_REGISTERS));
 	next_area = 0;
 	run(step_roots);
@@ -548,11 +570,9 @@ static struct {
 	uintptr_t block, end;
 } lost;
 
-static void note_edge(uintptr_t p)
+static void note_edge(uintptr_t to)
 {
-	uintptr_t to = blocks_find(p);
-
-	if (!to || to == lost.block || blocks_is_reached(to) || (lost.n && lost.edge[lost.n - 1] == to))
+	if (to == lost.block || blocks_is_reached(to) || (lost.n && lost.edge[lost.n - 1] == to))
 		return;
 	if (lost.n == EDGES_MAX) {
 		scan.cut = true;
