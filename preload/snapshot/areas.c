@@ -12,7 +12,7 @@
 enum {
 	TEXT_BYTES =
 		1 << 20, /* of a list: some 10,000 mappings. It lies in .bss, of which only what is used takes memory */
-	WORDS = 32 << 10, /* of pagemap at a time */
+	WORDS = 4 << 10, /* of pagemap at a time: more would be more memory to touch, hardly any time less */
 };
 #define PAGES_MAX  (UINT64_C(64) << 20) /* of one area: 256 GiB. What is larger is address space, not memory */
 #define PAGES_IDLE (UINT64_C(64) << 10) /* the same of an area without access rights */

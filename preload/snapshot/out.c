@@ -10,10 +10,11 @@
 #include <zstd.h>
 
 enum {
-	PIECE = 1 << 20,          /* a piece is written when it has this much */
-	ROOM_MUCH = 63 << 20,     /* a block holds 64 MiB at most (FORMAT.md 7) */
-	ROOM_LITTLE = 2 << 20,    /* where the system grants no more */
-	STRINGS_FIRST = 16 << 10, /* slots of the table of strings */
+	PIECE = 128 << 10,     /* a piece is written when it has this much: it stays in the caches, and packs better */
+	ROOM_MUCH = 63 << 20,  /* a block holds 64 MiB at most (FORMAT.md 7) */
+	ROOM_LITTLE = 2 << 20, /* where the system grants no more */
+	STRINGS_FIRST = 8 << 10, /* slots of the table of strings */
+	STRING_MOST = 512 << 10,
 	TEXT_PIECE = 1 << 20,
 	ZSTD_LEVEL = 1,
 	KEPT_SHARE = 20, /* of the disk, one part in so many is left free, but not more than */
@@ -21,9 +22,8 @@ enum {
 };
 
 struct string {
-	uint64_t hash;
-	const char *text;
-	uint32_t bytes, number; /* number 0: the slot is free */
+	const char *text;      /* behind its length, four bytes */
+	uint32_t hash, number; /* number 0: the slot is free */
 };
 
 struct out {
@@ -199,15 +199,29 @@ bool out_is_good(const struct out *o) { return !o->failed; }
 
 /* ---- strings ---- */
 
-static struct string *find_slot(struct string *slots, uint32_t n_slots, uint64_t hash, const char *text, size_t bytes)
+static uint32_t length_of(const struct string *s)
+{
+	uint32_t bytes;
+
+	memcpy(&bytes, s->text - sizeof bytes, sizeof bytes);
+	return bytes;
+}
+
+static struct string *find_slot(struct string *slots, uint32_t n_slots, uint32_t hash, const char *text, size_t bytes)
 {
 	struct string *s;
 
-	for (uint32_t i = (uint32_t)hash;; i++) {
+	for (uint32_t i = hash;; i++) {
 		s = &slots[i & (n_slots - 1)];
-		if (!s->number || (s->hash == hash && s->bytes == bytes && !memcmp(s->text, text, bytes)))
+		if (!s->number || (s->hash == hash && length_of(s) == bytes && !memcmp(s->text, text, bytes)))
 			return s;
 	}
+}
+
+/* Every page of it will be written, at random places. */
+static struct string *map_slots(uint32_t n)
+{
+	return os_map(n * sizeof(struct string), MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE, -1, 0);
 }
 
 /* Without memory for more, new strings get records that are not remembered. */
@@ -215,16 +229,16 @@ static bool has_slot(struct out *o)
 {
 	struct string *more;
 
-	if (o->n_strings < o->n_slots / 2)
+	if (o->n_strings < o->n_slots / 4 * 3)
 		return true;
-	more = map(2 * (size_t)o->n_slots * sizeof *more);
+	more = map_slots(2 * o->n_slots);
 	if (!more)
 		return false;
 	for (uint32_t i = 0; i < o->n_slots; i++) {
 		const struct string *s = &o->strings[i];
 
 		if (s->number)
-			*find_slot(more, 2 * o->n_slots, s->hash, s->text, s->bytes) = *s;
+			*find_slot(more, 2 * o->n_slots, s->hash, s->text, length_of(s)) = *s;
 	}
 	os_unmap(o->strings, o->n_slots * sizeof *more);
 	o->strings = more;
@@ -232,22 +246,25 @@ static bool has_slot(struct out *o)
 	return true;
 }
 
-static char *keep_text(struct out *o, const char *text, size_t bytes)
+static char *keep_text(struct out *o, const char *text, uint32_t bytes)
 {
+	size_t room = bytes + sizeof bytes;
 	char *p;
 
-	if (bytes > o->texts_left) {
-		o->texts_left = bytes > TEXT_PIECE ? bytes : TEXT_PIECE;
+	if (room > o->texts_left) {
+		o->texts_left = room > TEXT_PIECE ? room : TEXT_PIECE;
 		o->texts = map(o->texts_left);
 		if (!o->texts)
 			o->texts_left = 0;
 	}
 	if (!o->texts)
 		return NULL;
-	p = memcpy(o->texts, text, bytes);
-	o->texts += bytes;
-	o->texts_left -= bytes;
-	return p;
+	p = o->texts;
+	memcpy(p, &bytes, sizeof bytes);
+	memcpy(p + sizeof bytes, text, bytes);
+	o->texts += room;
+	o->texts_left -= room;
+	return p + sizeof bytes;
 }
 
 static uint32_t write_string(struct out *o, const char *text, size_t bytes)
@@ -263,22 +280,22 @@ static uint32_t write_string(struct out *o, const char *text, size_t bytes)
 
 uint32_t out_string(struct out *o, const char *text, size_t bytes)
 {
-	uint64_t hash;
 	struct string *s;
+	uint32_t hash;
 	char *kept;
 
 	if (!text || !bytes)
 		return 0;
-	if (bytes > PIECE / 2)
-		bytes = PIECE / 2;
-	hash = pt_xxh3(text, bytes);
+	if (bytes > STRING_MOST)
+		bytes = STRING_MOST;
+	hash = (uint32_t)pt_xxh3(text, bytes);
 	s = find_slot(o->strings, o->n_slots, hash, text, bytes);
 	if (s->number)
 		return s->number;
-	if (!has_slot(o) || !(kept = keep_text(o, text, bytes)))
+	if (!has_slot(o) || !(kept = keep_text(o, text, (uint32_t)bytes)))
 		return write_string(o, text, bytes);
 	s = find_slot(o->strings, o->n_slots, hash, text, bytes);
-	*s = (struct string){ hash, kept, (uint32_t)bytes, write_string(o, text, bytes) };
+	*s = (struct string){ kept, hash, write_string(o, text, bytes) };
 	return s->number;
 }
 
@@ -305,7 +322,7 @@ struct out *out_begin(const struct out_file *file, uint32_t number, uint64_t now
 		return NULL;
 	*o = (struct out){ .file = *file, .number = number, .now_ns = now_ns, .n_slots = STRINGS_FIRST };
 	o->zstd = ZSTD_initStaticCCtx(zstd, zstd_bytes);
-	o->strings = map(STRINGS_FIRST * sizeof *o->strings);
+	o->strings = map_slots(STRINGS_FIRST);
 	if (!o->zstd || !o->strings || (!take_buffers(o, ROOM_MUCH) && !take_buffers(o, ROOM_LITTLE)))
 		return NULL;
 	o->record = o->piece;

@@ -278,6 +278,7 @@ static bool step_list(void)
 		return false;
 	at.node = NULL;
 	at.node = next_of(node);
+	__builtin_prefetch(at.node); /* while this one is written */
 	at.n_frozen += at.list == GENERATIONS;
 	heap_meet_tracked(node + GC_HEAD);
 	heap_drain();

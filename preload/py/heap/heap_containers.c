@@ -49,8 +49,11 @@ static void write_items(const char *object, const struct heap_type *t, const cha
 	heap_record_end(heap_record_raw(p, object, raw, n_raw));
 	if (n_raw)
 		heap_own(*raw);
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n; i++) {
+		if (n > HEAP_FETCHED_MOST && n - i > HEAP_FETCHED_AHEAD)
+			__builtin_prefetch(items[i + HEAP_FETCHED_AHEAD]);
 		heap_meet(items[i]);
+	}
 }
 
 void heap_containers_list(const char *object, const struct heap_type *t)

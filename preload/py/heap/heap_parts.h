@@ -201,8 +201,12 @@ unsigned heap_record_scan(const char *object, const struct heap_type *t, const c
 /* A record without edges; one of the edges in heap.named, whose targets are met. */
 void heap_record_leaf(const char *object, const struct heap_type *t);
 void heap_record_named(const char *object, const struct heap_type *t, unsigned flags);
+/* Its targets are met when all are put: they are fetched meanwhile, unless there are more than the caches take. */
+enum { HEAP_FETCHED_MOST = 1024, HEAP_FETCHED_AHEAD = 8 };
 static inline uint8_t *heap_record_put(uint8_t *p, const char *object, const char *target)
 {
+	if (heap.record_edges <= HEAP_FETCHED_MOST)
+		__builtin_prefetch(target);
 	return pt_put_delta(p, (uintptr_t)target, (uintptr_t)object);
 }
 
