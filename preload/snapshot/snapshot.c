@@ -22,9 +22,6 @@
 /* The program stands still for one in so many nanoseconds at most for snapshots before collections that it did not ask
  * for: young ones, others. */
 enum { PAUSE_SHARE_YOUNG = 20, PAUSE_SHARE = 5 };
-/* An interpreter that takes itself down writes to nearly every page, and each would be there twice as long as the copy
- * lives. From here on (resident bytes) the copy is waited for first. */
-#define MUCH_TO_TAKE_DOWN (UINT64_C(64) << 20)
 
 static struct {
 	struct options_snapshot when;
@@ -345,8 +342,8 @@ bool snapshot_before_fini(struct thread *t, bool whole)
 	if (wants_exit() && heap_can_be_walked() && (!py_i_finalize() || (free_threaded && !whole)))
 		return false;
 	if (wants_exit() && !py_collecting() && !__atomic_exchange_n(&snap.last, true, __ATOMIC_ACQ_REL) &&
-	    try_to_take(t, PT_SNAPSHOT_EXIT, false, free_threaded, true) && snap.rss > MUCH_TO_TAKE_DOWN)
-		copy_wait();
+	    try_to_take(t, PT_SNAPSHOT_EXIT, false, free_threaded, true))
+		copy_wait(); /* taking down writes to nearly every page: each would be there twice, and copied by a fault */
 	atomic_store(&snap.wanted, 0);
 	signals_off();
 	snap.active = false;
