@@ -343,7 +343,8 @@ bool snapshot_before_fini(struct thread *t, bool whole)
 		return false;
 	if (wants_exit() && !py_collecting() && !__atomic_exchange_n(&snap.last, true, __ATOMIC_ACQ_REL) &&
 	    try_to_take(t, PT_SNAPSHOT_EXIT, false, free_threaded, true))
-		copy_wait(); /* taking down writes to nearly every page: each would be there twice, and copied by a fault */
+		copy_wait(); /* taking down writes to nearly every page: each would be there twice, and copied by a
+				fault */
 	atomic_store(&snap.wanted, 0);
 	signals_off();
 	snap.active = false;

@@ -89,6 +89,16 @@ void blocks_heap(uintptr_t start, uintptr_t end)
 	}
 }
 
+uintptr_t blocks_highest_below(uintptr_t limit)
+{
+	uintptr_t highest = blocks_lowest;
+
+	for (size_t i = 0; i < n_heaps; i++)
+		if (heaps[i].start < limit && heaps[i].end > highest)
+			highest = heaps[i].end < limit ? heaps[i].end : limit;
+	return highest;
+}
+
 static void cover(uintptr_t start, uintptr_t end)
 {
 	for (uintptr_t p = (start | (OS_PAGE - 1)) + 1; p < end; p += OS_PAGE) {

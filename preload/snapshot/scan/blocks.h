@@ -32,6 +32,8 @@ bool blocks_kill(uintptr_t start);
 bool blocks_has(uintptr_t start);
 /* The lowest and the highest address of all heaps. */
 extern uintptr_t blocks_lowest, blocks_highest;
+/* Where heaps end that lie below `limit`; at most that. */
+uintptr_t blocks_highest_below(uintptr_t limit);
 
 enum {
 	BLOCKS_LEAF_BITS = 30,

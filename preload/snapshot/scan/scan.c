@@ -45,6 +45,7 @@ struct range {
 /* The words that may be pointers, and the ints that may. */
 struct wanted {
 	uint64_t low, span, int_low, int_span;
+	uint32_t digit_span; /* 0: no heap lies that low */
 };
 
 static struct {
@@ -61,7 +62,6 @@ static struct {
 	uintptr_t *pending; /* blocks reached, not looked at yet */
 	size_t n_pending, cap_pending;
 	struct wanted wanted;
-	uint64_t digit_span;
 	uint64_t start_ns, read_bytes, told_bytes;
 	unsigned faults;
 	bool marking; /* heaps are known */
@@ -133,18 +133,6 @@ static inline uintptr_t pointer_in(const struct wanted *wanted, uint64_t w)
 	return 0;
 }
 
-/* An int that is less than 2^30, as addresses in the heap of a program at a fixed place may be, has one digit, with
- * anything behind it. */
-static void each_digit(const uint32_t *at, const uint32_t *last, void (*found)(uintptr_t block))
-{
-	for (; at < last; at += 2) {
-		uintptr_t block = *at - scan.wanted.low < scan.digit_span ? blocks_find(*at) : 0;
-
-		if (__builtin_expect(block != 0, 0))
-			found(block);
-	}
-}
-
 static inline __attribute__((always_inline)) void look_at_word(const struct wanted *wanted, uint64_t word,
 							       void (*found)(uintptr_t block))
 {
@@ -162,16 +150,27 @@ static inline __attribute__((always_inline)) void look_at_word(const struct want
 		found(block);
 }
 
+/* An int that is less than 2^30, as addresses in the heap of a program at a fixed place may be, has one digit, with
+ * anything behind it. The block that it is an address in, or 0. */
+static inline uintptr_t block_of_digit(const struct wanted *wanted, uint64_t word)
+{
+	return (uint32_t)word - (uint32_t)wanted->low < wanted->digit_span && word >> 32 ? blocks_find((uint32_t)word)
+											 : 0;
+}
+
 /* Calls `found` for the block that each word is an address in. */
 static inline __attribute__((always_inline)) void each_word(uintptr_t start, uintptr_t end,
 							    void (*found)(uintptr_t block))
 {
 	const struct wanted wanted = scan.wanted; /* in registers */
 
-	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++)
+	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
+		uintptr_t block = block_of_digit(&wanted, *at);
+
 		look_at_word(&wanted, *at, found);
-	if (scan.digit_span)
-		each_digit((const uint32_t *)start, (const uint32_t *)end, found);
+		if (__builtin_expect(block != 0, 0))
+			found(block);
+	}
 	tell(end - start);
 }
 
@@ -182,7 +181,10 @@ static void each_native_word(uintptr_t start, uintptr_t end)
 
 	for (const uint64_t *at = (const uint64_t *)start, *last = (const uint64_t *)end; at < last; at++) {
 		uintptr_t p = pointer_in(&wanted, *at), block = __builtin_expect(p != 0, 0) ? blocks_find(p) : 0;
+		uintptr_t by_digit = block_of_digit(&wanted, *at);
 
+		if (__builtin_expect(by_digit != 0, 0))
+			meet(by_digit);
 		if (!block)
 			continue;
 		if (blocks_reach(block))
@@ -190,8 +192,6 @@ static void each_native_word(uintptr_t start, uintptr_t end)
 		if (p == *at)
 			keepers_word(p, block);
 	}
-	if (scan.digit_span)
-		each_digit((const uint32_t *)start, (const uint32_t *)end, meet);
 	tell(end - start);
 }
 
@@ -554,7 +554,7 @@ static void mark(void)
 	scan.wanted.int_low = blocks_lowest >> DIGIT_BITS << 32;
 	scan.wanted.int_span = (((blocks_highest >> DIGIT_BITS) + 1) << 32) - scan.wanted.int_low;
 	if (blocks_lowest >> DIGIT_BITS == 0)
-		scan.digit_span = (UINT64_C(1) << DIGIT_BITS) - blocks_lowest;
+		scan.wanted.digit_span = (uint32_t)(blocks_highest_below((uintptr_t)1 << DIGIT_BITS) - blocks_lowest);
 	look_at((uintptr_t)r, (uintptr_t)(r + CPU_REGISTERS));
 	next_area = 0;
 	run(step_roots);
