@@ -5,67 +5,21 @@
  * The inner loop takes each event through one switch and leaves at most two changes in a buffer; models see the buffer
  * when it is full, when the time changes, and before every event that is not about memory.
  */
-#include "analyzer/replay/replay.h"
+#include "analyzer/replay/replay_parts.h"
 #include "analyzer/base/path.h"
-#include "analyzer/replay/ending.h"
-#include "analyzer/replay/live.h"
 #include "analyzer/replay/order.h"
-#include "analyzer/replay/ranges.h"
-#include "analyzer/replay/scope.h"
 
 #include <string.h>
 
 enum {
-	CHANGES = 128,
 	FAR_AHEAD = 16,            /* events: a place is asked for, ... */
 	NEAR_AHEAD = 8,            /* ... then its entry */
 	PROGRESS_EVENTS = 1 << 20, /* how often the watcher is called */
 	MAX_GENERATIONS = 64,      /* forks of forks whose traces are looked for */
-	TEMPORARY_OTHERS = 1,      /* blocks made during the life of a temporary one, at most */
 };
 
 /* What an op asks for, looked up once per event. The first eight are enum pt_memory_kind. */
 enum action { ACT_PAIR = 8, ACT_CLOCK, ACT_THREAD, ACT_SWITCH, ACT_UNKNOWN };
-
-/* A thread between two moments. */
-struct in_flight {
-	bool moving;             /* a realloc has begun ... */
-	bool moving_known;       /* ... of a block that we know: */
-	struct live_entry moved; /* it */
-	ARRAY(struct cut) cuts;  /* of the last munmap: to be restored if it failed */
-};
-
-/* Who makes blocks: a thread and the task that it runs. Blocks know theirs by its number; the first ones are the
- * threads without a task, in their order. */
-struct maker {
-	uint32_t thread, task;
-};
-
-struct replay {
-	struct trace *t;
-	struct live live;    /* blocks */
-	struct live overlay; /* blocks of the layer arena, in which other blocks lie */
-	struct ranges ranges;
-	struct in_flight *threads;
-	ARRAY(struct maker) makers;
-	struct map maker_of;       /* thread << 32 | task to its number */
-	uint32_t *maker_in_thread; /* the present one */
-	uint32_t maker;            /* that of now.thread */
-	uint64_t *task_in_thread;  /* as the trace has it: makers are not told apart where reports don't */
-	uint8_t action[256];
-	struct replay_now now;
-	struct replay_counts counts;
-	struct scope scope;
-	struct ending ending;
-	bool stop;               /* a model has seen enough */
-	bool paused, was_paused; /* recording is stopped; it was, at any time */
-	bool fini;               /* the interpreter takes itself down */
-	uint64_t paused_number;  /* allocations when it was stopped last */
-	struct model *const *models;
-	size_t n_models;
-	size_t n_changes;
-	struct change changes[CHANGES];
-};
 
 /* ---- telling the models ---- */
 
@@ -86,7 +40,7 @@ static void limit_to_scope(struct replay *r)
 	r->n_changes = n;
 }
 
-static void flush(struct replay *r)
+void replay_flush(struct replay *r)
 {
 	if (r->n_changes && scope_is_on(&r->scope))
 		limit_to_scope(r);
@@ -96,95 +50,7 @@ static void flush(struct replay *r)
 	r->n_changes = 0;
 }
 
-static inline struct change *next_change(struct replay *r)
-{
-	if (r->n_changes == CHANGES)
-		flush(r);
-	return &r->changes[r->n_changes++];
-}
-
-/* A change of a whole block. Field by field, into its place: a structure that is put together on the stack by stores of
- * words and copied by loads of two waits for each of them. */
-static inline struct change *tell(struct replay *r, const struct live_entry *e, enum change_kind kind, bool moved)
-{
-	const struct maker *maker = &r->makers.at[e->maker];
-	struct change *c = next_change(r);
-
-	c->addr = e->addr;
-	c->bytes = e->bytes;
-	c->born_ns = e->born_ns;
-	c->first_ns = e->first_ns;
-	c->number = e->number;
-	c->node = e->node;
-	c->thread = maker->thread;
-	c->task = maker->task;
-	c->type = TYPEDEF_UNKNOWN;
-	c->freed_by = NODE_EMPTY;
-	c->kind = kind;
-	c->layer = e->layer;
-	c->moved = moved;
-	c->whole = true;
-	c->temporary = false;
-	return c;
-}
-
-static inline void tell_born(struct replay *r, const struct live_entry *e, bool moved)
-{
-	tell(r, e, BLOCK_BORN, moved);
-}
-
-static inline void tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type, node_id by)
-{
-	struct change *c;
-
-	if (e->flags & LIVE_INHERITED) {
-		r->counts.inherited_freed++;
-		return;
-	}
-	c = tell(r, e, BLOCK_DIED, moved);
-	c->type = type;
-	c->freed_by = by;
-	c->temporary = !moved && r->counts.allocations - e->number <= TEMPORARY_OTHERS && e->number > r->paused_number;
-}
-
-static inline void tell_died(struct replay *r, const struct live_entry *e, bool moved)
-{
-	tell_freed(r, e, moved, TYPEDEF_UNKNOWN, NODE_EMPTY);
-}
-
-static void tell_cut(struct replay *r, const struct cut *c, enum change_kind kind, bool whole)
-{
-	const struct mapping *m = &r->ranges.mappings.at[c->range.mapping];
-
-	if (m->inherited) {
-		r->counts.inherited_freed += kind == BLOCK_DIED && whole;
-		return;
-	}
-	*next_change(r) = (struct change){
-		.addr = c->range.start,
-		.bytes = c->range.end - c->range.start,
-		.born_ns = m->born_ns,
-		.first_ns = m->born_ns,
-		.number = m->number,
-		.node = m->node,
-		.thread = r->makers.at[m->maker].thread,
-		.task = r->makers.at[m->maker].task,
-		.kind = (uint8_t)kind,
-		.layer = m->layer,
-		.whole = whole,
-		.temporary = kind == BLOCK_DIED && r->counts.allocations - m->number <= TEMPORARY_OTHERS &&
-			     m->number > r->paused_number,
-	};
-}
-
 /* ---- blocks ---- */
-
-static inline struct live *table_of(struct replay *r, uint8_t layer)
-{
-	return layer == PT_LAYER_ARENA ? &r->overlay : &r->live;
-}
-
-static inline uint64_t event_addr(const struct pt_event *ev) { return ev->addr & PT_ADDRESS_MASK; }
 
 /* Somebody had this address, and we never saw it given back. */
 static void drop_lost(struct replay *r, struct live *l, uint32_t *place)
@@ -193,7 +59,7 @@ static void drop_lost(struct replay *r, struct live *l, uint32_t *place)
 
 	r->counts.lost_frees++;
 	live_remove(l, place);
-	tell_died(r, &old, true);
+	replay_tell_died(r, &old, true);
 }
 
 /* Moved while recording was stopped: it stays what it was. */
@@ -205,8 +71,8 @@ static inline bool is_kept(const struct pt_event *ev, const struct in_flight *ol
 static inline void on_made(struct replay *r, const struct pt_event *ev, const struct in_flight *old)
 {
 	uint8_t layer = pt_op_layer(ev->op);
-	struct live *l = table_of(r, layer);
-	uint32_t *place = live_place(l, event_addr(ev));
+	struct live *l = replay_table(r, layer);
+	uint32_t *place = live_place(l, replay_addr(ev));
 	struct live_entry *e;
 
 	if (*place)
@@ -214,7 +80,7 @@ static inline void on_made(struct replay *r, const struct pt_event *ev, const st
 	r->counts.allocations++;
 	e = live_add(l, place);
 	*e = (struct live_entry){
-		.addr = event_addr(ev),
+		.addr = replay_addr(ev),
 		.layer = layer,
 		.bytes = ev->size,
 		.number = r->counts.allocations,
@@ -227,34 +93,7 @@ static inline void on_made(struct replay *r, const struct pt_event *ev, const st
 		e->node = old->moved.node;
 		e->maker = old->moved.maker;
 	}
-	tell_born(r, e, old != NULL);
-}
-
-static void unseen_halve(struct unseen *u)
-{
-	for (unsigned i = 0; i < UNSEEN_SLICES; i++)
-		for (unsigned layer = 0; layer < PT_LAYERS; layer++)
-			u->n[i][layer] = i < UNSEEN_SLICES / 2 ? u->n[2 * i][layer] + u->n[2 * i + 1][layer] : 0;
-	u->width *= 2;
-}
-
-static void unseen_add(struct unseen *u, uint64_t allocations, uint8_t layer)
-{
-	if (!u->width)
-		u->width = 1;
-	while (allocations / u->width >= UNSEEN_SLICES)
-		unseen_halve(u);
-	u->n[allocations / u->width][layer]++;
-}
-
-uint64_t unseen_since(const struct unseen *u, uint64_t from, unsigned layers)
-{
-	uint64_t n = 0;
-
-	for (uint64_t i = u->width ? from / u->width : UNSEEN_SLICES; i < UNSEEN_SLICES; i++)
-		for (unsigned layer = 0; layer < PT_LAYERS; layer++)
-			n += layers >> layer & 1 ? u->n[i][layer] : 0;
-	return n;
+	replay_tell_born(r, e, old != NULL);
 }
 
 /* Once recording has been stopped there are blocks that nobody was told of: that is no error. */
@@ -271,8 +110,8 @@ static void free_unknown(struct replay *r, uint8_t layer)
 
 static inline void on_free(struct replay *r, const struct pt_event *ev)
 {
-	struct live *l = table_of(r, pt_op_layer(ev->op));
-	uint32_t *place = live_find(l, event_addr(ev));
+	struct live *l = replay_table(r, pt_op_layer(ev->op));
+	uint32_t *place = live_find(l, replay_addr(ev));
 	bool typed = pt_op_has_type(ev->op) && ev->size;
 
 	r->counts.frees++;
@@ -280,8 +119,9 @@ static inline void on_free(struct replay *r, const struct pt_event *ev)
 		free_unknown(r, pt_op_layer(ev->op));
 		return;
 	}
-	tell_freed(r, live_at(l, *place), false, typed ? typedefs_find(&r->t->defs.types, ev->size) : TYPEDEF_UNKNOWN,
-		   defs_node(&r->t->defs, ev->stack));
+	replay_tell_freed(r, live_at(l, *place), false,
+			  typed ? typedefs_find(&r->t->defs.types, ev->size) : TYPEDEF_UNKNOWN,
+			  defs_node(&r->t->defs, ev->stack));
 	live_remove(l, place);
 }
 
@@ -292,14 +132,14 @@ static void move_is_lost(struct replay *r, struct in_flight *f)
 {
 	r->counts.unmatched_moves++;
 	if (f->moving_known)
-		tell_died(r, &f->moved, true);
+		replay_tell_died(r, &f->moved, true);
 	f->moving = f->moving_known = false;
 }
 
 static void on_move_begin(struct replay *r, const struct pt_event *ev, struct in_flight *f)
 {
-	struct live *l = table_of(r, pt_op_layer(ev->op));
-	uint32_t *place = live_find(l, event_addr(ev));
+	struct live *l = replay_table(r, pt_op_layer(ev->op));
+	uint32_t *place = live_find(l, replay_addr(ev));
 
 	if (f->moving)
 		move_is_lost(r, f);
@@ -318,7 +158,7 @@ static void on_move_end(struct replay *r, const struct pt_event *ev, struct in_f
 	if (!f->moving)
 		r->counts.unmatched_moves++;
 	if (f->moving_known)
-		tell_died(r, &f->moved, true);
+		replay_tell_died(r, &f->moved, true);
 	if (ev->stack != PT_STACK_KEPT || f->moving_known)
 		on_made(r, ev, f);
 	f->moving = f->moving_known = false;
@@ -326,7 +166,7 @@ static void on_move_end(struct replay *r, const struct pt_event *ev, struct in_f
 
 static void on_move_fail(struct replay *r, const struct pt_event *ev, struct in_flight *f)
 {
-	struct live *l = table_of(r, pt_op_layer(ev->op));
+	struct live *l = replay_table(r, pt_op_layer(ev->op));
 
 	if (!f->moving)
 		r->counts.unmatched_moves++;
@@ -340,92 +180,6 @@ static void on_move_fail(struct replay *r, const struct pt_event *ev, struct in_
 	f->moving = f->moving_known = false;
 }
 
-/* ---- mappings ---- */
-
-/* Where the pages that an event names end: the kernel rounds up. */
-static uint64_t range_end(const struct replay *r, const struct pt_event *ev, bool round)
-{
-	uint64_t addr = event_addr(ev), top = PT_ADDRESS_MASK + 1, page = r->t->front.page_bytes;
-	uint64_t end = ev->size < top - addr ? addr + ev->size : top;
-
-	if (round && page >= 4096 && !(page & (page - 1)))
-		end = (end + page - 1) & ~(page - 1);
-	return end;
-}
-
-static void forget_cuts(struct replay *r, struct in_flight *f)
-{
-	for (size_t i = 0; i < f->cuts.n; i++)
-		ranges_forget(&r->ranges, &f->cuts.at[i]);
-	f->cuts.n = 0;
-}
-
-/* What mremap maps is of the kind of what it took away, and that is still held in case it fails. */
-static enum pt_layer map_layer(const struct replay *r, const struct pt_event *ev, const struct in_flight *f)
-{
-	if (pt_op_layer(ev->op) != PT_LAYER_MOVED)
-		return pt_op_layer(ev->op);
-	return f->cuts.n ? r->ranges.mappings.at[f->cuts.at[0].range.mapping].layer : PT_LAYER_MMAP;
-}
-
-static void on_map(struct replay *r, const struct pt_event *ev, const struct in_flight *f)
-{
-	struct ranges *m = &r->ranges;
-	uint64_t start = event_addr(ev), end = range_end(r, ev, false);
-	struct live_entry e;
-
-	ranges_cut(m, start, range_end(r, ev, true));
-	for (size_t i = 0; i < m->cuts.n; i++) {
-		tell_cut(r, &m->cuts.at[i], BLOCK_DIED, m->cuts.at[i].last);
-		ranges_forget(m, &m->cuts.at[i]);
-	}
-	if (start >= end || (ev->stack == PT_STACK_KEPT && !f->cuts.n))
-		return;
-	r->counts.allocations++;
-	e = (struct live_entry){
-		.addr = start,
-		.layer = map_layer(r, ev, f),
-		.bytes = end - start,
-		.number = r->counts.allocations,
-		.born_ns = r->now.ns,
-		.first_ns = r->now.ns,
-		.node = defs_node(&r->t->defs, ev->stack),
-		.maker = r->maker,
-	};
-	if (ev->stack == PT_STACK_KEPT) {
-		const struct mapping *old = &m->mappings.at[f->cuts.at[0].range.mapping];
-
-		e.node = old->node;
-		e.maker = old->maker;
-	}
-	ranges_add(
-		m, start, end,
-		&(struct mapping){
-			.number = e.number, .born_ns = e.born_ns, .node = e.node, .maker = e.maker, .layer = e.layer });
-	tell_born(r, &e, false);
-}
-
-static void on_unmap(struct replay *r, const struct pt_event *ev, struct in_flight *f)
-{
-	struct ranges *m = &r->ranges;
-
-	r->counts.frees++;
-	forget_cuts(r, f);
-	ranges_cut(m, event_addr(ev), range_end(r, ev, true));
-	for (size_t i = 0; i < m->cuts.n; i++) {
-		tell_cut(r, &m->cuts.at[i], BLOCK_DIED, m->cuts.at[i].last);
-		*array_push(&f->cuts) = m->cuts.at[i];
-	}
-}
-
-static void on_unmap_fail(struct replay *r, struct in_flight *f)
-{
-	for (size_t i = f->cuts.n; i-- > 0;)
-		if (ranges_restore(&r->ranges, &f->cuts.at[i]))
-			tell_cut(r, &f->cuts.at[i], BLOCK_BACK, f->cuts.at[i].last);
-	f->cuts.n = 0;
-}
-
 /* ---- everything else ---- */
 
 static void on_pause(struct replay *r, bool paused)
@@ -437,7 +191,7 @@ static void on_pause(struct replay *r, bool paused)
 
 static void on_pair(struct replay *r, const struct pt_event *ev)
 {
-	flush(r);
+	replay_flush(r);
 	if (ev->op == PT_OP_MARK || ev->op == PT_OP_REGION_BEGIN || ev->op == PT_OP_REGION_END)
 		scope_event(&r->scope, ev, &r->t->defs, r->now.thread, r->task_in_thread[r->now.thread]);
 	if (ev->op == PT_OP_PY_INIT || ev->op == PT_OP_PY_FINI)
@@ -462,7 +216,7 @@ static void on_switch(struct replay *r, const struct pt_event *ev)
 	uint32_t thread = r->now.thread, task = tasks_find(&r->t->defs.tasks, ev->addr);
 	uint32_t *maker = task ? map_at(&r->maker_of, (uint64_t)thread << 32 | task) : NULL;
 
-	flush(r);
+	replay_flush(r);
 	r->task_in_thread[thread] = ev->addr;
 	if (maker && *maker == MAP_NONE) {
 		*maker = (uint32_t)r->makers.n;
@@ -480,9 +234,9 @@ __attribute__((always_inline)) static inline void look_ahead(const struct replay
 	if (far >= readable_end)
 		return;
 	if (r->action[far->op] < PT_MAP)
-		live_prefetch_place(&r->live, event_addr(far));
+		live_prefetch_place(&r->live, replay_addr(far));
 	if (r->action[near->op] < PT_MAP && r->action[near->op] != PT_ALLOC)
-		live_prefetch_entry(&r->live, event_addr(near));
+		live_prefetch_entry(&r->live, replay_addr(near));
 }
 
 static void play_batch(struct replay *r, const struct batch *b)
@@ -490,12 +244,12 @@ static void play_batch(struct replay *r, const struct batch *b)
 	struct in_flight *f = &r->threads[b->thread];
 
 	if (r->now.ns != b->ns || r->now.thread != b->thread)
-		flush(r);
+		replay_flush(r);
 	r->now = (struct replay_now){ b->ns, b->first, b->thread };
 	if (b->after_gap && f->moving)
 		move_is_lost(r, f);
 	if (b->after_gap) {
-		forget_cuts(r, f);
+		replay_forget_cuts(r, f);
 		r->task_in_thread[b->thread] = 0;
 		r->maker_in_thread[b->thread] = b->thread; /* a switch may be among what is missing */
 	}
@@ -509,9 +263,9 @@ static void play_batch(struct replay *r, const struct batch *b)
 		case PT_MOVE_BEGIN: on_move_begin(r, ev, f); break;
 		case PT_MOVE_END: on_move_end(r, ev, f); break;
 		case PT_MOVE_FAIL: on_move_fail(r, ev, f); break;
-		case PT_MAP: on_map(r, ev, f); break;
-		case PT_UNMAP: on_unmap(r, ev, f); break;
-		case PT_UNMAP_FAIL: on_unmap_fail(r, f); break;
+		case PT_MAP: replay_map(r, ev, f); break;
+		case PT_UNMAP: replay_unmap(r, ev, f); break;
+		case PT_UNMAP_FAIL: replay_unmap_fail(r, f); break;
 		case ACT_CLOCK: break;
 		case ACT_THREAD:
 			on_thread(r, ev);
@@ -541,7 +295,7 @@ static void play_ending(struct replay *r, const struct batch *b)
 
 	program.n = n;
 	play_batch(r, &program);
-	flush(r);
+	replay_flush(r);
 	for (size_t i = 0; i < r->n_models; i++)
 		if (r->models[i]->program_end)
 			r->models[i]->program_end(r->models[i]->self, &r->now, r);
@@ -603,94 +357,6 @@ static void replay_done(struct replay *r)
 	scope_free(&r->scope);
 }
 
-/* ---- what is alive ---- */
-
-typedef void each_fn(void *self, const struct live_block *b);
-
-static bool is_told(const struct replay *r, bool inherited, uint64_t number)
-{
-	return !scope_is_on(&r->scope) || (!inherited && scope_has(&r->scope, number));
-}
-
-static struct live_block block_of(const struct replay *r, const struct live_entry *e)
-{
-	return (struct live_block){
-		.addr = e->addr,
-		.bytes = e->bytes,
-		.born_ns = e->born_ns,
-		.first_ns = e->first_ns,
-		.number = e->number,
-		.node = e->node,
-		.thread = r->makers.at[e->maker].thread,
-		.task = r->makers.at[e->maker].task,
-		.layer = e->layer,
-		.inherited = (e->flags & LIVE_INHERITED) != 0,
-		.whole = true,
-	};
-}
-
-static void each_entry(const struct replay *r, const struct live_entry *e, each_fn *each, void *self)
-{
-	struct live_block b = block_of(r, e);
-
-	if (is_told(r, b.inherited, b.number))
-		each(self, &b);
-}
-
-static void each_range(const struct replay *replay, each_fn *each, void *self)
-{
-	const struct ranges *r = &replay->ranges;
-	bool *seen = mem_zero(r->mappings.n, sizeof *seen);
-
-	for (size_t i = 0; i < r->at.n; i++) {
-		const struct range *p = &r->at.at[i];
-		const struct mapping *m = &r->mappings.at[p->mapping];
-
-		if (!is_told(replay, m->inherited, m->number))
-			continue;
-		each(self, &(struct live_block){
-				   .addr = p->start,
-				   .bytes = p->end - p->start,
-				   .born_ns = m->born_ns,
-				   .first_ns = m->born_ns,
-				   .number = m->number,
-				   .node = m->node,
-				   .thread = replay->makers.at[m->maker].thread,
-				   .task = replay->makers.at[m->maker].task,
-				   .layer = m->layer,
-				   .inherited = m->inherited,
-				   .mapping = true,
-				   .whole = !seen[p->mapping],
-			   });
-		seen[p->mapping] = true;
-	}
-	free(seen);
-}
-
-void replay_each_live(struct replay *r, each_fn *each, void *self)
-{
-	const struct live *const tables[] = { &r->live, &r->overlay };
-
-	for (int k = 0; k < 2; k++)
-		for (size_t i = 1; i < tables[k]->entries.n; i++)
-			if (!(tables[k]->entries.at[i].flags & LIVE_FREE_ENTRY))
-				each_entry(r, &tables[k]->entries.at[i], each, self);
-	for (size_t i = 0; i < r->t->threads.n; i++)
-		if (r->threads[i].moving_known)
-			each_entry(r, &r->threads[i].moved, each, self);
-	each_range(r, each, self);
-}
-
-bool replay_find_live(struct replay *r, uint64_t addr, struct live_block *ret)
-{
-	uint32_t *place = addr <= PT_ADDRESS_MASK ? live_find(&r->live, addr) : NULL;
-
-	if (!place || !*place)
-		return false;
-	*ret = block_of(r, live_at(&r->live, *place));
-	return true;
-}
-
 /* ---- the process that forked this one ---- */
 
 static void play(struct replay *r, const struct replay_options *options, int generation);
@@ -712,7 +378,7 @@ static void inherit(void *self, const struct live_block *b)
 		ranges_add(&r->ranges, b->addr, b->addr + b->bytes,
 			   &(struct mapping){ .layer = b->layer, .inherited = true });
 	} else {
-		struct live *l = table_of(r, b->layer);
+		struct live *l = replay_table(r, b->layer);
 		uint32_t *place = live_place(l, b->addr);
 
 		if (!*place)
@@ -788,7 +454,7 @@ static void play(struct replay *r, const struct replay_options *options, int gen
 			watched = b.first;
 		}
 	}
-	flush(r);
+	replay_flush(r);
 	if (options->progress && generation == 0)
 		options->progress(options->progress_self, order_bytes_total(o), order_bytes_total(o));
 	order_free(o);

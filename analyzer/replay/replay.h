@@ -12,6 +12,7 @@
  */
 #pragma once
 #include "analyzer/read/trace.h"
+#include "analyzer/replay/unseen.h"
 
 enum change_kind {
 	BLOCK_BORN,
@@ -53,16 +54,6 @@ struct replay_now {
 	uint64_t number; /* of the last event, counted from 1 in the order of the process */
 	uint32_t thread;
 };
-
-/* Releases of blocks that were not known because recording had been stopped, over the allocations that were recorded:
- * what grows in the trace while as many others go may be a bounded cache, of which only the new half is seen. */
-enum { UNSEEN_SLICES = 64 };
-struct unseen {
-	uint64_t width;                       /* of a slice: allocations; 0: recording was never stopped */
-	uint64_t n[UNSEEN_SLICES][PT_LAYERS]; /* while recording, and before the interpreter's end */
-};
-/* Those of a set of layers, in slices that end after the recorded allocation `from`. */
-uint64_t unseen_since(const struct unseen *u, uint64_t from, unsigned layers);
 
 struct replay;
 
