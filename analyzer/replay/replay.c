@@ -21,35 +21,6 @@ enum {
 /* What an op asks for, looked up once per event. The first eight are enum pt_memory_kind. */
 enum action { ACT_PAIR = 8, ACT_CLOCK, ACT_THREAD, ACT_SWITCH, ACT_UNKNOWN };
 
-/* ---- telling the models ---- */
-
-/* Leaves those of blocks that were made within. */
-static void limit_to_scope(struct replay *r)
-{
-	bool holds = scope_holds(&r->scope, r->now.thread, r->task_in_thread[r->now.thread]);
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n_changes; i++) {
-		const struct change *c = &r->changes[i];
-
-		if (c->kind == BLOCK_BORN && holds)
-			scope_add(&r->scope, c->number);
-		if (scope_has(&r->scope, c->number))
-			r->changes[n++] = *c;
-	}
-	r->n_changes = n;
-}
-
-void replay_flush(struct replay *r)
-{
-	if (r->n_changes && scope_is_on(&r->scope))
-		limit_to_scope(r);
-	for (size_t i = 0; i < r->n_models && r->n_changes; i++)
-		if (r->models[i]->changes)
-			r->models[i]->changes(r->models[i]->self, r->changes, r->n_changes, &r->now);
-	r->n_changes = 0;
-}
-
 /* ---- blocks ---- */
 
 /* Somebody had this address, and we never saw it given back. */

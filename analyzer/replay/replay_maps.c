@@ -2,8 +2,8 @@
 /*
  * replay_maps: mappings, of which parts come and go
  *
- * What an munmap cuts out is held until the thread's next one, in case the kernel said no: then it is put back. A mapping
- * over others ends what it covers.
+ * What an munmap cuts out is held until the thread's next one, in case the kernel said no: then it is put back. A
+ * mapping over others ends what it covers.
  */
 #include "analyzer/replay/replay_parts.h"
 

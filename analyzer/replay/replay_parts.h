@@ -2,8 +2,8 @@
 /*
  * replay_parts: the state of a replay, and how models are told. Private to replay/
  *
- * replay.c takes each event through one switch; replay_maps.c does what is about mappings, replay_alive.c shows what is
- * alive. What every event of a block needs is inline.
+ * replay.c takes each event through one switch; replay_maps.c does what is about mappings, replay_tell.c tells models,
+ * replay_alive.c shows what is alive. What every event of a block needs is inline.
  */
 #pragma once
 #include "analyzer/replay/ending.h"
@@ -59,7 +59,7 @@ struct replay {
 
 /* ---- telling the models ---- */
 
-/* Hands them the changes that wait. */
+/* Hands them the changes that wait. replay_tell.c. */
 void replay_flush(struct replay *r);
 
 static inline struct change *replay_next_change(struct replay *r)
@@ -71,7 +71,8 @@ static inline struct change *replay_next_change(struct replay *r)
 
 /* A change of a whole block. Field by field, into its place: a structure that is put together on the stack by stores of
  * words and copied by loads of two waits for each of them. */
-static inline struct change *replay_tell(struct replay *r, const struct live_entry *e, enum change_kind kind, bool moved)
+static inline struct change *replay_tell(struct replay *r, const struct live_entry *e, enum change_kind kind,
+					 bool moved)
 {
 	const struct maker *maker = &r->makers.at[e->maker];
 	struct change *c = replay_next_change(r);
@@ -99,7 +100,8 @@ static inline void replay_tell_born(struct replay *r, const struct live_entry *e
 	replay_tell(r, e, BLOCK_BORN, moved);
 }
 
-static inline void replay_tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type, node_id by)
+static inline void replay_tell_freed(struct replay *r, const struct live_entry *e, bool moved, uint32_t type,
+				     node_id by)
 {
 	struct change *c;
 
@@ -110,7 +112,8 @@ static inline void replay_tell_freed(struct replay *r, const struct live_entry *
 	c = replay_tell(r, e, BLOCK_DIED, moved);
 	c->type = type;
 	c->freed_by = by;
-	c->temporary = !moved && r->counts.allocations - e->number <= REPLAY_TEMPORARY_OTHERS && e->number > r->paused_number;
+	c->temporary =
+		!moved && r->counts.allocations - e->number <= REPLAY_TEMPORARY_OTHERS && e->number > r->paused_number;
 }
 
 static inline void replay_tell_died(struct replay *r, const struct live_entry *e, bool moved)
