@@ -118,11 +118,9 @@ def keeper_of(f):
 def test_what_a_table_of_c_keeps_is_growth_and_what_is_lost_beside_it_is_lost(python, tmp, case):
     doc, trace = leaks(python, tmp, case)
     lines, c = marked('program.py'), marked('_lossy.c')
-    found = [f for f in doc['findings'] if f['verdict'] != 'growth' or f['keeper']]
+    found = doc['findings']
     assert [f['verdict'] for f in found] == ['growth', 'reference-leak'], [
         (f['verdict'], place(f['blame']), f['why']) for f in doc['findings']]
-    # Up to 3.9 the dicts and lists of what is lost, reused from those that died, may be told beside it.
-    assert len(doc['findings']) == 2 or python.version < (3, 10), [place(f['blame']) for f in doc['findings']]
     kept, lost = found
     assert place(lost['blame']) == 'program.py:%d' % lines['thing'], lost['blame']
     assert (lost['surplus']['objects'], lost['surplus']['references']) == (N // 2, N // 2), lost['surplus']

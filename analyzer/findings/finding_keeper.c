@@ -8,6 +8,7 @@
  * keeper, however many they are: one that was grown by realloc, or a node for each.
  */
 #include "analyzer/base/mem.h"
+#include "analyzer/base/sample.h"
 #include "analyzer/findings/finding.h"
 
 #include <stdlib.h>
@@ -78,13 +79,13 @@ static void vote_all(struct voting *x, const bool *mine)
 	for (object_id o = 0; o < x->v->heap.n; o++)
 		n += j->node[o] != NODE_UNKNOWN && mine[j->node[o]];
 	for (object_id o = 0; o < x->v->heap.n; o++)
-		if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]] && at++ % (n / SAMPLE + 1) == 0)
+		if (j->node[o] != NODE_UNKNOWN && mine[j->node[o]] && sample_has(at++, n / SAMPLE + 1))
 			vote_for(x, o, mine);
 	for (size_t i = 0; i < x->k->others.n; i++)
 		others += mine[x->k->others.at[i].node];
 	x->hidden = others > n;
 	for (size_t i = 0; i < x->k->others.n; i++) {
-		if (!mine[x->k->others.at[i].node] || other++ % (others / SAMPLE + 1))
+		if (!mine[x->k->others.at[i].node] || !sample_has(other++, others / SAMPLE + 1))
 			continue;
 		x->chains++;
 		vote_of_keeper(x, x->k->others.at[i].keeper, mine);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyzer/findings/holder.h"
 #include "analyzer/base/mem.h"
+#include "analyzer/base/sample.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,13 +111,14 @@ static void take_chains(struct search *s, const bool *mine)
 	for (size_t i = 0; i < j->buffers.n; i++)
 		n_buffers += is_buffer_of(&j->buffers.at[i], mine);
 	if (n_buffers <= n) {
-		for (size_t i = 0; i < n; i += step)
-			take_chain(s, s->objects.at[i], false);
+		for (size_t i = 0; i < n; i++)
+			if (sample_has(i, step))
+				take_chain(s, s->objects.at[i], false);
 		return;
 	}
 	step = n_buffers / SAMPLE + 1;
 	for (size_t i = 0; i < j->buffers.n; i++)
-		if (is_buffer_of(&j->buffers.at[i], mine) && at++ % step == 0)
+		if (is_buffer_of(&j->buffers.at[i], mine) && sample_has(at++, step))
 			take_chain(s, j->buffers.at[i].owner, true);
 }
 
@@ -197,8 +199,9 @@ static void find_adders(struct search *s, struct holder *ret)
 
 	ret->adds = own ? own->node : NODE_UNKNOWN;
 	s->holder = ret->container;
-	for (size_t i = 0; i < n; i += step)
-		take_below(s, s->objects.at[i]);
+	for (size_t i = 0; i < n; i++)
+		if (sample_has(i, step))
+			take_below(s, s->objects.at[i]);
 	ret->adds_below = most_below(s);
 	array_free(&s->below);
 }

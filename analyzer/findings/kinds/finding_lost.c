@@ -15,6 +15,7 @@
  * (LOST_SHARED).
  */
 #include "analyzer/base/mem.h"
+#include "analyzer/base/sample.h"
 #include "analyzer/findings/kinds/finding_kinds.h"
 #include "analyzer/heap/garbage.h"
 #include "analyzer/heap/parts.h"
@@ -333,12 +334,12 @@ static void look_below(struct judging *j, object_id o, struct tally *t)
 	vote(&t->leader, &t->leader_votes, leader);
 }
 
-/* Whether the next one is to be looked at: some of each group that grows, evenly spread. */
+/* Whether the next one is to be looked at: some of each group that grows. */
 static bool is_sample(struct judging *j, uint32_t group)
 {
 	struct tally *t = &j->tally[group];
 
-	return is_growing(j, group) && t->step++ % ((t->late - t->late_own) / BELOW_SAMPLE + 1) == 0;
+	return is_growing(j, group) && sample_has(t->step++, (t->late - t->late_own) / BELOW_SAMPLE + 1);
 }
 
 static void sample_below(struct judging *j)

@@ -108,14 +108,19 @@ static void join_same_holder(struct finding_list *l)
 	l->n = n;
 }
 
+/* Lost objects hold things, too. */
+static bool is_lost(const struct finding *f) { return f->sum.verdict == GROWTH_FOUND && f->lost.kind == LOST_OBJECTS; }
+
 static void find_leaders(struct holding *h, uint8_t *label)
 {
 	for (uint32_t i = 0; i < h->l->n && h->n < LEADERS_MAX; i++) {
 		const struct finding *f = &h->l->at[i];
 
-		if (f->trace != h->t || !leads(f) || (f->has_holder && label[f->holder.container]))
+		if (f->trace != h->t || !(leads(f) || is_lost(f)) || (f->has_holder && label[f->holder.container]))
 			continue;
 		h->leaders[h->n++] = i;
+		if (is_lost(f))
+			continue;
 		if (f->has_holder)
 			label[f->holder.container] = (uint8_t)h->n;
 		else
@@ -150,6 +155,24 @@ static uint8_t label_of(const struct holding *h, uint32_t finding)
 	return 0;
 }
 
+static uint32_t finding_at(const struct holding *h, node_id node)
+{
+	return node > NODE_UNKNOWN ? h->finding_of[node] : MAP_NONE;
+}
+
+/* What nothing is known to hold, made by stacks that lose objects, is lost. */
+static void label_lost(const struct holding *h, uint8_t *label)
+{
+	const struct view *v = &h->t->remains->view;
+
+	for (object_id o = 0; o < v->heap.n; o++) {
+		uint32_t finding = finding_at(h, v->join.node[o]);
+
+		if (finding != MAP_NONE && is_lost(&h->l->at[finding]) && !label[o] && paths_is_of_c(&v->paths, o))
+			label[o] = label_of(h, finding);
+	}
+}
+
 /* A native block that a leader's own stacks made goes with what the leader is of, and with it what it alone holds: the
  * function that a thread was started with. */
 static void label_kept(const struct holding *h, uint8_t *label)
@@ -160,7 +183,7 @@ static void label_kept(const struct holding *h, uint8_t *label)
 	for (object_id o = 0; kept_index(k, &v->heap) && o < v->heap.n; o++) {
 		for (uint32_t i = k->first[o]; i < k->first[o + 1] && !label[o]; i++) {
 			node_id node = kept_node(kept_kind(k, k->keepers[i]));
-			uint32_t finding = node > NODE_UNKNOWN ? h->finding_of[node] : MAP_NONE;
+			uint32_t finding = finding_at(h, node);
 
 			if (finding != MAP_NONE && paths_is_of_c(&v->paths, o))
 				label[o] = label_of(h, finding);
@@ -178,7 +201,7 @@ static bool is_loose(const struct holding *h, object_id o)
 
 static void see(struct holding *h, node_id node, object_id o)
 {
-	uint32_t f = node > NODE_UNKNOWN ? h->finding_of[node] : MAP_NONE;
+	uint32_t f = finding_at(h, node);
 
 	if (f != MAP_NONE && !is_loose(h, o))
 		h->seen[f][h->holder_of[o]]++;
@@ -217,7 +240,8 @@ static uint32_t leader_by_keeper(const struct holding *h, uint32_t i)
 	return MAP_NONE;
 }
 
-/* The finding that has what holds most of this one's objects; MAP_NONE. */
+/* The finding that has what holds most of this one's objects; MAP_NONE. What several have (dicts that C code keeps lie
+ * where those of lost objects did) is nobody's own: the one that has most is told of it. */
 static uint32_t leader_of(const struct holding *h, uint32_t i)
 {
 	const struct finding *f = &h->l->at[i];
@@ -234,7 +258,7 @@ static uint32_t leader_of(const struct holding *h, uint32_t i)
 		if (k && (!best || h->seen[i][k] > h->seen[i][best]))
 			best = k;
 	}
-	if (!best || !sum || (uint64_t)h->seen[i][best] * 100 < sum * MOST_PERCENT || h->leaders[best - 1] == i)
+	if (!best || !sum || (sum - h->seen[i][0]) * 100 < sum * MOST_PERCENT || h->leaders[best - 1] == i)
 		return MAP_NONE;
 	return h->leaders[best - 1];
 }
@@ -280,6 +304,7 @@ static void join_below(struct finding_list *l, struct report_trace *t)
 		h.seen = mem_zero(l->n + 1, sizeof *h.seen);
 		list_nodes(&h);
 		label_kept(&h, label);
+		label_lost(&h, label);
 		paths_label(&v->paths, label, h.holder_of);
 		see_all(&h);
 		take_all(&h);
