@@ -15,10 +15,8 @@ KNOWN = {
     'healthy/executor_futures': (r'3\.13\.\d+t', 'true there: once a thread was started, functions made outside of functions never die (gh-117783)'),
     'leaking/answers_of_one_worker': (r'.*', WAITS),
     'leaking/backlog_after_a_while': (r'.*', 'it goes with main(), and began late: nothing is said'),
-    'leaking/finalize_holds_its_object': (r'3\.14\.\d+t', 'told twice: the instance, and what its constructor makes'),
     'leaking/helper_process_keeps_lines': (r'.*', WAITS),
     'leaking/index_among_rows': (r'.*', 'the index goes with main(): arenas are looked at as they are at the end'),
-    'leaking/mock_in_a_soak_test': (r'3\.(8|9|10)\.', 'told twice: its strings beside its dicts'),
     'leaking/transcript_of_a_forked_worker': (r'.*', WAITS),
     'leaking/writers_of_closed_connections': (r'.*', 'its tasks end with the loop: on a busy machine they came unevenly'),
 }
