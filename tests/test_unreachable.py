@@ -73,6 +73,15 @@ def test_what_nobody_can_reach_is_found(python, tmp):
 
 
 @harness.spread(4)
+def test_what_one_line_makes_and_another_grows_is_one_leak(python, tmp):
+    found = native(harness.report('leaks', traced(python, tmp, 'grown').trace))
+    assert list(found) == ['lost_when_grown'], sorted(found)
+    f, = found['lost_when_grown']
+    assert f['verdict'] == 'native-unreachable' and about(sum(amounts([f])), N), f['unreachable']
+    assert len(f['parts']) == 2, f['parts']
+
+
+@harness.spread(4)
 def test_what_somebody_has_is_not_lost(python, tmp):
     done = traced(python, tmp, 'held')
     doc = harness.report('leaks', done.trace)

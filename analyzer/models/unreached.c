@@ -23,10 +23,12 @@ struct looking {
 
 /* ---- records ---- */
 
-static bool is_ours(const struct live_block *b)
+static bool is_native(uint8_t layer)
 {
-	return !b->inherited && (b->layer == PT_LAYER_MALLOC || b->layer == PT_LAYER_RAW || b->layer == PT_LAYER_MEM);
+	return layer == PT_LAYER_MALLOC || layer == PT_LAYER_RAW || layer == PT_LAYER_MEM;
 }
+
+static bool is_ours(const struct live_block *b) { return !b->inherited && is_native(b->layer); }
 
 /* The block that lies in a record. What is there must fit. */
 static bool find_block(const struct looking *l, const struct heap_lost *lost, struct live_block *ret)
@@ -331,14 +333,38 @@ static void on_death(struct unreached *u, uint64_t address)
 	sum_for(u, u->blocks.at[b->leader].node)->given_back++;
 }
 
+/* ---- what is moved ---- */
+
+static void note_move(struct unreached *u, node_id from, node_id to)
+{
+	uint32_t *at = map_at(&u->by_move, (uint64_t)from << 32 | to);
+
+	if (*at == MAP_NONE) {
+		*at = (uint32_t)u->moves.n;
+		*array_push(&u->moves) = (struct unreached_move){ .from = from, .to = to };
+	}
+	u->moves.at[*at].blocks++;
+}
+
+/* A block dies and is born, one right after the other. */
+static void on_move(struct unreached *u, const struct change *c)
+{
+	if (c->kind == BLOCK_BORN && u->moving > NODE_UNKNOWN && c->node > NODE_UNKNOWN && c->node != u->moving)
+		note_move(u, u->moving, c->node);
+	u->moving = c->kind == BLOCK_DIED ? c->node : NODE_EMPTY;
+}
+
 static void on_changes(void *self, const struct change *c, size_t n, const struct replay_now *now)
 {
 	struct unreached *u = self;
 
 	(void)now;
-	for (size_t i = 0; u->blocks.n && i < n; i++)
-		if (c[i].kind == BLOCK_DIED)
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].moved && is_native(c[i].layer))
+			on_move(u, &c[i]);
+		if (u->blocks.n && c[i].kind == BLOCK_DIED)
 			on_death(u, c[i].addr);
+	}
 }
 
 void unreached_init(struct unreached *u)
@@ -353,4 +379,6 @@ void unreached_free(struct unreached *u)
 	array_free(&u->sums);
 	map_free(&u->by_address);
 	map_free(&u->by_node);
+	array_free(&u->moves);
+	map_free(&u->by_move);
 }

@@ -38,6 +38,12 @@ struct unreached_sum {
 	struct amount at[UNREACHED_SNAPSHOTS]; /* direct blocks, at each snapshot that was looked at */
 };
 
+/* Blocks that one stack made and another one moved, by realloc. */
+struct unreached_move {
+	node_id from, to;
+	uint64_t blocks;
+};
+
 enum unreached_state {
 	UNREACHED_NOT_LOOKED, /* no snapshot has such records: an older tracer's, or the trace ended before */
 	UNREACHED_CUT,        /* the search came to no end */
@@ -46,7 +52,7 @@ enum unreached_state {
 };
 
 struct unreached {
-	struct model model;         /* hears of deaths */
+	struct model model;         /* hears of deaths, and of what is moved */
 	enum unreached_state state; /* of the last snapshot that was looked at */
 	bool is_libc;               /* at it */
 	uint64_t threads, searched; /* at it: threads; bytes of blocks that were taken apart */
@@ -54,7 +60,11 @@ struct unreached {
 	uint64_t ns[UNREACHED_SNAPSHOTS];
 	ARRAY(struct unreached_block) blocks; /* at the last one, direct ones before theirs */
 	ARRAY(struct unreached_sum) sums;
-	struct map by_address, by_node; /* private */
+	ARRAY(struct unreached_move) moves; /* of native blocks, over the whole run */
+
+	/* private */
+	struct map by_address, by_node, by_move;
+	node_id moving; /* who made the block that died of the realloc in hand; NODE_EMPTY: none */
 };
 
 void unreached_init(struct unreached *u);

@@ -99,6 +99,24 @@ METHOD lost_structs(int n)
 	}
 }
 
+METHOD lost_when_grown(void *block)
+{
+	block = realloc(block, 4 * BYTES);
+	memset((char *)block + BYTES, 0, 3 * BYTES);
+	__asm__ volatile("" : : "r"(block) : "memory");
+}
+
+/* One function makes them, another one makes two of three larger: one leak. */
+METHOD lost_or_grown(int n)
+{
+	for (int i = 0; i < n; i++) {
+		void *block = take(BYTES);
+
+		if (i % 3)
+			lost_when_grown(block);
+	}
+}
+
 METHOD lost_raw(int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -259,6 +277,7 @@ static const struct {
 	{ "lost_with_freed", lost_with_freed },
 	{ "lost_structs", lost_structs },
 	{ "lost_raw", lost_raw },
+	{ "lost_or_grown", lost_or_grown },
 	{ "lost_large", lost_large },
 	{ "held_by_data", held_by_data },
 	{ "held_inside", held_inside },

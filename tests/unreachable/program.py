@@ -35,6 +35,8 @@ if how == 'lost':
     lost()
     in_thread(lambda: _native.call('lost_each_call', n))
     lost_text()
+elif how == 'grown':
+    _native.call('lost_or_grown', n)
 elif how == 'held':
     for name in HELD:
         _native.call(name, n)

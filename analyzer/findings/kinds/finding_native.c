@@ -33,6 +33,7 @@
 #define FOREIGN_BYTES (UINT64_C(256) << 10)
 #define LITTLE        (UINT64_C(4) << 10) /* one block of it is worth a doubt */
 #define GIVEN_BACK    10                  /* percent of the blocks that prove a hidden pointer */
+#define MOVED_MOSTLY  80                  /* percent of what a line moved must be another's that it goes with */
 #define FEW_BESIDE    10                  /* percent of what is lost: so much of its stacks may go with it */
 
 /* What one function lost. */
@@ -111,6 +112,91 @@ static void add_sums(struct making *m)
 			amount_add(&row->at[k], &s->at[k]);
 		}
 	}
+}
+
+/* ---- what realloc moved ---- */
+
+/* What one line makes and another one grows is one thing, whichever had it last: the lines that moved most of what a
+ * row has go with the row of those that made it. */
+struct row_origin {
+	uint64_t blocks, most; /* moved; of them, from the row that most are of */
+	uint32_t from;
+};
+
+static uint32_t row_of_node(const struct making *m, node_id node)
+{
+	return map_find(&m->row_of, m->t->growth.fingerprints[place_blame(&m->t->places, node)]);
+}
+
+static void note_origins(const struct making *m, struct row_origin *origins)
+{
+	struct map sums = { 0 };
+
+	for (size_t i = 0; i < m->u->moves.n; i++) {
+		const struct unreached_move *v = &m->u->moves.at[i];
+		uint32_t from = row_of_node(m, v->from), to = row_of_node(m, v->to), *sum;
+
+		if (to == MAP_NONE || from == to)
+			continue;
+		origins[to].blocks += v->blocks;
+		if (from == MAP_NONE)
+			continue;
+		sum = map_at(&sums, (uint64_t)from << 32 | to);
+		*sum = (*sum == MAP_NONE ? 0 : *sum) + (uint32_t)v->blocks;
+		if (*sum > origins[to].most) {
+			origins[to].most = *sum;
+			origins[to].from = from;
+		}
+	}
+	map_free(&sums);
+}
+
+static void add_row(struct row *to, const struct row *from)
+{
+	amount_add(&to->direct, &from->direct);
+	amount_add(&to->indirect, &from->indirect);
+	for (unsigned k = 0; k < UNREACHED_SNAPSHOTS; k++)
+		amount_add(&to->at[k], &from->at[k]);
+	to->given_back += from->given_back;
+	to->working |= from->working;
+	to->is_growing |= from->is_growing;
+	if (from->direct.bytes <= to->direct.bytes - from->direct.bytes)
+		return;
+	to->node = from->node;
+	to->node_bytes = from->node_bytes;
+	to->blame = from->blame;
+}
+
+static bool is_moved(const struct making *m, const struct row_origin *o)
+{
+	return o->most * 100 >= o->blocks * MOVED_MOSTLY && o->most && m->rows.at[o->from].direct.blocks;
+}
+
+static void join_moved(struct making *m)
+{
+	struct row_origin *origins = mem_zero(m->rows.n + 1, sizeof *origins);
+	uint32_t *root = mem_alloc((m->rows.n + 1) * sizeof *root);
+
+	note_origins(m, origins);
+	for (uint32_t i = 0; i < m->rows.n; i++) {
+		root[i] = i;
+		for (size_t steps = 0; steps < m->rows.n && is_moved(m, &origins[root[i]]); steps++)
+			root[i] = origins[root[i]].from;
+	}
+	for (uint32_t i = 0; i < m->rows.n; i++) {
+		if (root[i] == i || root[root[i]] != root[i])
+			continue;
+		add_row(&m->rows.at[root[i]], &m->rows.at[i]);
+		m->rows.at[i].direct.blocks = 0;
+	}
+	for (size_t i = 0; i < m->u->blocks.n; i++) {
+		uint32_t to = root[m->rows_of[i]];
+
+		if (root[to] == to)
+			m->rows_of[i] = to;
+	}
+	free(origins);
+	free(root);
 }
 
 /* ---- verdicts ---- */
@@ -221,6 +307,7 @@ void finding_native(struct report_trace *t, struct finding *ret, size_t *n)
 	for (uint32_t i = 0; i < u->blocks.n; i++)
 		add_block(&m, i);
 	add_sums(&m);
+	join_moved(&m);
 	judge_all(&m, ret, n);
 	claims_free(&m.claims);
 	array_free(&m.rows);
