@@ -24,9 +24,9 @@ struct search {
 	ARRAY(struct candidate) at;
 	struct map by_object;
 	uint32_t chains;
-	object_id holder;                /* when it is known: */
-	ARRAY(struct join_buffer) below; /* buffers of what it holds, by address */
-	struct map entries;              /* of containers with a bound, those that a chain led over */
+	object_id holder;                              /* when it is known: */
+	ARRAY(struct join_buffer) below[HOLDER_BELOW]; /* buffers of what it holds, of what that holds, ... */
+	struct map entries;                            /* of containers with a bound, those that a chain led over */
 	uint32_t bounded, n_entries;
 };
 
@@ -136,20 +136,24 @@ static const struct join_buffer *largest_buffer(const struct search *s, object_i
 	return best;
 }
 
-/* The next container on the way from the holder to one of the objects. */
+/* The next containers on the way from the holder to one of the objects, which is the last that may be one. */
 static void take_below(struct search *s, object_id target)
 {
 	struct path p;
-	const struct join_buffer *b = NULL;
 	size_t i = 0;
+	unsigned n = 0;
 
 	paths_to(&s->v->paths, target, &p);
 	while (i < p.steps.n && p.steps.at[i].object != s->holder)
 		i++;
-	for (i++; i < p.steps.n && !b; i++)
-		b = largest_buffer(s, p.steps.at[i].object);
-	if (b)
-		*array_push(&s->below) = *b;
+	for (i++; i < p.steps.n && n < HOLDER_BELOW && !(n && i + 1 == p.steps.n); i++) {
+		const struct join_buffer *b = largest_buffer(s, p.steps.at[i].object);
+
+		if (!b)
+			continue;
+		*array_push(&s->below[n]) = *b;
+		n++;
+	}
 	path_free(&p);
 }
 
@@ -163,15 +167,15 @@ static int by_node_and_address(const void *left, const void *right)
 }
 
 /* Of the buffers below the stack that made most of their bytes, each counted once. */
-static node_id most_below(struct search *s)
+static node_id most_of(struct join_buffer *at, size_t n)
 {
 	uint64_t most = 0, sum = 0;
 	node_id best = NODE_UNKNOWN;
 
-	if (s->below.n)
-		qsort(s->below.at, s->below.n, sizeof *s->below.at, by_node_and_address);
-	for (size_t i = 0; i < s->below.n; i++) {
-		const struct join_buffer *b = &s->below.at[i];
+	if (n)
+		qsort(at, n, sizeof *at, by_node_and_address);
+	for (size_t i = 0; i < n; i++) {
+		const struct join_buffer *b = &at[i];
 
 		sum = i && b[-1].node == b->node ? sum : 0;
 		sum += i && b[-1].address == b->address ? 0 : b->bytes;
@@ -202,8 +206,10 @@ static void find_adders(struct search *s, struct holder *ret)
 	for (size_t i = 0; i < n; i++)
 		if (sample_has(i, step))
 			take_below(s, s->objects.at[i]);
-	ret->adds_below = most_below(s);
-	array_free(&s->below);
+	for (unsigned k = 0; k < HOLDER_BELOW; k++) {
+		ret->adds_below[k] = most_of(s->below[k].at, s->below[k].n);
+		array_free(&s->below[k]);
+	}
 }
 
 /* ---- the holder ---- */
@@ -289,7 +295,7 @@ bool holder_find(struct holder *ret, struct view *v, const bool *mine, uint64_t 
 	object_id o;
 	bool climbed;
 
-	*ret = (struct holder){ .object = HEAP_NONE, .adds = NODE_UNKNOWN, .adds_below = NODE_UNKNOWN };
+	*ret = (struct holder){ .object = HEAP_NONE, .adds = NODE_UNKNOWN };
 	if (!v->loaded)
 		return false;
 	view_want(v, VIEW_PATHS | VIEW_MODULES);

@@ -461,6 +461,14 @@ static bool is_added_by_nobody(const struct finding *f, node_id node)
 	return blame > NODE_UNKNOWN && place_find(places, blame)->origin != ORIGIN_USER;
 }
 
+/* Where the container itself does not grow, what it holds does, or what that holds: a list for each thread. */
+static void blame_adder_below(struct finding *f)
+{
+	for (unsigned i = 0; i < HOLDER_BELOW; i++)
+		if (blame_adder(f, f->holder.adds_below[i], f->holder.adds_below[i]))
+			return;
+}
+
 /* Of a stack that made room in a table of C code's: the line of Python that called it. A table's own function may be as
  * innocent as malloc. */
 static node_id python_of(const struct report_trace *t, node_id node)
@@ -512,7 +520,7 @@ void finding_join_held(struct finding_list *l, const struct report *r)
 			finding_look_at_worst(f);
 		if (f->has_holder && finding_is_growth(f) && !blame_adder(f, f->holder.adds, f->holder.adds) &&
 		    !is_added_by_nobody(f, f->holder.adds))
-			blame_adder(f, f->holder.adds_below, f->holder.adds_below);
+			blame_adder_below(f);
 		if (!f->has_holder && f->keeper.kind && finding_is_growth(f))
 			blame_adder(f, f->keeper.node, python_of(f->trace, f->keeper.node));
 		if (f->sum.verdict == GROWTH_FOUND && finding_is_growth(f) && f->sum.given_bytes)
