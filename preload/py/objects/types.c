@@ -30,7 +30,7 @@ enum {
 };
 
 enum { NAME_MAX_BYTES = PY_TYPE_NAME_MAX, SANE_BASIC_BYTES = 1 << 24, SANE_ITEM_BYTES = 1 << 20, METATYPES_MAX = 4 };
-enum { SETS = 2048, WAYS = 4, FIRST_NUMBERS = 1024 };
+enum { SETS = 2048, WAYS = 4, FIRST_NUMBERS = 1024, DATA_MOST = 512 << 10 };
 
 struct py_type_entry py_type_entries[PY_TYPE_ENTRIES];
 static struct py_type_entry further[SETS][WAYS];
@@ -118,10 +118,27 @@ static bool readable(const char *p) { return py_readable((const char *)((uintptr
 
 static bool may_be_pointer(uint64_t word) { return !(word & 7) && word >= 1 << 16 && word < UINT64_C(1) << 47; }
 
+/*
+ * Whether it lies between two static types of the interpreter, and so in its data, which is there as long as it is. (Of
+ * types that lie further apart than its data are long one was copied into another file by the linker.)
+ */
+static bool is_in_data(const char *p)
+{
+	const char *const types[] = { py_symbols.type_type, py_symbols.str_type, py_symbols.bytes_type,
+				      py_symbols.code_type };
+	const char *low = types[0], *high = types[0];
+
+	for (unsigned i = 1; i < sizeof types / sizeof *types; i++) {
+		low = types[i] < low ? types[i] : low;
+		high = types[i] > high ? types[i] : high;
+	}
+	return p >= low && p <= high && high - low < DATA_MOST;
+}
+
 /* Whether the kernel finds eight bytes there now: what was there once may be gone. */
 static bool is_there(const char *p)
 {
-	return os_call(SYS_rt_sigprocmask, ~0, (uintptr_t)p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
+	return is_in_data(p) || os_call(SYS_rt_sigprocmask, ~0, (uintptr_t)p & ~(uintptr_t)7, NULL, 8) != -EFAULT;
 }
 
 /* Something as long as the fields that all types have can be read here. The kernel is asked each time, as a word of a
