@@ -62,8 +62,9 @@ struct native_trails {
 };
 
 enum { FRAMES_FIRST = 128, FRAMES_MAX = 1 << 21 };
-/* Most threads are short: the memo is small until it has missed often. */
-enum { MEMO_BITS_FIRST = 9, MEMO_BITS = 13, MISSES_MANY = 1 << 11 };
+/* Most threads are short, and while modules are imported most stacks are new, which no memo knows: it is small, so as
+ * to leave the caches to others, until it has missed often. */
+enum { MEMO_BITS_FIRST = 9, MEMO_BITS_STEP = 2, MEMO_BITS = 13, MISSES_AN_ENTRY = 8 };
 #define NOWHERE UINT32_MAX
 enum { FETCHED = 4 };
 enum { LEARN_FROM = 64, LEARN_TRIES = 1000 };
@@ -466,8 +467,8 @@ static __attribute__((noinline)) uint32_t fill_memo(struct thread *t, struct nat
 	uint64_t path = n->frames[n->depth - 1].path;
 	uint32_t stack = look_up(t, n, python);
 
-	if (++n->memo_misses == MISSES_MANY)
-		new_memo(n, MEMO_BITS);
+	if (++n->memo_misses == (uint32_t)MISSES_AN_ENTRY << n->memo_bits && n->memo_bits < MEMO_BITS)
+		new_memo(n, n->memo_bits + MEMO_BITS_STEP);
 	*memo_of(n, path, python) = (struct native_memo){ path, python, stack };
 	return stack;
 }
