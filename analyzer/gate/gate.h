@@ -111,7 +111,6 @@ bool gate_line(const struct gate *g, const struct finding *f, struct gate_where 
 
 /* gate_marks.c: false: no trace has enough marks. */
 bool gate_weigh_marks(struct gate_marks *m, const struct report *r);
-const struct place *gate_line_place(const struct gate_marks *m, const struct gate_line *line);
 /* "1,073 bytes per mark 'request', the budget is 1,000". Written into buf, which is returned. */
 char *gate_marks_text(const struct gate_marks *m, uint64_t budget, char *buf, size_t cap);
 /* The line that grew most, for annotations; likewise false. */

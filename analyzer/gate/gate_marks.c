@@ -63,7 +63,7 @@ bool gate_weigh_marks(struct gate_marks *m, const struct report *r)
 	return m->trace;
 }
 
-const struct place *gate_line_place(const struct gate_marks *m, const struct gate_line *line)
+static const struct place *line_place(const struct gate_marks *m, const struct gate_line *line)
 {
 	struct place_table *places = (struct place_table *)&m->trace->places;
 
@@ -93,7 +93,7 @@ bool gate_marks_where(const struct gate *g, struct gate_where *ret)
 {
 	const struct gate_marks *m = &g->marks;
 
-	return m->n_lines && gate_where(g, &m->trace->places, gate_line_place(m, &m->lines[0]), ret);
+	return m->n_lines && gate_where(g, &m->trace->places, line_place(m, &m->lines[0]), ret);
 }
 
 void gate_marks_print(struct report *r, const struct gate_marks *m)
@@ -105,7 +105,7 @@ void gate_marks_print(struct report *r, const struct gate_marks *m)
 	fputc('\n', r->out.file);
 	output_title(&r->out, "What grew most, per mark");
 	for (size_t i = 0; i < m->n_lines; i++) {
-		struct place p = *gate_line_place(m, &m->lines[i]);
+		struct place p = *line_place(m, &m->lines[i]);
 
 		p.at.column = -1;
 		put_bytes(bytes, sizeof bytes, m->lines[i].bytes);
@@ -133,7 +133,7 @@ json_t *gate_marks_json(const struct gate_marks *m, uint64_t budget)
 		json_t *line = json_object();
 
 		json_put(line, "bytes", json_number(m->lines[i].bytes));
-		json_put(line, "blame", place_json(gate_line_place(m, &m->lines[i])));
+		json_put(line, "blame", place_json(line_place(m, &m->lines[i])));
 		json_add(lines, line);
 	}
 	json_put(o, "lines", lines);

@@ -133,8 +133,6 @@ json_t *place_json(const struct place *p);
 json_t *place_site_json(struct place_table *t, node_id node);
 /* The same, if there is any: null where no frame was running. */
 json_t *place_any_site_json(struct place_table *t, node_id node);
-/* Of the i-th frame of a node; not to be changed. A new reference. */
-json_t *place_frame_json(struct place_table *t, node_id node, size_t i);
 json_t *place_stack_json(struct place_table *t, node_id node);
 
 /* Prints a stack, innermost frame first. Unless `full`, runs of frames that are not the user's are folded. */

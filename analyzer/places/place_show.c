@@ -148,7 +148,8 @@ json_t *place_below_json(struct place_table *t, node_id node)
 	return below == NODE_EMPTY ? json_null() : place_json(place_find(t, below));
 }
 
-json_t *place_frame_json(struct place_table *t, node_id node, size_t i)
+/* Of the i-th frame of a node; not to be changed. A new reference. */
+static json_t *frame_json(struct place_table *t, node_id node, size_t i)
 {
 	size_t n;
 	const struct place *frames = place_frames(t, node, &n);
@@ -171,7 +172,7 @@ json_t *place_stack_json(struct place_table *t, node_id node)
 
 		place_frames(t, node, &n);
 		for (size_t i = 0; i < n; i++)
-			json_add(stack, place_frame_json(t, node, i));
+			json_add(stack, frame_json(t, node, i));
 	}
 	return stack;
 }

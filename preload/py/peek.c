@@ -167,13 +167,6 @@ static inline const char *find_object(const struct view *v, const void *key)
 	return NULL;
 }
 
-const char *py_dict_object(const char *dict, const void *key)
-{
-	struct view v;
-
-	return view_dict(&v, dict) ? find_object(&v, key) : NULL;
-}
-
 static inline bool view_seen_dict(struct view *v, const char *dict, const char **seen)
 {
 	if (dict == *seen && dict)

@@ -26,13 +26,12 @@ bool py_text_is(const char *str, const char *text);
 /* The value of an int that is neither negative nor beyond 60 bits. */
 bool py_int(const char *object, uint64_t *ret);
 
-/* The value of a key, NULL when it isn't there, or `dict` is none: by the key's text, by the key's address, by an int.
- */
+/* The value of a key, NULL when it isn't there, or `dict` is none: by the key's text, by an int. */
 const char *py_dict_text(const char *dict, const char *key);
-const char *py_dict_object(const char *dict, const void *key);
-/* The same, of a dict found in a live object: tested once, when it is not the one that was *seen. */
-const char *py_seen_dict_object(const char *dict, const void *key, const char **seen);
 const char *py_dict_int(const char *dict, uint64_t key);
+/* The same by the key's address, of a dict found in a live object: tested once, when it is not the one that was *seen.
+ */
+const char *py_seen_dict_object(const char *dict, const void *key, const char **seen);
 
 /* The key itself; NULL. */
 const char *py_dict_key(const char *dict, const char *text);

@@ -25,7 +25,6 @@ static struct inside inside;
 static char *stack;       /* of the copy, then that of the process in between, then for its faults */
 static uint32_t pid;      /* of the copy; 0: none works */
 static bool is_our_child; /* to be collected by us */
-static bool succeeded;
 
 /* ---- memory ---- */
 
@@ -152,7 +151,6 @@ static long start(const struct copy_order *order, bool here)
 	cpu_registers(inside.registers);
 	atomic_store(&inside.shared->done, COPY_WORKS);
 	atomic_store(&inside.shared->progress, 0);
-	succeeded = false;
 	is_our_child = !may_be_orphan();
 	block_signals(&signals);
 	inside.before_ns = os_mono_ns();
@@ -192,12 +190,9 @@ bool copy_works(void)
 		return false;
 	if (!process_is_gone())
 		return true;
-	succeeded = atomic_load(&inside.shared->done) == COPY_DONE;
 	pid = 0;
 	return false;
 }
-
-bool copy_succeeded(void) { return succeeded; }
 
 /* Until it says that it is done, or some milliseconds have passed. */
 static void wait_some(void)

@@ -34,7 +34,5 @@ __attribute__((noreturn)) void copy_lives(void *unused);
 bool copy_works(void);
 /* Waits until it has ended: as long as it gets on; ten seconds more when it does not, then it is killed. */
 void copy_wait(void);
-/* Whether the last one said that it has written everything. */
-bool copy_succeeded(void);
 /* In the child of a fork: the copy, if there is one, is the parent's. */
 void copy_after_fork(void);

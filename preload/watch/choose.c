@@ -637,12 +637,6 @@ static bool may_be_wanted(const char *type)
 	return false;
 }
 
-void choose_python(void)
-{
-	if (choose_births)
-		py_free_lists_off(may_be_wanted);
-}
-
 void choose_start(const char *text)
 {
 	char error[512];
@@ -665,7 +659,7 @@ void choose_start(const char *text)
 	}
 	known_start(types);
 	choose_births = true;
-	choose_python();
+	py_free_lists_off(may_be_wanted);
 }
 
 void choose_after_fork(void)

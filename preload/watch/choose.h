@@ -38,8 +38,6 @@ extern bool choose_births __attribute__((visibility("hidden")));
 
 /* Reads PYTRACE_WATCH. In the constructor; says on stderr what can't be read. */
 void choose_start(const char *rules);
-/* An interpreter was found, by the constructor or later, before it is initialised. */
-void choose_python(void);
 /* The OBJ domain handed out a block, in its hook, after the event. While choose_births. */
 void choose_born(struct thread *t, const void *block, size_t bytes, uint32_t stack);
 /* It is about to get one back; its slots are closed. */

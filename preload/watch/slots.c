@@ -329,11 +329,15 @@ static void look_at_all(struct thread *t, const void *context)
 		deal_with(t, &slots.slot[i], PART_UNKNOWN, true, context);
 }
 
-static void changed(struct slot *s, const uint32_t *round, unsigned part, bool late, const void *context)
+void slots_hit(unsigned place, uint32_t round, bool late, const void *context)
 {
+	struct slot *s = slots_of_place(place);
 	uint32_t depth;
-	struct thread *t = open_door(&depth);
+	struct thread *t;
 
+	if (!s)
+		return;
+	t = open_door(&depth);
 	if (!t) {
 		atomic_store(&s->unseen, true);
 		return;
@@ -341,21 +345,11 @@ static void changed(struct slot *s, const uint32_t *round, unsigned part, bool l
 	lock_take(&slots.lock);
 	if (late)
 		look_at_all(t, context);
-	else if (!round || *round == s->round)
-		deal_with(t, s, part, false, context);
+	else if (round == s->round)
+		deal_with(t, s, place % slots.n_parts, false, context);
 	lock_drop(&slots.lock);
 	close_door(t, depth);
 }
-
-void slots_hit(unsigned place, uint32_t round, bool late, const void *context)
-{
-	struct slot *s = slots_of_place(place);
-
-	if (s)
-		changed(s, &round, place % slots.n_parts, late, context);
-}
-
-void slots_changed(struct slot *s, bool late, const void *context) { changed(s, NULL, PART_UNKNOWN, late, context); }
 
 /* A thread that was interrupted in the tracer's own work may hold the lock; then the place is let go alone. */
 void slots_in_vain(unsigned place, uint32_t round)

@@ -67,8 +67,6 @@ extern void (*slots_check)(struct thread *t, const void *context) __attribute__(
 /* From a handler of means: a place was written to. `round` as it was armed with; `late`: the thread has gone on since;
  * `context`: of the interrupted thread, its pc behind the instruction that wrote. Any depth. */
 void slots_hit(unsigned place, uint32_t round, bool late, const void *context);
-/* The same for means that know the slot: its count may have changed. */
-void slots_changed(struct slot *s, bool late, const void *context);
 /* A slot waits here for what is made elsewhere in the block: it is let go. In a handler. */
 void slots_in_vain(unsigned place, uint32_t round);
 /* The slot whose place this is; NULL. */

@@ -148,15 +148,6 @@ bool py_heap_ready(void)
 
 const char *py_heap_off(void) { return state.why; }
 
-bool py_heap_is_consistent(void)
-{
-	const char *tstate = py_state.current ? py_current() : NULL;
-
-	if (!tstate || !py_initialized())
-		return false;
-	return !PY_AT(int, heap_collector(heap_word(tstate, py_layout.ts_interp)), py_layout.gc_collecting);
-}
-
 /* ---- without a GIL ---- */
 
 static struct {

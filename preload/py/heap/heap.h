@@ -25,11 +25,6 @@ bool py_heap_ready(void);
 /* Why not, one clause for people (static storage); NULL: it can, or was not looked at yet. */
 const char *py_heap_off(void);
 
-/* Whether the calling thread may take a copy now, as far as the interpreter's state tells: it has the GIL (is
- * attached), the interpreter is initialised, no collection is under way in it. That no object is half made is the
- * caller's to know: a moment when the collector itself might run is one. */
-bool py_heap_is_consistent(void);
-
 /*
  * In the copy, once: all records of objects and roots. Takes what memory it needs from out_memory.
  */
@@ -51,7 +46,8 @@ void py_heap_write_end(struct out *o);
  * Free-threaded builds (py_info()->free_threaded) have no lists, and other threads run: the world is stopped for the
  * fork. Calls make_copy(arg) while all threads stand still; that returns 0 in the copy, anything else in the program,
  * which goes on. In the copy in_copy(arg) is called then, and must not return: it is what calls py_heap_walk. False:
- * make_copy was not called. With a thread state that is attached, at a moment like that of py_heap_is_consistent.
+ * make_copy was not called. With a thread state that is attached, at a moment when no object is half
+ * made: one when the collector itself might run.
  */
 bool py_heap_stop_world(long (*make_copy)(void *arg), void (*in_copy)(void *arg), void *arg);
 

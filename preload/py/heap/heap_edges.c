@@ -22,7 +22,7 @@ enum {
 
 /* ---- dicts ---- */
 
-bool heap_table_of_keys(struct heap_table *t, const char *keys)
+static bool table_of_keys(struct heap_table *t, const char *keys)
 {
 	struct py_keys k;
 
@@ -40,7 +40,7 @@ bool heap_table_of_dict(struct heap_table *t, const char *dict)
 {
 	const char *values = heap_word(dict, py_layout.dict_values);
 
-	if (!heap_table_of_keys(t, heap_word(dict, py_layout.dict_keys)))
+	if (!table_of_keys(t, heap_word(dict, py_layout.dict_keys)))
 		return false;
 	if (!values)
 		return true;
@@ -57,7 +57,7 @@ static void name_values(const struct heap_type *t, const char *values)
 {
 	struct heap_table keys;
 
-	if (!heap_table_of_keys(&keys, heap_word(t->address, py_layout.type_keys)))
+	if (!table_of_keys(&keys, heap_word(t->address, py_layout.type_keys)))
 		return;
 	keys.values = values;
 	for (uint64_t i = 0; i < keys.n; i++)
@@ -223,7 +223,7 @@ static void name_class_parts(const char *type)
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 		if (parts[i].field)
 			heap_named_put(heap_word(type, parts[i].field), heap_text_string(parts[i].name), 0, NULL);
-	if (!heap_table_of_keys(&keys, heap_word(type, py_layout.type_keys)))
+	if (!table_of_keys(&keys, heap_word(type, py_layout.type_keys)))
 		return;
 	heap_own(keys.keys);
 	for (uint64_t i = 0; i < keys.n; i++)

@@ -248,7 +248,6 @@ struct heap_table {
 	bool embedded; /* the values are those of an instance, which holds them */
 };
 bool heap_table_of_dict(struct heap_table *t, const char *dict);
-bool heap_table_of_keys(struct heap_table *t, const char *keys);
 static inline const char *heap_table_key(const struct heap_table *t, uint64_t i)
 {
 	return PY_AT(char *, t->entries, i * t->stride);
@@ -299,8 +298,6 @@ void heap_roots_put(enum pt_root kind, uint32_t label, uint32_t detail, uint64_t
 static inline const char *heap_word(const char *p, unsigned offset) { return PY_AT(char *, p, offset); }
 /* The collector's state of an interpreter. */
 const char *heap_collector(const char *interp);
-/* Whether an object lies there, as far as its type tells. */
-bool heap_is_object(const char *p);
 /* Bytes of an object's head. */
 static inline unsigned heap_head(void) { return py_layout.object_type + 8u; }
 /* What the collector notes of an object; the latter two in free-threaded builds. */

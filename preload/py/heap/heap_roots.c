@@ -11,7 +11,7 @@
 
 enum { HANDLERS_MAX = 1 << 12, DEBUG_WORD = 8 };
 
-bool heap_is_object(const char *p)
+static bool is_object(const char *p)
 {
 	if (!p || ((uintptr_t)p & 7) || (!heap_may_be_block(p) && !heap_is_static(p)))
 		return false;
@@ -44,7 +44,7 @@ void heap_roots_put(enum pt_root kind, uint32_t label, uint32_t detail, uint64_t
 
 static void put(const char *target, const char *name)
 {
-	if (heap_is_object(target))
+	if (is_object(target))
 		heap_named_put(target, heap_text_string(name), 0, NULL);
 }
 
