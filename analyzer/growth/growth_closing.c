@@ -8,23 +8,29 @@
  *
  * But that is what any program does that builds something in main(), uses it and ends. They are told apart so:
  *
- *   A builder computes. Who serves waits, again and again, for what comes next (growth.c: on_demand).
  *   A builder gathers. The function that ends has made the table of what it gathers in its own frame: results.append()
- *                   in main() itself, in its loop, its comprehension, or in the list() around a pool's map(). Or it
- *                   passes on to one what it got of another: report.add(fetch()). State of a service is made and
- *                   added by a function that it calls for each request, to a container whose table grows with them.
+ *                   in main() itself, in its loop, its comprehension, or in the list() around a pool's map(). State of
+ *                   a service is added by a function that it calls for each request, to a container whose table grows
+ *                   with them.
+ *   A builder uses  what it has built: it goes on when nothing more is added. Who serves has nothing more to do when
+ *                   the last request is done. (Of 12 leaking programs that compute, written by somebody who did not
+ *                   know this rule, the rest was 0.4 to 4.5 % of the time in which it grew; of four healthy ones that
+ *                   build in functions 2, 26, 57 and 100 %.) Who waits in its work for what comes next, again and
+ *                   again (growth.c: on_demand), may wait for long before it ends.
  *
- * What shows no sign of serving is undecided. What a collection gave back was garbage.
+ * What may be built is undecided. What a collection gave back was garbage.
  */
 #include "analyzer/base/mem.h"
 #include "analyzer/growth/growth.h"
 
 #include <string.h>
 
-#define LEFT_TIMES 10   /* it fell to less than this part of what it was */
-#define LEAST      4096 /* bytes that are worth a look */
-#define TABLE_EACH 512  /* bytes of a block, at least, that may be a table of many entries */
-#define TABLE_GROW 3    /* it was made larger: it has so many halves of what it had after the warm-up */
+#define LEFT_TIMES    10   /* it fell to less than this part of what it was */
+#define LEAST         4096 /* bytes that are worth a look */
+#define TABLE_EACH    128  /* bytes of a block, at least, that may be a table of some entries ... */
+#define TABLE_ENTRIES 8    /* ... for each of which there is a block, at least */
+#define USED_PERCENT  10   /* of the time in which it grew */
+#define TABLE_GROW    3    /* it was made larger: it has so many halves of what it had after the warm-up */
 
 void growth_add_closing(const struct growth *g, struct growth_group *group, const struct curve *curve)
 {
@@ -137,48 +143,45 @@ static bool same_code(const struct defs *d, node_id a, node_id b)
 static node_id caller_of(const struct defs *d, node_id frame) { return function_at(d, defs_frame(d, frame)->parent); }
 
 /* Of the functions that lead to `node` the one that ended when a block of it was given back: by itself, before it
- * returned, or when its caller was still where it had called it. `ret_callee`: the next one inwards, NODE_UNKNOWN if it
- * is the innermost. */
-static node_id ended_of(const struct defs *d, node_id node, node_id freed_by, node_id *ret_callee)
+ * returned, or when its caller was still where it had called it. `ret_innermost`: no other is within it. */
+static node_id ended_of(const struct defs *d, node_id node, node_id freed_by, bool *ret_innermost)
 {
-	node_id by = function_at(d, freed_by), inner = NODE_UNKNOWN;
+	node_id by = function_at(d, freed_by);
 
+	*ret_innermost = true;
 	for (node_id at = function_at(d, node); at > NODE_UNKNOWN; at = caller_of(d, at)) {
 		node_id caller = caller_of(d, at);
 
-		*ret_callee = inner;
-		if (inner == NODE_UNKNOWN && same_code(d, at, by))
+		if (*ret_innermost && same_code(d, at, by))
 			return at;
 		if (same_code(d, caller, by) && defs_frame(d, caller)->offset == defs_frame(d, by)->offset)
 			return at;
-		inner = at;
+		*ret_innermost = false;
 	}
 	return NODE_UNKNOWN;
 }
 
-/* Whether a function called who made the most of a group, but for who is `callee`. */
-static bool leads_elsewhere(const struct defs *d, node_id function, node_id callee, node_id node)
+/* Whether a function is among those that lead to a node. */
+static bool leads_to(const struct defs *d, node_id function, node_id node)
 {
-	node_id inner = NODE_UNKNOWN;
-
 	if (function <= NODE_UNKNOWN)
 		return false;
-	for (node_id at = function_at(d, node); at > NODE_UNKNOWN; at = caller_of(d, at)) {
+	for (node_id at = function_at(d, node); at > NODE_UNKNOWN; at = caller_of(d, at))
 		if (same_code(d, at, function))
-			return callee == NODE_UNKNOWN || !same_code(d, inner, callee);
-		inner = at;
-	}
+			return true;
 	return false;
 }
 
-/* Of a curve that is of a table which was made larger and larger, and then given back: what it was; else 0. */
-static uint64_t table_bytes(const struct growth *g, const struct curve *c)
+/* Of a curve that is of tables of what a group has, which were made larger and larger and then given back: what it was;
+ * else 0. */
+static uint64_t table_bytes(const struct growth *g, const struct growth_group *group, const struct curve *c)
 {
 	const uint32_t at[] = { g->borders[g->n_warm], g->closing };
 	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
 
 	curves_sum(g->curves, c, at, 2, bytes, blocks);
-	return fell(bytes[1], c->bytes) && bytes[1] >= blocks[1] * TABLE_EACH && bytes[1] * 2 >= bytes[0] * TABLE_GROW
+	return fell(bytes[1], c->bytes) && bytes[1] >= blocks[1] * TABLE_EACH &&
+			       blocks[1] * TABLE_ENTRIES <= group->blocks && bytes[1] * 2 >= bytes[0] * TABLE_GROW
 		       ? bytes[1]
 		       : 0;
 }
@@ -186,8 +189,7 @@ static uint64_t table_bytes(const struct growth *g, const struct curve *c)
 /* Whether a function, or who called it, is among those that lead to a node. */
 static bool is_beside(const struct defs *d, node_id function, node_id node)
 {
-	return leads_elsewhere(d, function, NODE_UNKNOWN, node) ||
-	       leads_elsewhere(d, caller_of(d, function), NODE_UNKNOWN, node);
+	return leads_to(d, function, node) || leads_to(d, caller_of(d, function), node);
 }
 
 /* The largest table that became larger and larger beside a group, and was given back as the program ended; NODE_UNKNOWN
@@ -200,13 +202,14 @@ static node_id find_table(const struct growth *g, const struct growth_group *gro
 
 	for (size_t i = 0; i < g->curves->curves.n; i++) {
 		const struct curve *c = &g->curves->curves.at[i];
-		node_id ended, callee, function;
+		node_id ended, function;
 		uint64_t bytes;
+		bool innermost;
 
-		if (c->node <= NODE_UNKNOWN || !(bytes = table_bytes(g, c)))
+		if (c->node <= NODE_UNKNOWN || !(bytes = table_bytes(g, group, c)))
 			continue;
-		ended = c->freed_by > NODE_UNKNOWN ? ended_of(d, c->node, c->freed_by, &callee) : NODE_UNKNOWN;
-		if (ended > NODE_UNKNOWN && leads_elsewhere(d, ended, callee, group->node))
+		ended = c->freed_by > NODE_UNKNOWN ? ended_of(d, c->node, c->freed_by, &innermost) : NODE_UNKNOWN;
+		if (ended > NODE_UNKNOWN && innermost && leads_to(d, ended, group->node))
 			return NODE_UNKNOWN;
 		function = function_at(d, c->node);
 		if (bytes > most && (is_beside(d, function, group->node) || is_beside(d, maker, c->node))) {
@@ -217,10 +220,18 @@ static node_id find_table(const struct growth *g, const struct growth_group *gro
 	return best;
 }
 
+/* Whether the program went on with all that it had, for a part of the time in which it grew. */
+static bool was_used(const struct growth *g, const struct growth_group *group)
+{
+	uint64_t from_ns = group->first_ns, to_ns = group->last_ns, end_ns = g->curves->end_ns;
+
+	return end_ns > to_ns && (end_ns - to_ns) * 100 > (to_ns - from_ns) * USED_PERCENT;
+}
+
 bool growth_is_built(const struct growth *g, struct growth_group *group)
 {
 	if (!group->given_bytes)
 		return false;
-	group->table = g->on_demand ? find_table(g, group) : NODE_UNKNOWN;
+	group->table = g->on_demand || !was_used(g, group) ? find_table(g, group) : NODE_UNKNOWN;
 	return group->table <= NODE_UNKNOWN;
 }
