@@ -43,6 +43,9 @@ char *finding_watch(const struct finding *f, char *buf, size_t cap);
 /* The rule for objects of a type made by a stack; either may be unknown ("", NODE_UNKNOWN). "" when both are, or the
  * type is one that all programs are full of. */
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap);
+/* Whether dead objects of the type waited on a free list in this run: the line that made a block may be that of an
+ * earlier one. */
+bool finding_is_reused(const struct report_trace *t, const char *type);
 /* The rule alone: "type:app.Foo site:app.py:12". */
 char *finding_rule(const struct finding *f, char *buf, size_t cap);
 

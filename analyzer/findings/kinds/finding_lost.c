@@ -539,9 +539,7 @@ static bool is_off_free_lists(const struct report_trace *t, const char *type)
 	return false;
 }
 
-/* Whether dead objects of the type waited on a free list in this run: the line that made a block may be that of an
- * earlier one. */
-static bool is_reused(const struct report_trace *t, const char *type)
+bool finding_is_reused(const struct report_trace *t, const char *type)
 {
 	static const char *const types[] = { "list", "dict", "tuple", "float" };
 
@@ -553,11 +551,11 @@ static bool is_reused(const struct report_trace *t, const char *type)
 
 char *finding_rule_of(struct report_trace *t, const char *type, node_id node, char *buf, size_t cap)
 {
-	const struct place *p = is_reused(t, type) ? NULL : python_line(t, node);
+	const struct place *p = finding_is_reused(t, type) ? NULL : python_line(t, node);
 	size_t used = 0;
 
 	*buf = 0;
-	if (is_reused(t, type))
+	if (finding_is_reused(t, type))
 		snprintf(buf, cap, "type:%s", type);
 	else if (*type && (p || strchr(type, '.')))
 		used = (size_t)snprintf(buf, cap, "type:%s", type);
@@ -635,7 +633,7 @@ char *finding_lost_why(const struct finding *f, char *buf, size_t cap)
 	else
 		snprintf(buf + used, cap - used, "; the run does not show that there are more and more of them");
 	used = strlen(buf);
-	if (is_reused(f->trace, type_of(f)) && used < cap)
+	if (finding_is_reused(f->trace, type_of(f)) && used < cap)
 		snprintf(buf + used, cap - used, " (the line may be that of an earlier %s in the same block)",
 			 type_of(f));
 	return buf;

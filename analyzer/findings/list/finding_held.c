@@ -13,8 +13,13 @@
  * calls who does: it is a helper that may be as innocent as malloc. (cache[key] = build(key): the line of the cache,
  * not one in build. But registry.add(Thing()): this line, not that of Registry.add.) What a
  * library made is the line's that adds it itself, too: it may have lain on a free list before. Both are told.
+ *
+ * What was made anew in a block off the interpreter's free lists (a dict, a list, a tuple, a float) has the line of who
+ * found that list empty: a line that makes many and drops them feeds the lists of all others. So where most of what a
+ * line makes dies, and may have been reused, it is to blame only when it adds itself, or calls who does.
  */
 #include "analyzer/findings/list/finding_list_parts.h"
+#include "analyzer/findings/kinds/finding_kinds.h"
 #include "analyzer/base/mem.h"
 
 #include <stdlib.h>
@@ -432,6 +437,63 @@ static bool is_in(const struct report_trace *t, node_id function, node_id frame)
 	return false;
 }
 
+static bool same_line(struct place_table *places, node_id a, node_id b)
+{
+	const struct place *x = place_find(places, a), *y = place_find(places, b);
+
+	return x->at.line == y->at.line && !strcmp(x->file, y->file);
+}
+
+/* Whether one frame is on the line of another, or of who called that. */
+static bool is_on_way(struct place_table *places, node_id line, node_id frame)
+{
+	for (; frame > NODE_UNKNOWN; frame = place_caller(places, frame))
+		if (same_line(places, line, frame))
+			return true;
+	return false;
+}
+
+/* Whether most of what the line that is to blame made was given back in the course of the work. */
+static bool mostly_dies(const struct finding *f)
+{
+	struct report_trace *t = f->trace;
+	uint64_t births = 0, alive = 0;
+
+	for (size_t i = 0; i < t->curves.curves.n; i++) {
+		uint64_t bytes, blocks;
+
+		if (!same_line(&t->places, place_blame(&t->places, t->curves.curves.at[i].node), f->blame))
+			continue;
+		growth_alive(&t->growth, i, &bytes, &blocks);
+		births += t->curves.curves.at[i].births;
+		alive += blocks;
+	}
+	return alive * 2 < births;
+}
+
+/* Whether its type has a free list, or is not known. */
+static bool may_be_reused(const struct finding *f)
+{
+	char type[2048];
+
+	if (!finding_type(f, type, sizeof type))
+		return true;
+	if (strchr(type, ' '))
+		*strchr(type, ' ') = 0; /* " (buffer)" */
+	return finding_is_reused(f->trace, type);
+}
+
+/* Whether the line that made most has to do with the line that adds. */
+static bool leads_to_adder(const struct finding *f, node_id adder)
+{
+	struct place_table *places = &f->trace->places;
+	node_id function = around(places, f->blame);
+
+	if (mostly_dies(f) && may_be_reused(f))
+		return is_on_way(places, f->blame, adder) || is_on_way(places, function, adder);
+	return is_in(f->trace, function, adder);
+}
+
 /* `node`: of the stack that makes room; `from`: the frame of it to begin with. */
 static bool blame_adder(struct finding *f, node_id node, node_id from)
 {
@@ -446,7 +508,7 @@ static bool blame_adder(struct finding *f, node_id node, node_id from)
 		return false;
 	f->added = blame;
 	f->added_node = node;
-	if (!is_in(f->trace, around(places, f->blame), blame) ||
+	if (!leads_to_adder(f, blame) ||
 	    (place_site(places, f->sum.node) != f->blame && place_site(places, node) == blame))
 		f->blame = blame;
 	return true;
