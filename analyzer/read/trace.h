@@ -3,7 +3,7 @@
  * trace: a trace file, opened: its blocks, rings, definitions, threads, and what is wrong with it
  *
  * What:  maps the file, walks the block headers, loads every definition. Events stay packed until somebody asks
- *        (read/blocks.h decodes one block, replay/order.h all of them in order).
+ *        (read/unpack.h decodes one block, replay/order.h all of them in order).
  * Trust: none. A damaged block costs itself: the walk goes on at the next header that its checksum confirms. Lengths,
  *        counts and ids are bounded before they are believed.
  * Alive: a trace that is still being written is read as of the moment of opening.

@@ -25,7 +25,7 @@ struct live_entry {
 	uint64_t number; /* of the allocation */
 	uint64_t born_ns, first_ns;
 	uint32_t node;
-	uint32_t maker; /* who made it: replay.c */
+	uint32_t maker; /* who made it: replay_parts.h */
 };
 
 enum { LIVE_PAGE_BITS = 12, LIVE_GIB_BITS = 30, LIVE_ADDRESS_BITS = 48, LIVE_PLACES = 256, LIVE_REMAINDERS = 16 };

@@ -6,7 +6,7 @@
  * How:   regions belong to threads and tasks (FORMAT.md, section 6); a mark holds for all threads up to the next mark.
  * A block belongs to the moment of its last realloc. Blocks are known by their number: those within lie in runs.
  * Memory: 16 bytes for each run of blocks made within, one after the other.
- * Who:   replay.c.
+ * Who:   replay.c, replay_tell.c.
  */
 #pragma once
 #include "analyzer/base/array.h"

@@ -2,7 +2,7 @@
 /*
  * recorded: how much of a run was recorded, in words
  *
- * Who: report.c, for the head of every report; info, timeline. Where all was recorded nothing is said.
+ * Who: report_words.c, for the head of every report; info, timeline. Where all was recorded nothing is said.
  */
 #pragma once
 #include "analyzer/models/spans.h"

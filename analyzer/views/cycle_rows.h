@@ -3,7 +3,7 @@
  * cycle_rows: the rows of models/cycles.h as people should see them
  *
  * What:  rows whose stacks differ but whose lines are the same become one. Text and JSON of a row.
- * Who:   cycles, leaks.
+ * Who:   cycles; findings on garbage.
  */
 #pragma once
 #include "analyzer/places/place.h"

@@ -7,7 +7,7 @@
  *        will be no such collection (the collector is off), when it may not look (gc.freeze), when it can't (types
  *        without tp_traverse, gc.garbage), or when it grows all the same. Garbage of the interpreter's own and of
  *        libraries is a finding only when there is much of it: programs that switch the collector off leave a little.
- * Who:   a part of struct report_trace (REPORT_REMAINS); findings ask.
+ * Who:   opened with a trace when findings are wanted; they ask.
  */
 #pragma once
 #include "analyzer/counts/surplus.h"

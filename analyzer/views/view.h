@@ -3,9 +3,9 @@
  * view: a snapshot of a trace as commands ask for it: its heap, the blocks of its objects, and what follows from both
  *
  * What:  chooses the snapshot, loads it before the replay, joins it with the live blocks during the replay, and
- * computes what is wanted afterwards, each once. The heading that all reports on a snapshot share. How:   view_load()
- * when the trace is open (report_listener.listen hands out &v->join.model), view_want() after the replay. Owner: views
- * own all that they compute; the trace must live longer.
+ *        computes what is wanted afterwards, each once. The heading that all reports on a snapshot share.
+ * How:   view_load() when the trace is open (&v->join.model is to hear of the replay), view_want() after it.
+ * Owner: views own all that they compute; the table of places, and its trace, must live longer.
  */
 #pragma once
 #include "analyzer/places/place.h"

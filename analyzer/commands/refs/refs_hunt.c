@@ -2,7 +2,7 @@
 /*
  * refs --hunt: runs a command twice: first to see whose references are not given back, then to see who takes them
  *
- * The first run takes snapshots; what has more references than exist is suspected (findings/suspects.h), the rules go
+ * The first run takes snapshots; what has more references than exist is suspected (words/suspects.h), the rules go
  * into a file beside the trace. The second run watches the counts of such objects from their birth on, and the balance
  * of takes and gives names the line (counts/balance.h). The command's output is its own in both runs; we speak on
  * stderr, and end as its last run did.
