@@ -10,9 +10,10 @@
 #include <zstd.h>
 
 enum {
-	PIECE = 128 << 10,     /* a piece is written when it has this much: it stays in the caches, and packs better */
-	ROOM_MUCH = 63 << 20,  /* a block holds 64 MiB at most (FORMAT.md 7) */
-	ROOM_LITTLE = 2 << 20, /* where the system grants no more */
+	PIECE = 1 << 20,         /* a piece is written when it has this much */
+	PIECE_FIRST = 128 << 10, /* or, at first, this: a small heap's stays in the caches. Each is twice the last */
+	ROOM_MUCH = 63 << 20,    /* a block holds 64 MiB at most (FORMAT.md 7) */
+	ROOM_LITTLE = 2 << 20,   /* where the system grants no more */
 	STRINGS_FIRST = 8 << 10, /* slots of the table of strings */
 	STRING_MOST = 512 << 10,
 	TEXT_PIECE = 1 << 20,
@@ -31,8 +32,8 @@ struct out {
 	uint64_t now_ns, progress;
 	uint32_t number, n_pieces, n_records;
 	bool failed;
-	uint8_t *piece, *record; /* its start; the next record's */
-	size_t cap;
+	uint8_t *piece, *record;   /* its start; the next record's */
+	size_t cap, piece_bytes;   /* the most that one record takes; a piece */
 	uint64_t last[PT_RECORDS]; /* address of the last record of a kind in this piece */
 	/* strings */
 	struct string *strings;
@@ -144,6 +145,7 @@ static void write_piece(struct out *o, size_t bytes)
 		return;
 	}
 	o->n_pieces++;
+	o->piece_bytes = 2 * o->piece_bytes < PIECE ? 2 * o->piece_bytes : PIECE;
 }
 
 static void finish_piece(struct out *o)
@@ -163,7 +165,7 @@ uint8_t *out_room(struct out *o, size_t bytes)
 {
 	size_t used = (size_t)(o->record - o->piece);
 
-	if (used >= PIECE || used + bytes > o->cap)
+	if (used >= o->piece_bytes || used + bytes > o->cap)
 		finish_piece(o);
 	atomic_store_explicit(o->file.progress, ++o->progress, memory_order_relaxed);
 	return o->record;
@@ -320,7 +322,9 @@ struct out *out_begin(const struct out_file *file, uint32_t number, uint64_t now
 
 	if (!o || !zstd)
 		return NULL;
-	*o = (struct out){ .file = *file, .number = number, .now_ns = now_ns, .n_slots = STRINGS_FIRST };
+	*o = (struct out){
+		.file = *file, .number = number, .now_ns = now_ns, .n_slots = STRINGS_FIRST, .piece_bytes = PIECE_FIRST
+	};
 	o->zstd = ZSTD_initStaticCCtx(zstd, zstd_bytes);
 	o->strings = map_slots(STRINGS_FIRST);
 	if (!o->zstd || !o->strings || (!take_buffers(o, ROOM_MUCH) && !take_buffers(o, ROOM_LITTLE)))
