@@ -256,20 +256,33 @@ static void measure_marks(const struct growth *g, struct growth_group *group)
 	e->even_blocks = (group->curve_blocks[warm + 1] - group->curve_blocks[warm]) / g->window_marks;
 }
 
-/* How much the windows differ in blocks that they brought (but for the last one of work, in which the program may have
- * done what it does to end): the mean distance from the mean, in percent of it. */
-static uint32_t spread_of(const uint64_t *blocks, uint32_t warm, uint32_t n)
+/* The work of some windows. By work they are cut where slices end: of 70 slices twelve windows have five or six each.
+ */
+static double work_of(const struct growth *g, uint32_t from, uint32_t to)
 {
-	double mean = ((double)blocks[n] - (double)blocks[warm]) / (n - warm), off = 0;
+	double work = 0;
 
-	if (mean <= 0)
+	if (g->marks)
+		return to - from;
+	for (uint32_t i = g->borders[from] + 1; i <= g->borders[to]; i++)
+		work += (double)g->curves->slices.at[i].work;
+	return work;
+}
+
+/* How much the windows differ in blocks that they brought for their work (but for the last one of work, in which the
+ * program may have done what it does to end): the mean distance from the mean, in percent of it. */
+static uint32_t spread_of(const struct growth *g, const uint64_t *blocks, uint32_t warm, uint32_t n)
+{
+	double brought = (double)blocks[n] - (double)blocks[warm], work = work_of(g, warm, n), off = 0;
+
+	if (brought <= 0 || work <= 0)
 		return 0;
 	for (uint32_t w = warm; w < n; w++) {
-		double by = (double)blocks[w + 1] - (double)blocks[w] - mean;
+		double by = (double)blocks[w + 1] - (double)blocks[w] - brought * work_of(g, w, w + 1) / work;
 
 		off += by < 0 ? -by : by;
 	}
-	return (uint32_t)(off / (n - warm) / mean * 100 + 0.5);
+	return (uint32_t)(off / brought * 100 + 0.5);
 }
 
 static void measure(const struct growth *g, struct growth_group *group)
@@ -295,7 +308,7 @@ static void measure(const struct growth *g, struct growth_group *group)
 	e->warm_ns = g->curves->slices.at[g->borders[warm]].end_ns;
 	e->end_ns = g->curves->slices.at[g->borders[n]].end_ns;
 	measure_marks(g, group);
-	e->spread_percent = spread_of(group->curve_blocks, warm, g->marks ? n : n - 1);
+	e->spread_percent = spread_of(g, group->curve_blocks, warm, g->marks ? n : n - 1);
 }
 
 static bool is_noise(const struct growth_group *group)
