@@ -428,6 +428,40 @@ def test_flushed_is_readable(python, tmp):
     assert any(r['bytes'] >= 54321 and r['site'] and r['site']['line'] == 2 for r in rows)
 
 
+RUNS = """
+import libpytrace, sys
+kept = [None] * 7
+def runs(n):
+    for _ in range(n):
+        libpytrace.mark('run')
+        kept[kept.index(None)] = bytes(5000)
+    libpytrace.mark('end')
+earlier = [bytes(7000) for _ in range(300)]
+runs(3)
+libpytrace.flush()
+stats = libpytrace.stats()
+runs(4)
+del earlier
+libpytrace.flush()
+print(stats['file_bytes'], stats['file'], flush=True)
+sys.stdin.read()
+"""
+
+
+@harness.spread(3)
+def test_flushed_runs_need_not_be_read_again(python, tmp):
+    with subprocess.Popen([python.path, '-B', script(tmp, RUNS)], env=harness.trace_env(tmp, **QUICK), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as p:
+        since, file = p.stdout.readline().decode().split()
+        docs = [harness.report('repeats', '--begin', 'run', '--end', 'end', '--since', n, file) for n in ('0', since)]
+        p.stdin.close()
+        assert p.wait(60) == 0
+    for doc, n in zip(docs, (7, 4)):
+        assert len(doc['runs']) == n, doc['runs']
+        row, = [r for r in doc['rows'] if r['site']['line'] == 7]
+        assert row['rise_bytes'] == [5000 + sys.getsizeof(b'')] * n and row['site']['function'] == 'runs', row
+
+
 @harness.spread(3)
 def test_stats_are_true(python, tmp):
     done = traced(python, tmp, '''

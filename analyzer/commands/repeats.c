@@ -27,7 +27,7 @@ struct repeats_options {
 	const char *begin, *end;
 	bool thread_only;
 	int by, show;
-	uint64_t warmup, top;
+	uint64_t warmup, top, since;
 };
 
 /* A line, or a stack. */
@@ -427,6 +427,7 @@ static int run(int argc, char **argv)
 	x.repeats.begin = x.own.begin;
 	x.repeats.end = x.own.end;
 	x.repeats.thread_only = x.own.thread_only;
+	r.common.since = x.own.since;
 	r.listener = (struct report_listener){ listen, &x };
 	code = report_open(&r, REPORT_ACCOUNT | REPORT_TYPES | REPORT_REMAINS);
 	if (code == REPORT_GO) {
@@ -449,6 +450,9 @@ static const struct option_row rows[] = {
 	  "the mark that it ends with (any other)" },
 	{ 'w', "warmup", OPTION_NUMBER, offsetof(struct repeats_options, warmup), "N",
 	  "runs that are not judged: caches fill (1)" },
+	{ 0, "since", OPTION_NUMBER, offsetof(struct repeats_options, since), "BYTE",
+	  "of a program that goes on: pass over the events before this place in the file, as "
+	  "libpytrace.stats()['file_bytes'] told it after a libpytrace.flush()" },
 	{ 'b', "by", OPTION_CHOICE, offsetof(struct repeats_options, by), "line|stack",
 	  "what makes a row (line, the default)" },
 	{ 's', "show", OPTION_CHOICE, offsetof(struct repeats_options, show), "rise|left|peak",

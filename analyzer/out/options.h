@@ -67,6 +67,7 @@ struct options_common {
 	const char *debug_path;    /* "DIR:DIR"; NULL: none but the system's */
 	const char *region, *mark; /* labels; NULL: all */
 	uint64_t warmup;           /* marks or windows; 0: a quarter of them */
+	uint64_t since;            /* place in the file; see struct trace_options */
 	char **operands;           /* borrowed from argv, which options_parse() may reorder */
 	int n_operands;
 };

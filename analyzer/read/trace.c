@@ -151,6 +151,22 @@ static void settle(struct trace *t)
 	recall_repair(t);
 }
 
+/* What a ring still holds is newer than any block. */
+static void pass_over(struct trace *t, uint64_t since)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->parts.n; i++) {
+		const struct part *p = &t->parts.at[i];
+
+		if (p->ring || p->offset >= since)
+			t->parts.at[n++] = *p;
+		else
+			t->n_events -= p->n_events;
+	}
+	t->parts.n = n;
+}
+
 /* Whether the process that the front page names has this very file mapped. */
 static bool is_being_written(const struct trace *t)
 {
@@ -198,8 +214,10 @@ static int open_once(struct trace *t, const char *file, const struct trace_optio
 		err = read_front(t, ret_fault);
 	if (!err)
 		err = read_blocks(t, fd, ret_fault);
-	if (!err)
+	if (!err) {
 		settle(t);
+		pass_over(t, options->since);
+	}
 	close(fd);
 	return err;
 }

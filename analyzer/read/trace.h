@@ -88,6 +88,9 @@ int trace_open(struct trace *t, const char *file, struct fault *ret_fault);
 struct trace_options {
 	bool internals;  /* stacks have all their frames, those of the interpreter included */
 	bool raw_stacks; /* defs.stacks.raw stays: the definitions as they stand in the file */
+	/* Place in the file, while it is being written (at the end blocks are moved together): events of the blocks
+	 * before it are passed over, what they define is not. */
+	uint64_t since;
 };
 int trace_open_with(struct trace *t, const char *file, const struct trace_options *options, struct fault *ret_fault);
 void trace_close(struct trace *t);

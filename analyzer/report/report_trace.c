@@ -119,7 +119,9 @@ static void replay(struct report_trace *t, unsigned needs, const struct options_
 struct report_trace *report_load(const char *file, unsigned needs, const struct options_common *common,
 				 const struct report_listener *listener, struct fault *ret_fault)
 {
-	const struct trace_options options = { .internals = common->internals, .raw_stacks = needs & REPORT_RAW };
+	const struct trace_options options = { .internals = common->internals,
+					       .raw_stacks = needs & REPORT_RAW,
+					       .since = common->since };
 	struct report_trace *t = mem_zero(1, sizeof *t);
 	struct model *more[ACCOUNT_MAX_MORE];
 	size_t n_more = 0;
