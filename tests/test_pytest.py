@@ -126,18 +126,26 @@ def test_what_an_extension_loses(tmp):
     assert session.failed() == {'test_buffer', 'test_reference'}, session.out[-4000:]
     assert session.message('test_buffer') == 'LEAK: 700 B a run at lost.c:%d in buffer (memory)' % line_of('lost.c', 'leaks: buffer')
     assert 'called by test_lost.py:7 in test_buffer' in session.text('test_buffer'), session.text('test_buffer')
-    assert re.match(r'LEAK: .* at test_lost\.py:10 in test_reference', session.message('test_reference')), session.message('test_reference')
+    assert re.match(r'LEAK: .* at test_lost\.py:10 in (test_reference|<dictcomp>) ', session.message('test_reference')), session.message('test_reference')
 
 
-def test_other_forms_of_tests_and_what_they_leak(tmp):
-    folder = project(tmp, 'shop.py', 'kinds_tests.py')
-    session = Session(python_with(NEW), folder, '--pytrace', 'kinds_tests.py')
+LITTLE_LEAKS = {'test_leaks_a_float', 'test_leaks_a_weak_reference', 'test_leaks_40_bytes_of_c', 'test_leaks_a_reference',
+                'test_leaks_by_its_fixture'}
+
+
+def test_other_forms_of_tests_and_what_they_leak_be_it_little(tmp):
+    folder = project(tmp, 'shop.py', 'kinds_tests.py', 'little_tests.py')
+    session = Session(python_with(NEW), folder, '--pytrace', 'kinds_tests.py', 'little_tests.py')
     leaking = re.findall(r'^LEAK kinds_tests\.py::(\S+)$', session.out, re.M)
     assert sorted(leaking) == ['TestAsync::test_leaks', 'TestClass::test_leaks', 'TestParts::test_leaks', 'test_leaks_in_a_thread'], \
         session.out[-4000:]
     assert 'subtests passed' not in session.out or ' 6 subtests passed' in session.out, session.out[-3000:]
     add = line_of('shop.py', 'leaks: by add')
     assert len(re.findall(r'^LEAK: .* at shop\.py:%d in add \(bytearray' % add, session.out, re.M)) == 4, session.out[-4000:]
+    assert set(re.findall(r'^LEAK little_tests\.py::(\S+)$', session.out, re.M)) == LITTLE_LEAKS, session.out[-4000:]
+    for name in LITTLE_LEAKS:
+        line = line_of('little_tests.py', 'def ' + ('thing' if 'fixture' in name else name)) + (2 if 'fixture' in name else 1)
+        assert re.match(r'LEAK: \S+ B a run at little_tests\.py:%d in ' % line, session.message(name)), session.message(name)
 
 
 def test_without_the_option_it_does_nothing(tmp):

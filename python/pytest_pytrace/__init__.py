@@ -46,8 +46,8 @@ def parse_size(text):
 
 
 def parse_limit(text):
-    """A size, or None for 'none'."""
-    return None if str(text).strip().lower() == 'none' else parse_size(text)
+    """A size; None for 'none', '' where nobody said anything."""
+    return '' if not str(text) else None if str(text).strip().lower() == 'none' else parse_size(text)
 
 
 def parse_runs(text):
@@ -57,6 +57,8 @@ def parse_runs(text):
         raise ValueError('invalid runs: %r, expected WARMUPS:RUNS such as 3:4, or 0 to repeat nothing' % (text,))
     if found.group(2) is None:
         return (3, int(found.group(1))) if int(found.group(1)) else (0, 0)
+    if not int(found.group(2)):
+        raise ValueError('invalid runs: %r, one at least is to be judged' % (text,))
     return int(found.group(1)), int(found.group(2))
 
 
@@ -64,8 +66,9 @@ OPTIONS = (
     # name, how its text is read, default, metavar, help
     ('pytrace_runs', parse_runs, '3:4', 'WARMUPS:RUNS',
      'how often a suspicious test is repeated: first to warm up, then to be judged (3:4); 0: never'),
-    ('pytrace_limit', parse_limit, '256 B', 'BYTES',
-     'what each run of a test may add before it fails (256 B; 0: not one object); none: tell, but fail no test that has no mark'),
+    ('pytrace_limit', parse_limit, '', 'BYTES',
+     'what each run of a test may add before it fails (256 B, and nothing that is the same in every run); none: tell, but '
+     'fail no test that has no mark'),
     ('pytrace_suspect', parse_size, '0 B', 'BYTES',
      "repeat only tests whose first run leaves that much behind, pytest's reports of some KB included (0: all, once at least)"),
     ('pytrace_seconds', float, '10', 'SECONDS', 'a test is not repeated for longer (10)'),

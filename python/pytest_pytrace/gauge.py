@@ -15,7 +15,6 @@ import sys
 import sysconfig
 
 BLOCK_BYTES = 128  # what a block of Python's allocator is reckoned with where bytes are told
-SMALLEST = 32      # bytes of a block of C; less is one that malloc gave whole, as the rest would have been too small
 ANY_SIZE = bool(sysconfig.get_config_var('Py_GIL_DISABLED'))  # blocks of Python's allocator; else C has those above 512 bytes
 COLLECTIONS = 3    # of garbage that finalizers make anew
 
@@ -48,6 +47,14 @@ def find_clear():
     return getattr(sys, name, None) or (lambda: None)
 
 
+def make_frames(depth):
+    """Makes the frame objects of the callers of the `depth`th caller and of itself. An exception in a run would, whose frames
+    refer to theirs, and they live as long as the calls."""
+    frame = sys._getframe(depth + 1)
+    while frame is not None:
+        frame = frame.f_back
+
+
 class Gauge:
     """How much more is allocated than when it was last asked: in blocks of Python, in bytes of C."""
 
@@ -60,23 +67,31 @@ class Gauge:
         info = self.mallinfo() if self.mallinfo else None
         return sys.getallocatedblocks(), info.uordblks + info.hblkhd if info else 0
 
-    def start(self, generation=2):
-        """From here on. Garbage goes first, and with the oldest generation free lists, whose blocks count as allocated, or
-        they would seem to be given back by what comes."""
-        gc.collect(generation)
+    def settle(self):
+        """Lets go of what nobody holds: garbage, and what its finalizers make; with the oldest generation free lists,
+        whose blocks count as allocated; what is looked up. Quick where most is frozen."""
+        for _ in range(COLLECTIONS):
+            if not gc.collect():
+                break
         self.clear()
+
+    def start(self):
+        """From here on, young garbage left out."""
+        gc.collect(1)
+        self.before[0], self.before[1] = self.read()
+
+    def start_settled(self):
+        """From here on, in the same function as what follows. Settled in the very way in which it is at the end, or the one would see what the other does not."""
+        make_frames(1)
+        self.settle()
         self.before[0], self.before[1] = self.read()
 
     def rise(self):
         now = self.read()
         return now[0] - self.before[0], now[1] - self.before[1]
 
-    def rise_of_all(self):
-        """After everything was collected that can be: quick where most is frozen."""
-        for _ in range(COLLECTIONS):
-            if not gc.collect():
-                break
-        self.clear()
+    def rise_settled(self):
+        self.settle()
         return self.rise()
 
 
@@ -85,9 +100,9 @@ def weight(rise):
     return max(0, rise[0]) * BLOCK_BYTES + max(0, rise[1])
 
 
-def is_nothing(rise, limit):
+def is_nothing(rise, limit=0):
     """Whether it is no more than `limit` bytes, as far as can be told of blocks without sizes; of 0 it is exact."""
-    return rise[0] <= (0 if ANY_SIZE else limit // BLOCK_BYTES) and rise[1] < max(limit, SMALLEST)
+    return rise[0] <= (0 if ANY_SIZE else limit // BLOCK_BYTES) and rise[1] <= limit
 
 
 def is_steady(rises):

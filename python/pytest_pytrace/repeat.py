@@ -104,6 +104,7 @@ class Repetitions:
         self.again = sibling(item)
         self.n = 0            # runs
         self.rise = (0, 0)    # by the last of them
+        self.n_judged = 0     # the last of them, which count
         self.is_filling = False  # caches with a bound grew in the runs that count
         self.until = time.monotonic() + session.options.seconds
         self.longest = 0
@@ -114,12 +115,12 @@ class Repetitions:
         if begun + self.longest > self.until:
             raise Inconclusive('left about %s behind in run %d; more runs would take longer than --pytrace-seconds allows' % (
                 show.size(weight(self.rise)), self.n + 1))
-        self.gauge.start()
+        self.gauge.start_settled()
         self.run()
-        self.rise = self.gauge.rise_of_all()
+        self.rise = self.gauge.rise_settled()
         self.session.mark(self.item, 'end')
         self.longest = max(self.longest, time.monotonic() - begun)
-        return not is_nothing(self.rise, 0 if self.limits.marked else self.limits.bytes)
+        return not is_nothing(self.rise, self.limits.bytes if self.limits.given and not self.limits.marked else 0)
 
     def run(self):
         self.initial.restore()
@@ -142,18 +143,22 @@ class Repetitions:
         """Whether it left something in every run, those that count included, which are recorded. Inconclusive."""
         if any(not self.left() for _ in range(self.limits.warmups - 1)):
             return False
-        self.session.record(True)
+        self.session.record_runs()
         if self.limits.warmups and not self.left():
             return False
+        return self.goes_on_to_the_end(is_nothing(self.rise, self.limits.bytes))
+
+    def goes_on_to_the_end(self, is_little):
         caches = self.caches()
+        self.n_judged = self.limits.runs * (1 + is_little)
         for _ in range(ROUNDS):
             entries, rises = fill(caches), []
-            for _ in range(self.limits.runs):
+            for _ in range(self.n_judged):
                 if not self.left():
                     return False
                 rises.append(self.rise)
             self.is_filling = fill(caches) > entries
-            if self.limits.marked or is_steady(rises):
+            if self.limits.marked or is_little or is_steady(rises):
                 return True
         raise Inconclusive('what each run leaves became less and less in %s' % show.count(self.n, 'run', 'runs'))
 

@@ -25,6 +25,8 @@ from . import launch, parse_size, setting, show, verdict
 from .gauge import Gauge, weight
 from .repeat import Inconclusive, Item, Repetitions, sibling, tear_down
 
+LIMIT = 256        # bytes a run, where nobody gave one: what comes out the same in every run is told below it, too
+USUAL_RUNS = 2     # after the first, of which the first leaves some blocks that pytest keeps for an item
 LABEL_BYTES = 900  # of a test's name in a mark; the tracer cuts off at 1024
 
 
@@ -62,6 +64,7 @@ class Limits:
         memory = mark_values(item, 'limit_memory', 'memory_limit', {'current_thread_only': False})
         self.marked = leaks is not None
         self.bytes, more = leaks or (options.limit, {})
+        self.given = self.marked or options.is_limit_given  # by somebody, and then nothing less is told
         self.filter_fn, self.thread_only = more.get('filter_fn'), more.get('current_thread_only', False)
         self.warmups, self.runs = options.runs
         if more.get('warmups') is not None:
@@ -77,8 +80,8 @@ class Options:
         self.runs, self.limit = setting(config, 'pytrace_runs'), setting(config, 'pytrace_limit')
         self.suspect, self.seconds = setting(config, 'pytrace_suspect'), setting(config, 'pytrace_seconds')
         self.stacks = setting(config, 'pytrace_stacks')
-        self.fails = self.limit is not None
-        self.limit = 256 if self.limit is None else self.limit
+        self.fails, self.is_limit_given = self.limit is not None, isinstance(self.limit, int)
+        self.limit = self.limit if self.is_limit_given else LIMIT
 
 
 class TracedSession:
@@ -95,7 +98,8 @@ class TracedSession:
         self.foreign = None    # reports of a test that another plugin runs
         self.initial = None
         self.nextitem = None
-        self.n_marked = 0      # runs of this test that are recorded, those that another plugin had it do included
+        self.n_marked = 0      # runs of this test that are recorded
+        self.since = 0         # where in the file they begin
         self.found, self.tests, self.repeated, self.unseen = {}, set(), set(), set()
 
     # ---- recording ----
@@ -104,6 +108,12 @@ class TracedSession:
         if not self.is_whole and on != self.is_recording:
             (libpytrace.start if on else libpytrace.stop)()
             self.is_recording = on
+
+    def record_runs(self):
+        """From here on, runs that the analyzer is to be asked about."""
+        self.record(True)
+        libpytrace.flush()
+        self.n_marked, self.since = 0, libpytrace.stats()['file_bytes']
 
     def name(self, item):
         text = item.nodeid.encode('ascii', 'backslashreplace')[:LABEL_BYTES].decode()
@@ -133,16 +143,19 @@ class TracedSession:
 
     def start_first(self, item):
         """The first run is recorded when a mark asks for something that only the trace knows."""
-        self.record(item.get_closest_marker('limit_memory') is not None or
-                    item.get_closest_marker('limit_leaks') is not None and not any(self.options.runs))
-        self.gauge.start(1)
+        if item.get_closest_marker('limit_memory') is not None or \
+                item.get_closest_marker('limit_leaks') is not None and not any(self.options.runs):
+            self.record_runs()
+        else:
+            self.record(False)
+        self.gauge.start()
 
     def end_first(self, item):
         """About what the first run left, in bytes; pytest's reports of it included."""
         if not self.is_recording and not self.options.suspect:
             gc.collect(1)
             return weight(self.gauge.rise())
-        guess = weight(self.gauge.rise_of_all())
+        guess = weight(self.gauge.rise_settled())
         self.mark(item, 'end')
         return guess
 
@@ -155,7 +168,7 @@ class TracedSession:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item, nextitem):
-        self.initial, self.nextitem, self.n_marked = Item(item), nextitem, 0
+        self.initial, self.nextitem = Item(item), nextitem
         self.foreign = [] if self.is_rerun_by_others(item) else None
         yield
         self.record(False)
@@ -190,7 +203,7 @@ class TracedSession:
         """What is found against a test that passed, or None. Inconclusive, verdict.Unreadable; ValueError: of a mark."""
         limits = Limits(item, self.options)
         memory = limits.memory is not None and verdict.memory(
-            self.trace(), self.name(item), limits.memory, limits.memory_thread_only)
+            self.trace(), self.since, self.name(item), limits.memory, limits.memory_thread_only)
         if memory:
             return dict(memory, failed=True)
         if not limits.warmups + limits.runs:
@@ -201,7 +214,7 @@ class TracedSession:
         runs = Repetitions(self, item, self.initial, limits)
         self.repeating = True
         try:
-            return runs.leak(lambda: self.leak(item, limits, limits.runs or 1, runs.is_filling))
+            return runs.leak(lambda: self.leak(item, limits, runs.n_judged or 1, runs.is_filling))
         finally:
             self.repeating = False
             reports[-1].pytrace_runs = runs.n
@@ -210,10 +223,10 @@ class TracedSession:
     def leak(self, item, limits, n, is_filling):
         """What the trace says of the last `n` runs, or None. With a snapshot for types and holders, when there is anything."""
         asked = (self.name(item), self.n_marked - n, n, limits, is_filling)
-        if not verdict.leaks(self.trace(), *asked):
+        if not verdict.leaks(self.trace(), self.since, *asked):
             return None
         libpytrace.snapshot('%s leaks' % self.name(item))
-        found = verdict.leaks(self.trace(), *asked)
+        found = verdict.leaks(self.trace(), self.since, *asked)
         return found and dict(found, failed=limits.marked or self.options.fails)
 
     def trace(self):
@@ -245,7 +258,7 @@ class TracedSession:
             n_runs = getattr(report, 'pytrace_runs', None)
             if n_runs is None:
                 self.unseen.add(report.nodeid)
-            elif n_runs > 1:
+            elif n_runs > USUAL_RUNS:
                 self.repeated.add(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,7 @@
 """verdict: what the runs of a test left behind, by line, and whether that is a leak
 
 How:   `pytrace repeats` reads the trace of this process while it goes on, in a child that is not traced. A line leaks
-       when each run after the warm-up raised what is alive of it.
+       when each run after the warm-up raised what is alive of it; where that is little, when it did so by the same amount.
 Not:   what pytest itself keeps; what a cache with a bound takes while it fills.
 """
 import collections
@@ -19,7 +19,8 @@ Stack = collections.namedtuple('Stack', 'frames')
 MACHINERY = ('_pytest', 'pluggy', 'pytest_pytrace', 'xdist', 'execnet', 'pytest', 'pytest_rerunfailures', 'coverage',
              'pytest_cov')
 STDLIB_BYTES = 1024  # a run, of what the standard library keeps for itself: names that it interns, tables that it fills
-BOUNDED = 'functools._lru_cache_wrapper'
+BOUNDED_TYPE = 'functools._lru_cache_wrapper'
+BOUNDED = ('re._cache', 're._cache2', '_strptime._regex_cache')  # of the standard library, and no lru_caches
 
 
 class Unreadable(Exception):
@@ -28,11 +29,11 @@ class Unreadable(Exception):
 
 # ---- asking ----
 
-def ask(trace, begin, end, warmups, shown, by='line', thread_only=False):
-    """The document of `pytrace repeats` on what was recorded so far."""
+def ask(trace, since, begin, end, warmups, shown, by='line', thread_only=False):
+    """The document of `pytrace repeats` on what was recorded from that place in the file on."""
     _, command = launch.find()
     env = {k: v for k, v in os.environ.items() if k != 'LD_PRELOAD' and not k.startswith('PYTRACE_')}
-    argv = [command, 'repeats', '--json', '--full', '--begin', begin, '--end', end, '--warmup', str(warmups), '--by', by,
+    argv = [command, 'repeats', '--json', '--full', '--since', str(since), '--begin', begin, '--end', end, '--warmup', str(warmups), '--by', by,
             '--show', shown]
     done = subprocess.run(argv + (['--thread-only'] if thread_only else []) + ['--', trace], env=env,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -111,31 +112,54 @@ def left(row, n):
     return row['left_bytes'][-1], row['left_blocks'][-1]
 
 
+def is_bounded(row, caches):
+    """Whether a cache with a bound holds it, which will not be grown for ever. `caches`: lru_caches were filled meanwhile."""
+    return row['held_by'] in BOUNDED or caches and any(link['type'] == BOUNDED_TYPE for link in row['holder'] or [])
+
+
 def grown(doc, n, caches):
     """[(row, bytes, blocks)] of the test's own that leak."""
     for row in doc['rows']:
-        bounded = caches and any(link['type'] == BOUNDED for link in row['holder'] or [])
-        if is_the_tests(row['stack']) and not bounded:
+        if is_the_tests(row['stack']) and not is_bounded(row, caches):
             yield (row,) + left(row, n)
 
 
-def is_of_weight(row, n_bytes):
-    return n_bytes > STDLIB_BYTES or row['site']['language'] != 'python' or not is_stdlib(row['site']['file'])
+def is_stdlibs(row):
+    return row['site']['language'] == 'python' and is_stdlib(row['site']['file'])
+
+
+def is_same(row, n):
+    """Whether the last `n` runs added the same number of blocks each: so does a leak, but not what is interned now and then.
+    A table in which they are kept, when it was made before anything was recorded, is a new block once."""
+    blocks = row['rise_blocks'][-n:]
+    return n > 1 and min(blocks) > 0 and sum(b > min(blocks) for b in blocks) <= n // 4
 
 
 # ---- judging ----
 
-def leaks(trace, test, before, n, limits, caches):
+def over_limit(doc, n, limits, rows):
+    """Those of the `rows` of grown() that are held against a test which has a mark, or its limit by an option."""
+    if limits.marked:
+        return [x for x in rows if x[1] > limits.bytes and
+                (not limits.filter_fn or limits.filter_fn(memray_stack(x[0]['stack'])))]
+    told = any(x[1] > STDLIB_BYTES or not is_stdlibs(x[0]) for x in rows)
+    least = min([run['rise_bytes'] for run in doc['runs'][-n:]] + [sum(x[1] for x in rows)])
+    return rows if told and least > limits.bytes else []
+
+
+def little_by_little(n, rows):
+    """Those of the `rows` that add the same in every run. That all together left something each time, gauge.py told."""
+    return [x for x in rows if is_same(x[0], n) and not is_stdlibs(x[0])]
+
+
+def leaks(trace, since, test, before, n, limits, caches):
     """What a test leaks beyond its limits (session.Limits), as show.py has it; None. The `n` runs after those `before` are
     judged. `caches`: what caches with a bound hold is none."""
-    limit, marked = limits.bytes, limits.marked
-    doc = ask(trace, test + ' setup', test + ' end', before, 'rise' if n > 1 else 'left', 'stack' if marked else 'line',
+    doc = ask(trace, since, test + ' setup', test + ' end', before, 'rise' if n > 1 else 'left', 'stack' if limits.marked else 'line',
               limits.thread_only)
-    if not marked and min(run['rise_bytes'] for run in doc['runs'][-n:]) <= limit:
-        return None
-    over = [x for x in grown(doc, n, caches) if (x[1] > limit or not marked) and
-            (not limits.filter_fn or limits.filter_fn(memray_stack(x[0]['stack'])))]
-    if not any(marked or is_of_weight(*x[:2]) for x in over) or not marked and sum(x[1] for x in over) <= limit:
+    rows = list(grown(doc, n, caches))
+    over = over_limit(doc, n, limits, rows) or ([] if limits.given else little_by_little(n, rows))
+    if not over:
         return None
     rows = [row_of(row, n_bytes, n_blocks, ' a run' if n > 1 else '') for row, n_bytes, n_blocks in over]
     total = sum(r['bytes'] for r in rows)
@@ -143,13 +167,13 @@ def leaks(trace, test, before, n, limits, caches):
                                    ' after %d to warm up' % limits.warmups if limits.warmups else '')
     if n <= 1:
         runs = '%s in its only run, which may fill caches' % show.size(total)
-    why = 'left behind %s' % runs + ('; the limit for one stack is %s' % show.size(limit) if marked else '')
-    return {'kind': 'leak', 'why': why, 'rows': rows, 'bytes': total, 'limit': limit, 'marked': marked}
+    why = 'left behind %s' % runs + ('; the limit for one stack is %s' % show.size(limits.bytes) if limits.marked else '')
+    return {'kind': 'leak', 'why': why, 'rows': rows, 'bytes': total, 'limit': limits.bytes, 'marked': limits.marked}
 
 
-def memory(trace, test, limit, thread_only=False):
+def memory(trace, since, test, limit, thread_only=False):
     """Whether the test's last run had more than the limit allocated at once."""
-    doc = ask(trace, test + ' call', test + ' teardown', 0, 'peak', 'line', thread_only)
+    doc = ask(trace, since, test + ' call', test + ' teardown', 0, 'peak', 'line', thread_only)
     peak = doc['runs'][-1]['peak_bytes'] if doc['runs'] else 0
     if peak <= limit:
         return None
