@@ -10,14 +10,10 @@ import harness
 import zoo
 
 # What is known to be wrong: {program or verdict: (interpreters as a pattern of labels, why)}.
-WAITS = 'it goes with main(): found where the program waits often, which a busy machine hides'
 KNOWN = {
     'healthy/executor_futures': (r'3\.13\.\d+t', 'true there: once a thread was started, functions made outside of functions never die (gh-117783)'),
-    'leaking/answers_of_one_worker': (r'.*', WAITS),
     'leaking/backlog_after_a_while': (r'.*', 'it goes with main(), and began late: nothing is said'),
-    'leaking/helper_process_keeps_lines': (r'.*', WAITS),
     'leaking/index_among_rows': (r'.*', 'the index goes with main(): arenas are looked at as they are at the end'),
-    'leaking/transcript_of_a_forked_worker': (r'.*', WAITS),
     'leaking/writers_of_closed_connections': (r'.*', 'its tasks end with the loop: on a busy machine they came unevenly'),
 }
 

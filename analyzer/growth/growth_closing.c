@@ -173,12 +173,14 @@ static bool leads_to(const struct defs *d, node_id function, node_id node)
 }
 
 /* Of a curve that is of tables of what a group has, which were made larger and larger and then given back: what it was;
- * else 0. */
+ * else 0. A table is made anew for several entries at a time; a buffer is made for each. */
 static uint64_t table_bytes(const struct growth *g, const struct growth_group *group, const struct curve *c)
 {
 	const uint32_t at[] = { g->borders[g->n_warm], g->closing };
 	uint64_t bytes[2] = { 0 }, blocks[2] = { 0 };
 
+	if (c->births > group->blocks)
+		return 0;
 	curves_sum(g->curves, c, at, 2, bytes, blocks);
 	return fell(bytes[1], c->bytes) && bytes[1] >= blocks[1] * TABLE_EACH &&
 			       blocks[1] * TABLE_ENTRIES <= group->blocks && bytes[1] * 2 >= bytes[0] * TABLE_GROW

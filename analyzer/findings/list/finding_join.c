@@ -301,12 +301,23 @@ static void join_below(struct finding_list *l)
 	l->n = n;
 }
 
+/* Whether gc.garbage holds it. */
+static bool is_listed(const struct finding *f)
+{
+	const struct chain *c = &f->holder.chain;
+
+	return f->has_holder && c->at.n && !strcmp(c->expression, "gc.garbage");
+}
+
 /* Whether what no object holds is made in step with garbage, one of them by whom the other calls: it is the memory of
- * these objects. */
+ * these objects. Or it is in the list of them: a table of that, what its cycles were freed of. */
 static bool is_of_garbage(const struct finding *garbage, const struct finding *f)
 {
-	return garbage->cycle && garbage->trace == f->trace && finding_is_growth(f) && f->sum.verdict == GROWTH_FOUND &&
-	       !f->has_holder && are_related(garbage, f) && (in_step(garbage, f) || in_rhythm(garbage, f));
+	if (!garbage->cycle || garbage->trace != f->trace || !finding_is_growth(f) || f->sum.verdict != GROWTH_FOUND)
+		return false;
+	if (is_listed(f))
+		return garbage->reason == REMAINS_UNCOLLECTABLE;
+	return !f->has_holder && are_related(garbage, f) && (in_step(garbage, f) || in_rhythm(garbage, f));
 }
 
 /* It goes with that, whatever it weighs. */
