@@ -94,12 +94,9 @@ static int by_start(const void *left, const void *right)
 				    : (a->end < b->end) - (a->end > b->end);
 }
 
-static void look(struct alive *a, uint64_t ns, struct replay *r)
+static void copy(struct alive *a, uint64_t ns, struct replay *r)
 {
 	a->blocks.n = a->ranges.n = 0;
-	a->seen = !a->is_wanted || a->is_wanted(a->wanted_self);
-	if (!a->seen)
-		return;
 	replay_each_live(r, note, a);
 	if (a->blocks.n)
 		qsort(a->blocks.at, a->blocks.n, sizeof *a->blocks.at, by_addr);
@@ -109,15 +106,38 @@ static void look(struct alive *a, uint64_t ns, struct replay *r)
 	a->ns = ns;
 }
 
+static void look(struct alive *a, uint64_t ns, struct replay *r)
+{
+	a->blocks.n = a->ranges.n = 0;
+	a->seen = !a->is_wanted || a->is_wanted(a->wanted_self);
+	if (a->seen)
+		copy(a, ns, r);
+}
+
+/* One of several times: what was seen before stays until it is wanted again. */
+static void step(struct alive *a, uint64_t ns, struct replay *r)
+{
+	a->next_ns = ns + a->step_ns;
+	if (!a->is_wanted(a->wanted_self))
+		return;
+	a->seen = true;
+	copy(a, ns, r);
+}
+
+/* Whether the moment is the end. */
+static bool is_end(const struct alive *a) { return !a->snapshot && !a->step_ns; }
+
 static void on_event(void *self, const struct pt_event *ev, const struct replay_now *now, struct replay *r)
 {
 	struct alive *a = self;
 
+	if (a->step_ns && now->ns >= a->next_ns && !a->ended)
+		step(a, now->ns, r);
 	switch (ev->op) {
 	case PT_OP_RSS: a->rss_now = ev->size; break;
 	case PT_OP_PY_INIT: a->ended = false; break;
 	case PT_OP_PY_FINI:
-		if (!a->ended && !a->snapshot)
+		if (!a->ended && is_end(a))
 			look(a, now->ns, r);
 		a->ended = true;
 		break;
@@ -134,7 +154,7 @@ static void on_finish(void *self, const struct replay_now *now, struct replay *r
 {
 	struct alive *a = self;
 
-	if (!a->ended && !a->snapshot)
+	if (!a->ended && is_end(a))
 		look(a, now->ns, r);
 }
 

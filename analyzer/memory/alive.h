@@ -3,10 +3,11 @@
  * alive: what was alive at one moment, sorted by address
  *
  * What:  listens to a replay and copies the live blocks and mappings of one moment: the end, as models/account.h has
- * it, or that of a snapshot. Beside it what only the events tell: how large the blocks are that each pool of Python's
- *        object allocator is cut into (pools.h), and who took and gave back resident memory.
- * Cost:  32 bytes for each block alive at the moment; two bytes for each pool's place in the address space.
- * Who:   a model of replay_run() (account_options.more, report_listener).
+ * it, that of a snapshot, or the last time at
+ * which the caller wanted it. Beside it what only the events tell: how large the blocks are that each pool of
+ * Python's object allocator is cut into (pools.h), and who took and gave back resident memory. Cost:  32 bytes for each
+ * block alive at the moment; two bytes for each pool's place in the address space. Who:   a model of replay_run()
+ * (account_options.more, report_listener).
  */
 #pragma once
 #include "analyzer/replay/replay.h"
@@ -29,8 +30,10 @@ struct alive {
 	struct trace *trace;
 	struct model model;
 	uint64_t snapshot; /* whose moment is looked for; 0: the end */
-	bool seen;         /* the moment was met */
-	uint64_t ns;       /* when it was */
+	uint64_t
+		step_ns; /* set by the caller: the last one of times so far apart at which it is wanted; 0: it is not */
+	bool seen;       /* the moment was met */
+	uint64_t ns;     /* when it was */
 	ARRAY(struct alive_block) blocks;
 	ARRAY(struct alive_range) ranges; /* mappings of any layer, arenas; they may overlap */
 	uint64_t rss_bytes;               /* the last one known at the moment; 0: none */
@@ -42,7 +45,7 @@ struct alive {
 	/* private */
 	uint16_t **pools; /* by gigabyte of address space: for each pool the bytes last asked for in it */
 	uint64_t moving;  /* the block that a realloc took away just now */
-	uint64_t rss_now;
+	uint64_t rss_now, next_ns;
 	bool ended;
 };
 

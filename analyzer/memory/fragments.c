@@ -15,6 +15,10 @@
 	(UINT64_C(48) << 20) /* resident beyond what is alive: likewise; heaps of threads peak one by one \
 			      */
 
+#define BEFORE_STEPS   100 /* of the run: the last of them at which arenas were sparse is looked at ... */
+#define BEFORE_PERCENT 10  /* ... when no more than this part of the run came after it, and ... */
+#define EARLIER_TIMES  2   /* ... so many times as much was pinned then */
+
 enum {
 	LOOSE = 4,    /* so many times what is alive in it makes a pin that others may join */
 	SPARSE = 2,   /* a unit is kept by little when that much fits into it so often */
@@ -39,6 +43,7 @@ struct site_sum {
 
 struct work {
 	struct fragments *f;
+	struct alive *alive;
 	const struct fragments_options *options;
 	struct pools pools;
 	struct mapped mapped;
@@ -90,7 +95,7 @@ static uint64_t resident_in(const struct work *w, uint64_t start, uint64_t end)
 
 /* ---- sites ---- */
 
-static const struct alive_block *block_at(const struct work *w, size_t i) { return &w->f->alive.blocks.at[i]; }
+static const struct alive_block *block_at(const struct work *w, size_t i) { return &w->alive->blocks.at[i]; }
 
 static uint32_t site_of(struct work *w, size_t block)
 {
@@ -161,7 +166,7 @@ static void walk_arena(struct work *w, const struct pools_arena *a)
 	add_unit(w, (struct unit){ .kind = USAGE_ARENA,
 				   .resident = resident,
 				   .live = a->live_bytes,
-				   .first = alive_first_beyond(&w->f->alive, a->start),
+				   .first = alive_first_beyond(w->alive, a->start),
 				   .n = (uint32_t)a->live_blocks });
 }
 
@@ -182,7 +187,7 @@ static size_t fill_unit(const struct work *w, struct unit *u, uint64_t start, ui
 {
 	size_t i = u->first;
 
-	for (; i < w->f->alive.blocks.n && block_at(w, i)->addr < end; i++) {
+	for (; i < w->alive->blocks.n && block_at(w, i)->addr < end; i++) {
 		uint64_t from = block_at(w, i)->addr, to = from + block_at(w, i)->bytes;
 
 		from = from > start ? from : start;
@@ -197,7 +202,7 @@ static void walk_span(struct work *w, const struct resident_span *s)
 {
 	enum usage_kind kind = s->has_top ? USAGE_HEAP : USAGE_MIMALLOC;
 	struct fragments_layer *layer = &w->f->layers[kind];
-	size_t i = alive_first_beyond(&w->f->alive, s->start), n = w->f->alive.blocks.n;
+	size_t i = alive_first_beyond(w->alive, s->start), n = w->alive->blocks.n;
 	uint64_t at = s->start; /* all below has been looked at */
 
 	layer->mapped_bytes += s->end - s->start;
@@ -438,6 +443,20 @@ static bool is_worth_it(void *self)
 	return worth;
 }
 
+/* Whether arenas are far from full now: then a copy is cheap, too. */
+static bool is_sparse(void *self)
+{
+	struct fragments *f = self;
+	const struct usage *u = &f->usage;
+	uint64_t mapped = u->mapped_bytes, used = u->rows[USAGE_ARENA].now;
+
+	if (less(mapped, used) < LEAST || mapped < used * LOOSE)
+		return false;
+	for (int k = 0; k < USAGE_KINDS; k++)
+		f->used_before[k] = u->rows[k].now;
+	return true;
+}
+
 /* The snapshot of the end: of others the pages are not those of that moment. */
 static const struct snapshot *last_snapshot(struct fragments *f)
 {
@@ -461,6 +480,11 @@ void fragments_init(struct fragments *f, struct trace *t)
 	f->alive.pages_of = s ? s->number : 0;
 	f->models[0] = &f->usage.model;
 	f->models[1] = &f->alive.model;
+	alive_init(&f->before, t, 0);
+	f->before.step_ns = t->end_ns / BEFORE_STEPS + 1;
+	f->before.is_wanted = is_sparse;
+	f->before.wanted_self = f;
+	f->models[2] = &f->before.model;
 }
 
 static int by_pinned(const void *left, const void *right)
@@ -475,10 +499,10 @@ static void look(struct work *w)
 	struct fragments *f = w->f;
 	struct resident_options options = { .mapped = &w->mapped };
 
-	if (f->alive.pages_of)
-		mapped_load(&w->mapped, f->trace, snapshots_find(&f->snapshots, f->alive.pages_of));
-	pools_count(&w->pools, &f->alive);
-	resident_count(&w->resident, &f->alive, &w->pools, &options);
+	if (w->alive->pages_of)
+		mapped_load(&w->mapped, f->trace, snapshots_find(&f->snapshots, w->alive->pages_of));
+	pools_count(&w->pools, w->alive);
+	resident_count(&w->resident, w->alive, &w->pools, &options);
 	f->exact = w->resident.exact;
 	f->rss_bytes = w->resident.rss_bytes;
 	f->tracer_bytes = f->exact ? w->resident.rows[RESIDENT_TRACER].pages_bytes : 0;
@@ -491,11 +515,12 @@ static void look(struct work *w)
 		qsort(f->pins.at, f->pins.n, sizeof *f->pins.at, by_pinned);
 }
 
-void fragments_finish(struct fragments *f, const struct fragments_options *options)
+/* Fills `f` with what there was at the moment that `alive` has seen. */
+static void look_at(struct fragments *f, struct alive *alive, const struct fragments_options *options)
 {
-	struct work w = { .f = f, .options = options };
+	struct work w = { .f = f, .alive = alive, .options = options };
 
-	if (!f->alive.seen)
+	if (!alive->seen)
 		return;
 	f->looked = true;
 	w.site_of = mem_zero(f->trace->defs.stacks.nodes.n + 1, sizeof *w.site_of);
@@ -509,12 +534,42 @@ void fragments_finish(struct fragments *f, const struct fragments_options *optio
 	array_free(&w.met);
 	array_free(&w.ranked);
 	free(w.site_of);
-	alive_free(&f->alive); /* it may be large */
+	alive_free(alive); /* it may be large */
+}
+
+static uint64_t most_pinned(const struct fragments *f) { return f->pins.n ? f->pins.at[0].pinned_bytes : 0; }
+
+/* What was shortly before the end takes the place of what is there at it. */
+static void take_earlier(struct fragments *f, const struct fragments *before)
+{
+	array_free(&f->pins);
+	f->earlier = f->looked = true;
+	f->exact = before->exact;
+	f->rss_bytes = before->rss_bytes;
+	f->tracer_bytes = before->tracer_bytes;
+	memcpy(&f->pins, &before->pins, sizeof f->pins);
+	memcpy(f->layers, before->layers, sizeof f->layers);
+	for (int k = 0; k < USAGE_KINDS; k++)
+		f->usage.rows[k].end = f->used_before[k];
+}
+
+void fragments_finish(struct fragments *f, const struct fragments_options *options)
+{
+	struct fragments before = { .trace = f->trace };
+
+	look_at(f, &f->alive, options);
+	if (f->before.ns + f->usage.end_ns / 100 * BEFORE_PERCENT >= f->usage.end_ns)
+		look_at(&before, &f->before, options);
+	if (most_pinned(&before) > most_pinned(f) * EARLIER_TIMES)
+		take_earlier(f, &before);
+	else
+		array_free(&before.pins);
 }
 
 void fragments_free(struct fragments *f)
 {
 	alive_free(&f->alive);
+	alive_free(&f->before);
 	snapshots_free(&f->snapshots);
 	array_free(&f->pins);
 }

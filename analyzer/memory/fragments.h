@@ -10,8 +10,11 @@
  * Pins:  sites are taken in the order of what they keep. Other sites with blocks in the same units are taken with it
  *        until most of these units would go back without all their blocks: parts of one pin. What takes more than a few
  *        sites is no pin. Those of one allocator are one, the sites its parts.
+ * When:  at the end; and shortly before it, for what hangs on variables of main() is given back by then, and the memory
+ *        that it kept with it. The later one counts unless the earlier one has far more to tell.
  * Exact: with the pages of a snapshot at the end; else what is mapped counts as resident, heaps and mimalloc are left
- * out. Cost:  a copy of what is alive at the end, where much could be free at all (usage.h); else next to nothing.
+ * out. Cost:  a copy of what is alive at these moments, where much could be free at all (usage.h); else next to
+ * nothing.
  */
 #pragma once
 #include "analyzer/memory/resident.h"
@@ -44,9 +47,11 @@ struct fragments_layer {
 struct fragments {
 	struct trace *trace;
 	struct usage usage;
-	struct alive alive;
-	struct model *models[2]; /* for account_options.more, in this order */
-	bool looked;             /* much could be free: what follows is filled */
+	struct alive alive, before;        /* at the end, and shortly before it */
+	uint64_t used_before[USAGE_KINDS]; /* private: in use then */
+	struct model *models[3];           /* for account_options.more, in this order */
+	bool earlier;                      /* all is as it was shortly before the end, usage.rows[].end too */
+	bool looked;                       /* much could be free: what follows is filled */
 	bool exact;
 	uint64_t rss_bytes, tracer_bytes; /* tracer_bytes: of it, the tracer's own; 0: not known */
 	struct fragments_layer layers[USAGE_KINDS];

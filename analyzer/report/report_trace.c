@@ -63,6 +63,7 @@ static size_t add_models(struct report_trace *t, unsigned needs, struct model **
 		fragments_init(&t->fragments, &t->trace);
 		more[n++] = t->fragments.models[0];
 		more[n++] = t->fragments.models[1];
+		more[n++] = t->fragments.models[2];
 	}
 	if (needs & REPORT_REMAINS) {
 		t->remains = remains_new(&t->trace, &t->places);

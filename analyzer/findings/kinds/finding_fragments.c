@@ -283,7 +283,8 @@ char *finding_fragments_why(const struct finding *f, char *buf, size_t cap)
 
 	for (int k = 0; k < USAGE_KINDS; k++)
 		live += all->usage.rows[k].end;
-	used = (size_t)snprintf(buf, cap, "RSS is %s, of which %s are alive; %s of %s made %s keep %s from going back",
+	used = (size_t)snprintf(buf, cap, "%s %s, of which %s are alive; %s of %s made %s keep %s from going back",
+				all->earlier ? "Shortly before the program ended RSS is" : "RSS is",
 				format_bytes(all->rss_bytes).text, format_bytes(live).text,
 				format_plural(f->pin->blocks, "block", "blocks").text, format_bytes(f->pin->bytes).text,
 				f->pin->n_parts > 1 ? "on these lines" : "here",

@@ -11,8 +11,8 @@ class Index:
 
     def load(self, batch):
         rows = []
-        for i in range(60000):
-            row = ('row', batch * 60000 + i, float(i) + 0.5)
+        for i in range(300000):
+            row = ('row', batch * 300000 + i, float(i) + 0.5)
             rows.append(row)
             if i % 200 == 0:
                 self.entries[batch % 2, i] = 'k%d.%d' % (batch % 2, i) + 'x' * 40  # leak
@@ -21,7 +21,7 @@ class Index:
 
 def main():
     index, total = Index(), 0
-    for batch in range(8):
+    for batch in range(2):
         total += index.load(batch)
         time.sleep(0.1)
     for n in range(1000):
