@@ -29,8 +29,10 @@
 #define LEAST         4096 /* bytes that are worth a look */
 #define TABLE_EACH    128  /* bytes of a block, at least, that may be a table of some entries ... */
 #define TABLE_ENTRIES 8    /* ... for each of which there is a block, at least */
+#define TABLE_STEP    4    /* a table is made so many times as large at once, at most */
 #define USED_PERCENT  10   /* of the time in which it grew */
-#define TABLE_GROW    3    /* it was made larger: it has so many halves of what it had after the warm-up */
+#define USED_LEAST_NS UINT64_C(500000000)
+#define TABLE_GROW    3 /* it was made larger: it has so many halves of what it had after the warm-up */
 
 void growth_add_closing(const struct growth *g, struct growth_group *group, const struct curve *curve)
 {
@@ -172,8 +174,20 @@ static bool leads_to(const struct defs *d, node_id function, node_id node)
 	return false;
 }
 
-/* Of a curve that is of tables of what a group has, which were made larger and larger and then given back: what it was;
- * else 0. A table is made anew for several entries at a time; a buffer is made for each. */
+/* What of a group there was when a curve grew last, at the most. */
+static uint64_t blocks_when_last(const struct growth *g, const struct growth_group *group, const struct curve *c)
+{
+	uint64_t first_ns, last_ns;
+	uint32_t w = 0;
+
+	curves_times(g->curves, c, g->closing, &first_ns, &last_ns);
+	while (w < g->n_windows && g->curves->slices.at[g->borders[w]].end_ns < last_ns)
+		w++;
+	return group->curve_blocks[w];
+}
+
+/* Of a curve that is of tables of what a group has, which were made larger and larger with it and then given back: what
+ * it was; else 0. A table is made anew for several entries at a time; a buffer is made for each. */
 static uint64_t table_bytes(const struct growth *g, const struct growth_group *group, const struct curve *c)
 {
 	const uint32_t at[] = { g->borders[g->n_warm], g->closing };
@@ -182,10 +196,10 @@ static uint64_t table_bytes(const struct growth *g, const struct growth_group *g
 	if (c->births > group->blocks)
 		return 0;
 	curves_sum(g->curves, c, at, 2, bytes, blocks);
-	return fell(bytes[1], c->bytes) && bytes[1] >= blocks[1] * TABLE_EACH &&
-			       blocks[1] * TABLE_ENTRIES <= group->blocks && bytes[1] * 2 >= bytes[0] * TABLE_GROW
-		       ? bytes[1]
-		       : 0;
+	if (!fell(bytes[1], c->bytes) || bytes[1] < blocks[1] * TABLE_EACH ||
+	    blocks[1] * TABLE_ENTRIES > group->blocks || bytes[1] * 2 < bytes[0] * TABLE_GROW)
+		return 0;
+	return blocks_when_last(g, group, c) * TABLE_STEP >= group->blocks ? bytes[1] : 0;
 }
 
 /* Whether a function, or who called it, is among those that lead to a node. */
@@ -222,12 +236,14 @@ static node_id find_table(const struct growth *g, const struct growth_group *gro
 	return best;
 }
 
-/* Whether the program went on with all that it had, for a part of the time in which it grew. */
+/* Whether the program may have gone on with all that it had, for a part of the time in which it grew. On a busy machine
+ * that is not known of a short time. */
 static bool was_used(const struct growth *g, const struct growth_group *group)
 {
 	uint64_t from_ns = group->first_ns, to_ns = group->last_ns, end_ns = g->curves->end_ns;
 
-	return end_ns > to_ns && (end_ns - to_ns) * 100 > (to_ns - from_ns) * USED_PERCENT;
+	return to_ns < from_ns + USED_LEAST_NS ||
+	       (end_ns > to_ns && (end_ns - to_ns) * 100 > (to_ns - from_ns) * USED_PERCENT);
 }
 
 bool growth_is_built(const struct growth *g, struct growth_group *group)

@@ -28,7 +28,7 @@ def reports(db):
 
 def main():
     db = sqlite3.connect(":memory:")
-    fill(db, 40000)
+    fill(db, 90000)
     rows = reports(db)
     print(len(rows), rows[0][0], db.execute("select count(*), sum(cents) from entry").fetchone())
     db.close()

@@ -32,9 +32,9 @@ def main():
     callbacks = {}
     load = make_loader()
     total = 0
-    for n in range(3000):
+    for n in range(16000):
         page = make_page(n, rnd)  # leak
-        url = "http://cdn/%d.js" % rnd.randrange(60)
+        url = "http://cdn/%d.js" % rnd.randrange(90)
         attach(callbacks, url, page, {"needle": "abc"[n % 3], "retries": 3})
         text = load(url)
         for cb in callbacks[url][-4:]:

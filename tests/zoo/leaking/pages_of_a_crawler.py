@@ -45,7 +45,7 @@ def main():
     inq, outq = ctx.SimpleQueue(), ctx.SimpleQueue()
     p = ctx.Process(target=worker, args=(inq, outq))
     p.start()
-    for n in range(15):
+    for n in range(40):
         inq.put("/start/%d" % n)
     inq.put(None)
     print("visited", outq.get())

@@ -47,7 +47,7 @@ def main():
     rnd = random.Random(14)
     m = Mailer()
     tmpl = "Dear {name},\n" + "your order {o} is on its way.\n" * 20
-    for n in range(12000):
+    for n in range(50000):
         host = "corp.invalid" if rnd.random() < 0.08 else "example.org"
         body = tmpl.format(name="customer %d" % n, o=rnd.randrange(10 ** 6))
         m.deliver(Message("u%d@%s" % (n, host), body))  # leak

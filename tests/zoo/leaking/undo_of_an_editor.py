@@ -50,7 +50,7 @@ def main():
     words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"]
     doc = Document([" ".join(rnd.choice(words) for _ in range(100)) for _ in range(40)])
     height = 0
-    for n in range(2500):
+    for n in range(7000):
         i = rnd.randrange(40)
         p = doc.paras[i].split()
         p[rnd.randrange(len(p))] = rnd.choice(words)
