@@ -543,7 +543,8 @@ static uint64_t most_pinned(const struct fragments *f) { return f->pins.n ? f->p
 static void take_earlier(struct fragments *f, const struct fragments *before)
 {
 	array_free(&f->pins);
-	f->earlier = f->looked = true;
+	f->looked = true;
+	f->earlier_ns = f->before.ns;
 	f->exact = before->exact;
 	f->rss_bytes = before->rss_bytes;
 	f->tracer_bytes = before->tracer_bytes;

@@ -50,8 +50,8 @@ struct fragments {
 	struct alive alive, before;        /* at the end, and shortly before it */
 	uint64_t used_before[USAGE_KINDS]; /* private: in use then */
 	struct model *models[3];           /* for account_options.more, in this order */
-	bool earlier;                      /* all is as it was shortly before the end, usage.rows[].end too */
-	bool looked;                       /* much could be free: what follows is filled */
+	uint64_t earlier_ns; /* all is as it was then, shortly before the end, usage.rows[].end too; 0: at the end */
+	bool looked;         /* much could be free: what follows is filled */
 	bool exact;
 	uint64_t rss_bytes, tracer_bytes; /* tracer_bytes: of it, the tracer's own; 0: not known */
 	struct fragments_layer layers[USAGE_KINDS];

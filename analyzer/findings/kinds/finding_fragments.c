@@ -87,6 +87,8 @@ static enum growth_verdict judge(const struct report_trace *t, const struct frag
 
 	if (!is_much(f, pin) || !is_resident(f, pin))
 		return GROWTH_HELD;
+	if (f->earlier_ns && last > f->earlier_ns) /* it was taken again after that */
+		return GROWTH_HELD;
 	if ((end - last) * 100 >= end * QUIET_PERCENT)
 		return GROWTH_FOUND;
 	if (!is_one_peak(f, pin))
@@ -284,7 +286,7 @@ char *finding_fragments_why(const struct finding *f, char *buf, size_t cap)
 	for (int k = 0; k < USAGE_KINDS; k++)
 		live += all->usage.rows[k].end;
 	used = (size_t)snprintf(buf, cap, "%s %s, of which %s are alive; %s of %s made %s keep %s from going back",
-				all->earlier ? "Shortly before the program ended RSS is" : "RSS is",
+				all->earlier_ns ? "Shortly before the program ended RSS is" : "RSS is",
 				format_bytes(all->rss_bytes).text, format_bytes(live).text,
 				format_plural(f->pin->blocks, "block", "blocks").text, format_bytes(f->pin->bytes).text,
 				f->pin->n_parts > 1 ? "on these lines" : "here",
