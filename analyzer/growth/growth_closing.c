@@ -27,6 +27,7 @@
 
 #define LEFT_TIMES    10   /* it fell to less than this part of what it was */
 #define LEAST         4096 /* bytes that are worth a look */
+#define WAITING_MOST  2000 /* blocks of one size on a free list */
 #define TABLE_EACH    128  /* bytes of a block, at least, that may be a table of some entries ... */
 #define TABLE_ENTRIES 8    /* ... for each of which there is a block, at least */
 #define TABLE_STEP    4    /* a table is made so many times as large at once, at most */
@@ -69,12 +70,20 @@ static uint64_t collected_since(const struct growth *g)
 /* Whether (nearly) nothing is left. */
 static bool fell(uint64_t from, uint64_t to) { return from >= LEAST && to * LEFT_TIMES <= from; }
 
+/* Whether what is left may be dead objects on free lists: tuples have the longest ones. */
+static bool may_wait(const struct growth_sum *was, const struct growth_group *now)
+{
+	return was->bytes >= LEAST && now->blocks <= WAITING_MOST && now->bytes * 2 <= was->bytes &&
+	       now->blocks * 2 <= was->blocks;
+}
+
 bool growth_reopen(const struct growth *g, struct growth_group *group)
 {
 	const struct growth_sum *was = &group->closing;
 	uint64_t late = group->evidence.late_deaths;
 
-	if (!fell(was->bytes, group->bytes) || collected_since(g) * LEFT_TIMES >= was->blocks)
+	if ((!fell(was->bytes, group->bytes) && !may_wait(was, group)) ||
+	    collected_since(g) * LEFT_TIMES >= was->blocks)
 		return false;
 	if (g->borders[g->n_windows] > g->closing) {
 		group->curve_bytes[g->n_windows] = was->bytes;
