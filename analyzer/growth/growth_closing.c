@@ -153,23 +153,14 @@ static bool same_code(const struct defs *d, node_id a, node_id b)
 
 static node_id caller_of(const struct defs *d, node_id frame) { return function_at(d, defs_frame(d, frame)->parent); }
 
-/* Of the functions that lead to `node` the one that ended when a block of it was given back: by itself, before it
- * returned, or when its caller was still where it had called it. `ret_innermost`: no other is within it. */
-static node_id ended_of(const struct defs *d, node_id node, node_id freed_by, bool *ret_innermost)
+/* Whether a function ended when a block was given back there: by itself, before it returned, or when its caller was
+ * still where it had called it. */
+static bool ended_at(const struct defs *d, node_id function, node_id freed_by)
 {
-	node_id by = function_at(d, freed_by);
+	node_id by = function_at(d, freed_by), caller = caller_of(d, function);
 
-	*ret_innermost = true;
-	for (node_id at = function_at(d, node); at > NODE_UNKNOWN; at = caller_of(d, at)) {
-		node_id caller = caller_of(d, at);
-
-		if (*ret_innermost && same_code(d, at, by))
-			return at;
-		if (same_code(d, caller, by) && defs_frame(d, caller)->offset == defs_frame(d, by)->offset)
-			return at;
-		*ret_innermost = false;
-	}
-	return NODE_UNKNOWN;
+	return same_code(d, function, by) ||
+	       (same_code(d, caller, by) && defs_frame(d, caller)->offset == defs_frame(d, by)->offset);
 }
 
 /* Whether a function is among those that lead to a node. */
@@ -227,16 +218,15 @@ static node_id find_table(const struct growth *g, const struct growth_group *gro
 
 	for (size_t i = 0; i < g->curves->curves.n; i++) {
 		const struct curve *c = &g->curves->curves.at[i];
-		node_id ended, function;
+		node_id function;
 		uint64_t bytes;
-		bool innermost;
 
 		if (c->node <= NODE_UNKNOWN || !(bytes = table_bytes(g, group, c)))
 			continue;
-		ended = c->freed_by > NODE_UNKNOWN ? ended_of(d, c->node, c->freed_by, &innermost) : NODE_UNKNOWN;
-		if (ended > NODE_UNKNOWN && innermost && leads_to(d, ended, group->node))
-			return NODE_UNKNOWN;
 		function = function_at(d, c->node);
+		if (function > NODE_UNKNOWN && c->freed_by > NODE_UNKNOWN && ended_at(d, function, c->freed_by) &&
+		    leads_to(d, function, group->node))
+			return NODE_UNKNOWN;
 		if (bytes > most && (is_beside(d, function, group->node) || is_beside(d, maker, c->node))) {
 			most = bytes;
 			best = c->node;
